@@ -1,0 +1,41 @@
+"""Questions: what a fabric does for a collective, and what it draws and costs.
+
+import fabric
+fabric.simulate("nvl72", "all-to-all", "1GiB").time_us
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_WHERE = {
+    "FabricError": "topologies.errors",
+    "Result": "fabric.results",
+    "Topology": "topologies.graph",
+    "build": "topologies.registry",
+    "catalogue": "topologies.parts",
+    "compare": "fabric.comparison",
+    "describe": "fabric.metrics",
+    "simulate": "fabric.simulation",
+    "validate": "fabric.validation",
+}
+
+if TYPE_CHECKING:
+    from fabric.comparison import compare
+    from fabric.metrics import describe
+    from fabric.results import Result
+    from fabric.simulation import simulate
+    from fabric.validation import validate
+    from topologies.errors import FabricError
+    from topologies.graph import Topology
+    from topologies.parts import catalogue
+    from topologies.registry import build
+
+__all__ = [
+    "FabricError", "Result", "Topology", "build", "catalogue", "compare", "describe", "simulate", "validate",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'fabric' has no attribute '{name}'")
+    return getattr(import_module(_WHERE[name]), name)

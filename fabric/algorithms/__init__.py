@@ -1,0 +1,18 @@
+"""Collective algorithms, one file per family; `auto` tries those that apply."""
+
+from fabric.algorithms.bucket import bucket
+from fabric.algorithms.direct import direct
+from fabric.algorithms.hierarchical import hierarchical
+from fabric.algorithms.pxn import pxn
+from fabric.algorithms.ring import ring
+from fabric.algorithms.schedule import OVERLAPS, Algorithm, NotApplicable, Schedule, Step
+
+ALGORITHMS: dict[str, Algorithm] = {
+    "direct": direct,
+    "pxn": pxn,
+    "bucket": bucket,
+    "hierarchical": hierarchical,
+    "ring": ring,
+}
+
+__all__ = ["ALGORITHMS", "OVERLAPS", "Algorithm", "NotApplicable", "Schedule", "Step"]

@@ -1,0 +1,100 @@
+"""Rings: data passed from neighbour to neighbour, on as many rings at once as the fabric has room for."""
+
+from collections.abc import Sequence
+from math import gcd
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabric.algorithms.schedule import NotApplicable, Schedule, Step, equal_domains
+from fabric.collectives import Collective
+from fabric.traffic import Traffic
+from topologies.graph import Topology
+
+Ring = NDArray[np.int64]
+
+
+def ring(topology: Topology, collective: Collective) -> Schedule:
+    """Ring collectives: n-1 steps of S/n each for all-gather and reduce-scatter, twice that for all-reduce, a pipelined
+    chain for broadcast and reduce (Patarasu and Yuan, JPDC 2009).
+
+    The data is split over rings in both directions: one through the ranks in order; on a grid one along a snake that
+    closes; on a full mesh one for every stride without a common factor with n; on servers with rails one for each rail,
+    entering and leaving a server by turns so that every adapter carries one ring (multi-rail).
+    """
+    n = collective.n
+    hops = {
+        "all-reduce": 2 * (n - 1),
+        "all-gather": n - 1,
+        "reduce-scatter": n - 1,
+        "broadcast": n - 1,
+        "reduce": n - 1,
+    }
+    if collective.name not in hops:
+        raise NotApplicable(f"ring does {', '.join(hops)}, not {collective.name}")
+    rings, relays = _rings(topology)
+    passed = hops[collective.name] / n if collective.name not in ("broadcast", "reduce") else 1.0
+    traffic = around(rings, n, passed / len(rings), wrap=passed != 1.0, reverse=collective.name == "reduce")
+    return Schedule("ring", "pipelined", (Step("round the rings", traffic, hops[collective.name], chain=True),), relays)
+
+
+def around(rings: Sequence[Ring], n: int, amount: float, *, wrap: bool = True, reverse: bool = False) -> Traffic:
+    """Every rank of every ring passes `amount`, half each way; without wrap the last of each passes nothing on.
+
+    >>> around([np.arange(4)], 4, 1.0).total
+    4.0
+    """
+    sources, targets = [], []
+    for order in rings:
+        for directed in (order, np.concatenate([order[:1], order[:0:-1]])):
+            onwards = np.roll(directed, -1)
+            keep = slice(None) if wrap else slice(0, -1)
+            sources.append(directed[keep])
+            targets.append(onwards[keep])
+    source, target = np.concatenate(sources), np.concatenate(targets)
+    if reverse:
+        source, target = target, source
+    return Traffic.pairs(n, source, target, amount / 2)
+
+
+def _rings(topology: Topology) -> tuple[list[Ring], str | None]:
+    n = len(topology.accelerators)
+    if topology.grid is not None:
+        return [_snake(topology.grid.dims)], None
+    if topology.family == "full-mesh":
+        return [np.arange(n) * k % n for k in range(1, max(2, (n + 1) // 2)) if gcd(k, n) == 1], None
+    try:
+        return _rail_rings(np.array(equal_domains(topology)))
+    except NotApplicable:
+        return [np.arange(n)], None
+
+
+def _rail_rings(domains: NDArray[np.int64]) -> tuple[list[Ring], str | None]:
+    """One ring per rail: ring c enters even servers at accelerator c and leaves at c-1, odd ones the other way round.
+
+    An odd number of servers does not close on one rail; the last server is then walked so that it leaves where it was
+    entered, through one more hop inside it.
+    """
+    count, size = domains.shape
+    if count % 2:
+        return [domains.ravel()], None
+    rings = []
+    for c in range(size):
+        path = np.roll(np.arange(size), -c)
+        rings.append(np.concatenate([row[path if s % 2 == 0 else path[::-1]] for s, row in enumerate(domains)]))
+    return rings, None
+
+
+def _snake(dims: tuple[int, ...]) -> Ring:
+    """A tour of the grid from neighbour to neighbour, closing by one wraparound where the last even dimension has one.
+
+    >>> _snake((2, 2)).tolist()
+    [0, 1, 3, 2]
+    """
+    strides = np.concatenate([[1], np.cumprod(dims)[:-1]]).astype(np.int64)
+    axes = sorted(range(len(dims)), key=lambda i: (dims[i] % 2 == 0, i))  # slowest last: an even one closes the tour
+    tour = np.zeros(1, np.int64)
+    for axis in axes:
+        turns = [tour if k % 2 == 0 else tour[::-1] for k in range(dims[axis])]
+        tour = np.concatenate([turn + k * strides[axis] for k, turn in enumerate(turns)])
+    return tour

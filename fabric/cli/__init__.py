@@ -1,0 +1,123 @@
+"""The command `aifabric`: one thin file per command; only click and the names are loaded to start."""
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+# name -> (module, one line of help); a command's module is imported when it runs
+COMMANDS = {
+    "compare": ("fabric.cli.compare", "Configurations side by side: time, watts, dollars, copper."),
+    "solve": ("fabric.cli.solve", "One configuration in depth."),
+    "show": ("fabric.cli.show", "What a topology is made of."),
+    "topologies": ("fabric.cli.topologies", "What topologies can be named, with parameters and sources."),
+    "parts": ("fabric.cli.parts", "The device catalogue, with sources."),
+    "validate": ("fabric.cli.validate", "Published figures against our answers."),
+    "import": ("fabric.cli.importing", "Read a fabric from a foreign format."),
+}
+EXIT_CODES = {"ConfigError": 3, "TopologyError": 3, "ReachError": 3, "InfeasibleError": 4}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and loads one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from topologies.errors import closest
+
+            raise click.UsageError(
+                f"no command is named '{args[0]}'{closest(args[0], list(COMMANDS))}; there are {', '.join(COMMANDS)}"
+            )
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=lambda c, _, v: _version(c, v))
+def group() -> None:
+    """Compare copper, packet-switched and optical-circuit fabrics of AI clusters.
+
+    A SPEC is a ready-made system (nvl72), family:key=value,... (torus:dims=4x4x8,twist=true), or a file.
+    """
+
+
+def _version(ctx: click.Context, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        click.echo(f"aifabric {version('aifabric')}")
+        ctx.exit()
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run a command line and exit.
+
+    0 done, 1 the answer is no, 2 usage, 3 bad input, 4 infeasible, 70 a bug, 130 interrupted.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        _refuse_foreign()
+        status: Any = group.main(arguments, prog_name="aifabric", standalone_mode=False, auto_envvar_prefix="AIFABRIC")
+        sys.stdout.flush()
+        code = status if isinstance(status, int) else 0
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        code = 130
+    except click.ClickException as error:
+        click.echo(f"error: {_one_line(error.format_message())}", err=True)
+        code = 2
+    except Exception as error:
+        code = _report(error, "--debug" in arguments)
+    sys.exit(code)
+
+
+def _report(error: Exception, debug: bool) -> int:
+    """One line on stderr and the exit code of an exception."""
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    code = next((EXIT_CODES[c.__name__] for c in type(error).__mro__ if c.__name__ in EXIT_CODES), 70)
+    if code != 70:
+        click.echo(f"error: {_one_line(str(error))}", err=True)
+    elif isinstance(error, OSError):
+        click.echo(f"error: {error.filename}: {error.strerror}", err=True)
+        code = 3
+    elif isinstance(error, MemoryError):
+        click.echo("error: not enough memory for this size; ask for less", err=True)
+        code = 4
+    else:
+        hint = "" if debug else "; --debug shows where"
+        click.echo(f"error: a bug: {type(error).__name__}: {_one_line(str(error))}{hint}", err=True)
+    return code
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _refuse_foreign() -> None:
+    """PyPI's `fabric` is an SSH library that overwrites this package's files; its modules give it away."""
+    if os.path.exists(os.path.join(os.path.dirname(__file__), "..", "connection.py")):
+        raise click.ClickException(
+            "the SSH library 'fabric' is installed over this package; use an environment of its own for aifabric"
+        )

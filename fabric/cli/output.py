@@ -1,0 +1,92 @@
+"""Printing: JSON, CSV and tables; files written whole or not at all."""
+
+import csv
+import io
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+PIPE_WIDTH = 120
+
+
+def emit_json(command: str, document: dict[str, Any], provenance: dict[str, Any], output: Path | None) -> None:
+    """The answer as JSON, schema first and provenance last."""
+    whole = {"schema": f"aifabric.{command}/1", **document, "provenance": provenance}
+    emit(json.dumps(whole, indent=2, allow_nan=False, ensure_ascii=False) + "\n", output)
+
+
+def emit_csv(rows: Sequence[dict[str, Any]], output: Path | None) -> None:
+    """Rows as CSV; nested values as compact JSON in their cell, unknown ones empty."""
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({k: json.dumps(v) if isinstance(v, dict | list) else v for k, v in row.items()})
+    emit(text.getvalue(), output)
+
+
+def emit(text: str, output: Path | None) -> None:
+    """Text to stdout, or to a file that is written whole or not at all."""
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_whole(text, output)
+
+
+def write_whole(text: str, path: Path) -> None:
+    """Write beside the file, then take its place."""
+    folder = path.parent
+    if not folder.is_dir():
+        raise click.UsageError(f"no folder '{folder}' to write {path.name} into; create it first")
+    handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def emit_tables(parts: "Sequence[RenderableType]", output: Path | None, color: bool | None) -> None:
+    """Rich tables and text: coloured and as wide as the terminal, or plain and 120 wide where piped."""
+    if output is None:
+        _render(console(color), parts)
+        return
+    text = io.StringIO()
+    _render(console(False, text), parts)
+    write_whole(text.getvalue(), output)
+
+
+def console(color: bool | None, file: Any = None) -> "Console":
+    """A console on stdout or a file."""
+    from rich.console import Console
+
+    stream = file or sys.stdout
+    terminal = stream.isatty() if hasattr(stream, "isatty") else False
+    width = None if terminal or os.environ.get("COLUMNS", "").isdigit() else PIPE_WIDTH
+    plain = color is False or (color is None and (not terminal or "NO_COLOR" in os.environ))
+    return Console(
+        file=stream, width=width, no_color=plain, force_terminal=True if color else None, highlight=False,
+        soft_wrap=False, emoji=False, markup=False,
+    )  # fmt: skip
+
+
+def _render(target: "Console", parts: "Sequence[RenderableType]") -> None:
+    """Print without the blanks that fill a line up to the width."""
+    with target.capture() as captured:
+        for part in parts:
+            target.print(part)
+    text = "\n".join(line.rstrip() for line in captured.get().split("\n"))
+    click.echo(text, nl=False, file=target.file, color=True)

@@ -1,0 +1,149 @@
+"""aifabric solve: one configuration in depth."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fabric.cli.options import csv_option, load_parts, model_options, output_options, parts_option, ranks_file
+
+if TYPE_CHECKING:
+    from fabric.results import Result
+
+
+@click.command("solve", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("spec")
+@click.option("-c", "--collective", default="all-reduce", show_default=True, help="What the ranks do.")
+@click.option("--explain", is_flag=True, help="What binds, the other algorithms, what would help.")
+@ranks_file()
+@model_options
+@csv_option
+@parts_option
+@output_options
+def command(
+    spec: str,
+    collective: str,
+    explain: bool,
+    shift: int | None,
+    permutation: Path | None,
+    size: str,
+    algorithm: str,
+    transport: str,
+    routing: str,
+    tie: str,
+    overlap: str,
+    fidelity: str,
+    jobs: int,
+    seed: int,
+    as_csv: bool,
+    parts_file: Path | None,
+    as_json: bool,
+    output: Path | None,
+    color: bool | None,
+    quiet: bool,
+    verbose: bool,
+    debug: bool,
+) -> None:
+    """One collective on one topology: time, bandwidth, the binding link, watts, dollars, copper."""
+    from fabric.cli.output import emit_csv, emit_json, emit_tables
+    from fabric.explaining import explanation
+    from fabric.results import provenance
+    from fabric.simulation import simulate
+    from topologies.registry import build
+
+    parts = load_parts(parts_file)
+    topology = build(spec, parts)
+    choice: dict[str, Any] = {
+        "routing": routing, "overlap": overlap, "tie": tie, "shift": shift, "permutation": permutation, "threads": jobs,
+    }  # fmt: skip
+    result = simulate(
+        topology,
+        collective,
+        size,
+        algorithm=algorithm,
+        transport=transport,
+        fidelity=fidelity,
+        parts=parts,
+        **choice,
+    )
+    explained = explanation(topology, collective, size, result.algorithm, **choice) if explain else None
+    told = {
+        "spec": spec, "collective": collective, "size": size, "algorithm": algorithm, "transport": transport,
+        "fidelity": fidelity, **{k: str(v) if isinstance(v, Path) else v for k, v in choice.items() if k != "threads"},
+    }  # fmt: skip
+    if as_json:
+        document = {"result": result.row(), **({"explain": explained} if explained else {})}
+        emit_json("solve", document, provenance(told, parts.hash, seed), output)
+    elif as_csv:
+        emit_csv([result.row()], output)
+    else:
+        emit_tables(_render(result, explained, quiet), output, color)
+
+
+def _render(result: "Result", explained: dict[str, Any] | None, quiet: bool) -> list[Any]:
+    from rich.text import Text
+
+    from fabric.cli.tables import capex_text, facts_table, guessed, known, wall_text
+    from topologies.units import format_number, format_power_w, format_size, format_time_us
+
+    end = result.bottleneck
+    watts = guessed(result, "power")
+    how = f"{result.algorithm}, {result.overlap}" + (f", relayed by {result.relays}" if result.relays else "")
+    facts: list[tuple[str, Any]] = [
+        ("topology", result.topology),
+        ("accelerators", f"{result.accelerators:,} x {result.accelerator or 'mixed'}"),
+        ("collective", f"{result.collective} of {format_size(result.size_bytes)}"),
+        ("algorithm", how),
+        (
+            "routing, transport",
+            f"{result.routing}, {result.transport} (raw rates, no library overhead); {result.fidelity}",
+        ),
+        ("time", f"{format_time_us(result.time_us)}, of which latency {format_time_us(result.latency_us)}"),
+        (
+            "algbw, busbw",
+            f"{format_number(result.algbw_gb_per_s)}, {format_number(result.busbw_gb_per_s)} GB/s",
+        ),
+        (
+            "binds",
+            f"{end['medium']} {end['from']} > {end['to']}, busy {end['utilisation']:.1%}" if end else "-",
+        ),
+        ("network power", known(result.network_power_w, format_power_w, watts)),
+        ("  external", known(result.network_power_external_w, format_power_w, watts)),
+        ("  in accelerators", known(result.network_power_in_accelerator_w, format_power_w, watts)),
+        (
+            "  per accelerator",
+            known(result.network_power_w_per_accelerator, lambda w: f"{format_number(w, 3)} W", watts),
+        ),
+        ("energy", known(result.energy_pj_per_bit, lambda e: f"{format_number(e, 3)} pJ/bit", watts)),
+        ("capex", capex_text(result.capex_usd, result.priced_usd, guessed(result, "price"))),
+        ("copper wall", wall_text(result.walls["copper"])),
+        ("", (result.walls["copper"] or {}).get("why", "")),
+    ]
+    shown: list[Any] = [facts_table(facts)]
+    if explained is not None:
+        shown += _explained(explained)
+    if result.estimates and not quiet:
+        shown += [Text(), Text("stands on estimates and defaults (~):", style="dim")]
+        shown += [Text(f"  {line}", style="dim") for line in result.estimates]
+    return shown
+
+
+def _explained(explained: dict[str, Any]) -> list[Any]:
+    from rich.text import Text
+
+    from fabric.cli.tables import new_table
+    from topologies.units import format_time_us
+
+    links = new_table("links, busiest first")
+    for name in ("between", "medium", "arcs", "busy at most", "on average"):
+        links.add_column(name, justify="left" if name in ("between", "medium") else "right")
+    for row in explained["links"]:
+        busy = f"{row['utilisation_max']:.1%}", f"{row['utilisation_mean']:.1%}"
+        links.add_row(row["between"], row["medium"], f"{row['arcs']:,}", *busy)
+    others = new_table("algorithms")
+    for name in ("algorithm", "pipelined", "phased", "why not"):
+        others.add_column(name, justify="right" if name in ("pipelined", "phased") else "left", overflow="fold")
+    for row in explained["algorithms"]:
+        times = ("-" if row[k] is None else format_time_us(row[k]) for k in ("pipelined_us", "phased_us"))
+        others.add_row(row["algorithm"], *times, row["reason"] or "")
+    return [Text(), links, Text(), others, Text(), *(Text(line) for line in explained["help"])]

@@ -1,0 +1,85 @@
+"""Collective patterns: what each rank must send, and the bandwidths that nccl-tests quotes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from topologies.errors import ConfigError, closest
+
+COLLECTIVES = (
+    "all-reduce", "all-gather", "reduce-scatter", "broadcast", "reduce", "all-to-all", "send-recv", "permutation",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Collective:
+    """A pattern over n ranks; `target` is where each rank of send-recv or permutation sends. Rank 0 is the root."""
+
+    name: str
+    n: int
+    target: NDArray[np.int64] | None = None
+
+    @property
+    def busbw_factor(self) -> float:
+        """busbw = algbw x factor (nccl-tests doc/PERFORMANCE.md).
+
+        >>> collective("all-reduce", 8).busbw_factor
+        1.75
+        """
+        share = (self.n - 1) / self.n
+        return {
+            "all-reduce": 2 * share,
+            "all-gather": share,
+            "reduce-scatter": share,
+            "all-to-all": share,
+        }.get(self.name, 1.0)
+
+    @property
+    def received(self) -> float:
+        """Bytes that all ranks together have to receive, per byte of size."""
+        if self.target is not None:
+            return float(np.count_nonzero(self.target != np.arange(self.n)))
+        return (2.0 if self.name == "all-reduce" else 1.0) * (self.n - 1)
+
+
+def collective(name: str, n: int, *, shift: int | None = None, permutation: Path | None = None) -> Collective:
+    """A pattern over n ranks; `shift` (n/2 by default) or `permutation`, a file of ranks, say where permutation sends.
+
+    >>> collective("permutation", 4).target.tolist(), collective("send-recv", 3).target.tolist()
+    ([2, 3, 0, 1], [1, 2, 0])
+    """
+    if name not in COLLECTIVES:
+        raise ConfigError(
+            f"no collective is named '{name}'{closest(name, list(COLLECTIVES))}; there are {', '.join(COLLECTIVES)}"
+        )
+    if name != "permutation" and (shift is not None or permutation is not None):
+        raise ConfigError(f"--shift and --permutation belong to the collective permutation, not to {name}")
+    if shift is not None and permutation is not None:
+        raise ConfigError("give --shift or --permutation, not both")
+    ranks = np.arange(n)
+    if name == "send-recv":
+        return Collective(name, n, (ranks + 1) % n)
+    if name != "permutation":
+        return Collective(name, n)
+    if permutation is not None:
+        return Collective(name, n, _read_permutation(permutation, n))
+    by = n // 2 if shift is None else shift
+    if by % n == 0:
+        raise ConfigError(f"a permutation by {by} of {n} ranks moves nothing; give --shift from 1 to {n - 1}")
+    return Collective(name, n, (ranks + by) % n)
+
+
+def _read_permutation(path: Path, n: int) -> NDArray[np.int64]:
+    try:
+        target = np.array([int(word) for word in path.read_text(encoding="utf-8").replace(",", " ").split()], np.int64)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; give a file of {n} ranks") from None
+    except (ValueError, OverflowError):
+        raise ConfigError(f"{path}: not a list of ranks; give {n} whole numbers, the target of rank 0 first") from None
+    if len(target) != n or not np.array_equal(np.sort(target), np.arange(n)):
+        raise ConfigError(f"{path}: {len(target)} numbers that are not a permutation of the ranks 0 to {n - 1}")
+    if np.array_equal(target, np.arange(n)):
+        raise ConfigError(f"{path}: every rank sends to itself; nothing moves")
+    return target

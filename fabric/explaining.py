@@ -1,0 +1,101 @@
+"""Why an answer is what it is: the busiest classes of links, the other algorithms, what would help."""
+
+from typing import Any
+
+import numpy as np
+
+from fabric.algorithms import ALGORITHMS
+from fabric.collectives import collective
+from fabric.simulation import Plan, arc_loads, choose
+from topologies.errors import InfeasibleError
+from topologies.graph import Topology
+from topologies.units import parse_size_bytes
+
+ROLES = {0: "scale-up switch", 1: "leaf", 2: "spine", 3: "core"}
+
+
+def explanation(
+    topology: Topology,
+    collective_name: str,
+    size: "str | float",
+    algorithm: str,
+    *,
+    routing: str = "auto",
+    overlap: str = "auto",
+    tie: str = "split",
+    shift: int | None = None,
+    permutation: Any = None,
+    threads: int = 0,
+) -> dict[str, Any]:
+    """Links by class with their utilisation, every algorithm with its time under both overlaps or the reason why not,
+    and the changes that move what binds."""
+    size_bytes = parse_size_bytes(size)
+    pattern = collective(collective_name, len(topology.accelerators), shift=shift, permutation=permutation)
+    plan = choose(topology, pattern, size_bytes, algorithm, routing, overlap=overlap, tie=tie, threads=threads)
+    rows = []
+    for name in ALGORITHMS:
+        times: dict[str, float | None] = {"pipelined": None, "phased": None}
+        reason = None
+        for how in times:
+            try:
+                other = choose(topology, pattern, size_bytes, name, routing, overlap=how, tie=tie, threads=threads)
+                times[how] = other.time_s(size_bytes) * 1e6
+            except InfeasibleError as error:
+                reason = str(error)
+        rows.append(
+            {
+                "algorithm": name,
+                "pipelined_us": times["pipelined"],
+                "phased_us": times["phased"],
+                "reason": reason,
+            }
+        )
+    links = _links(plan, size_bytes)
+    return {"links": links, "algorithms": rows, "help": _help(plan, size_bytes, links)}
+
+
+def _links(plan: Plan, size_bytes: int) -> list[dict[str, Any]]:
+    """Arcs by the roles of their ends and medium, busiest class first."""
+    csr, nodes = plan.topology.csr(), plan.topology.graph.nodes
+    busy = arc_loads(plan) / csr.capacity * size_bytes / plan.time_s(size_bytes)
+    labels = plan.topology.nodes
+    role = np.array([_role(nodes[n]) for n in labels])
+    media = {frozenset((a, b)): m for a, b, m in plan.topology.graph.edges(data="medium")}
+    tails, heads = csr.tails.tolist(), csr.heads.tolist()
+    medium = np.array([media[frozenset((labels[a], labels[b]))] for a, b in zip(tails, heads, strict=True)])
+    classes = np.char.add(np.char.add(np.char.add(role[csr.tails], " > "), role[csr.heads]), np.char.add("|", medium))
+    rows = []
+    for name in np.unique(classes):
+        mine = busy[classes == name]
+        between, _, of = str(name).partition("|")
+        rows.append({
+            "between": between, "medium": of, "arcs": len(mine),
+            "utilisation_max": float(mine.max()), "utilisation_mean": float(mine.mean()),
+        })  # fmt: skip
+    return sorted(rows, key=lambda row: -row["utilisation_max"])
+
+
+def _role(node: dict[str, Any]) -> str:
+    return ROLES.get(node.get("tier", 1), "switch") if node["kind"] == "switch" else str(node["kind"])
+
+
+def _help(plan: Plan, size_bytes: int, links: list[dict[str, Any]]) -> list[str]:
+    """What binds, and what would move it."""
+    latency = plan.latency_s / plan.time_s(size_bytes)
+    first = links[0]
+    binding = [row for row in links if row["utilisation_max"] > 0.999 * first["utilisation_max"]]
+    names = " and ".join(f"{row['between']} ({row['medium']})" for row in binding[:2])
+    said = [f"Links {names} bind: twice their rate shortens the bandwidth term"]
+    if latency > 0.5:
+        said = [f"Latency is {latency:.0%} of the time: fewer rounds or a larger message help, bandwidth does not."]
+    elif len(links) > len(binding):
+        after = links[len(binding)]
+        said[0] += f" until {after['between']} ({after['medium']}) binds, now {after['utilisation_max']:.0%} busy."
+    else:
+        said[0] += " by half."
+    uneven = first["utilisation_max"] / first["utilisation_mean"] if first["utilisation_mean"] else 1.0
+    if uneven > 1.05:
+        said.append(
+            f"They are loaded unevenly, {uneven:.2f}x the mean at most: another routing or shape could spread it."
+        )
+    return said

@@ -1,0 +1,67 @@
+"""What a fabric without a spine saves against one with it, by what is counted and at equal delivered throughput."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from fabric.costing import capital_cost
+from fabric.powering import network_power
+from topologies.graph import Topology
+from topologies.parts import Catalogue
+from topologies.registry import build
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """One boundary: shares of power and capex saved, at equal uplinks and at equal delivered throughput; None where a
+    part has no figure. `matches` names the published figures that lie within eight points at equal uplinks."""
+
+    boundary: str
+    power: float | None
+    capex: float | None
+    power_equal_throughput: float | None
+    capex_equal_throughput: float | None
+    matches: tuple[str, ...]
+
+
+def savings(
+    spec: str,
+    against: str,
+    boundaries: Sequence[str],
+    stretch: float,
+    published: Mapping[str, float],
+    parts: Catalogue | None = None,
+) -> list[Saving]:
+    """The saving of `spec` against `against` under each boundary, from their bills of materials.
+
+    Where a share of the traffic crosses a transit block, a byte takes `stretch` uplinks on average: at equal delivered
+    throughput the fabric has that many more uplinks, and blocks to carry them.
+    """
+    rows = []
+    for boundary in boundaries:
+        base = _built(against, f"boundary={boundary}", parts)
+        alike = _built(spec, f"boundary={boundary}", parts)
+        uplinks, blocks = int(alike.parameters["uplinks"]), int(alike.parameters["blocks"])
+        wider = 2 * ceil(uplinks * stretch / 2)
+        more = _built(spec, f"boundary={boundary},uplinks={wider},hosts={uplinks},blocks={blocks}", parts)
+        power, capex = _saved(alike, base)
+        even_power, even_capex = _saved(more, base)
+        close = tuple(
+            name for name, value in (("power", power), ("capex", capex))
+            if value is not None and name in published and abs(value - published[name]) <= 0.08
+        )  # fmt: skip
+        rows.append(Saving(boundary, power, capex, even_power, even_capex, close))
+    return rows
+
+
+def _built(spec: str, more: str, parts: Catalogue | None) -> Topology:
+    return build(f"{spec}{',' if ':' in spec else ':'}{more}", parts)
+
+
+def _saved(topology: Topology, base: Topology) -> tuple[float | None, float | None]:
+    pairs = (
+        (network_power(topology).total_w, network_power(base).total_w),
+        (capital_cost(topology).capex_usd, capital_cost(base).capex_usd),
+    )
+    power, capex = (None if a is None or b is None else 1 - a / b for a, b in pairs)
+    return power, capex

@@ -1,0 +1,132 @@
+"""Traffic: what ranks send each other, without pair lists."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Traffic:
+    """Demand between n ranks as lists of sources and, for each target, the lists that send to it.
+
+    List k holds ranks list_rank[list_ptr[k]:list_ptr[k+1]] with amounts list_amount; entry e says that every rank of
+    list entry_list[e] sends entry_scale[e] times its amount to rank entry_target[e]; what a rank would send to itself
+    is no traffic. Memory is linear in ranks for uniform, grouped and permuted demand. Amounts are in bytes, or in bytes
+    per byte of a collective's size.
+    """
+
+    n: int
+    list_ptr: NDArray[np.int64]
+    list_rank: NDArray[np.int32]
+    list_amount: NDArray[np.float64]
+    entry_target: NDArray[np.int32]
+    entry_list: NDArray[np.int32]
+    entry_scale: NDArray[np.float64]
+
+    @classmethod
+    def uniform(cls, n: int, amount: float) -> "Traffic":
+        """Every rank sends `amount` to every other.
+
+        >>> Traffic.uniform(4, 0.25).total
+        3.0
+        """
+        return cls.within([np.arange(n)], n, amount)
+
+    @classmethod
+    def within(cls, groups: "list[NDArray[np.int64]] | NDArray[np.int64]", n: int, amount: float) -> "Traffic":
+        """In every group, every rank sends `amount` to every other of its group; no rank is in two groups.
+
+        >>> Traffic.within([np.array([0, 1]), np.array([2, 3])], 4, 1.0).total
+        4.0
+        """
+        sizes = [len(g) for g in groups]
+        ranks = np.concatenate([np.asarray(g) for g in groups]).astype(np.int32)
+        return cls(
+            n,
+            np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+            ranks,
+            np.full(len(ranks), amount),
+            ranks,
+            np.repeat(np.arange(len(sizes)), sizes).astype(np.int32),
+            np.ones(len(ranks)),
+        )
+
+    @classmethod
+    def pairs(cls, n: int, source: ArrayLike, target: ArrayLike, amount: ArrayLike) -> "Traffic":
+        """source[i] sends amount[i] to target[i]; a pair may stand there more than once.
+
+        >>> Traffic.pairs(3, [0, 1], [1, 2], 1.0).total
+        2.0
+        """
+        sources, targets, amounts = np.broadcast_arrays(source, target, np.asarray(amount, np.float64))
+        order = np.argsort(targets, kind="stable")
+        distinct, first = np.unique(targets[order], return_index=True)
+        return cls(
+            n,
+            np.append(first, len(order)).astype(np.int64),
+            sources[order].astype(np.int32),
+            amounts[order].astype(np.float64),
+            distinct.astype(np.int32),
+            np.arange(len(distinct), dtype=np.int32),
+            np.ones(len(distinct)),
+        )
+
+    @property
+    def sent(self) -> NDArray[np.float64]:
+        """float64[n]: what each rank sends to others."""
+        fan = np.bincount(self.entry_list, self.entry_scale, minlength=len(self.list_ptr) - 1)
+        sent = np.bincount(self.list_rank, self.list_amount * fan[self.list_of], minlength=self.n)
+        own: NDArray[np.float64] = sent - self._to_itself()
+        return own
+
+    @property
+    def received(self) -> NDArray[np.float64]:
+        """float64[n]: what each rank receives from others."""
+        sums = np.bincount(self.list_of, self.list_amount, minlength=len(self.list_ptr) - 1)
+        received = np.bincount(self.entry_target, self.entry_scale * sums[self.entry_list], minlength=self.n)
+        own: NDArray[np.float64] = received - self._to_itself()
+        return own
+
+    @property
+    def total(self) -> float:
+        """All that is sent."""
+        return float(self.sent.sum())
+
+    @property
+    def list_of(self) -> NDArray[np.int64]:
+        """The list that each place of list_rank belongs to."""
+        return np.repeat(np.arange(len(self.list_ptr) - 1), np.diff(self.list_ptr))
+
+    @property
+    def is_uniform(self) -> bool:
+        """One list that holds every rank alike, sent to every rank alike."""
+        return (
+            len(self.list_ptr) == 2
+            and len(self.list_rank) == self.n == len(self.entry_target)
+            and bool(np.all(self.list_amount == self.list_amount[0]))
+            and bool(np.all(self.entry_scale == self.entry_scale[0]))
+        )
+
+    def _to_itself(self) -> NDArray[np.float64]:
+        """What the lists would have each rank send to itself."""
+        keys = self.list_of * self.n + self.list_rank
+        order = np.argsort(keys, kind="stable")
+        wanted = self.entry_list.astype(np.int64) * self.n + self.entry_target
+        place = np.searchsorted(keys[order], wanted)
+        place[place == len(keys)] = 0
+        found = keys[order][place] == wanted
+        amount = np.where(found, self.list_amount[order][place] * self.entry_scale, 0.0)
+        own: NDArray[np.float64] = np.bincount(self.entry_target, amount, minlength=self.n).astype(np.float64)
+        return own
+
+    def as_pairs(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
+        """Source, target and amount of every pair: quadratic for uniform demand, for small cases only."""
+        sizes = np.diff(self.list_ptr)[self.entry_list]
+        start = np.repeat(self.list_ptr[self.entry_list], sizes)
+        within = np.arange(len(start)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        place = start + within
+        target = np.repeat(self.entry_target, sizes)
+        amount = self.list_amount[place] * np.repeat(self.entry_scale, sizes)
+        other = self.list_rank[place] != target
+        return self.list_rank[place][other], target[other], amount[other]

@@ -1,0 +1,46 @@
+"""The limits a fabric meets: copper here, power, heat and memory to come."""
+
+from fabric.results import Wall
+from topologies.graph import Topology, once
+from topologies.reach import longest_optics, tightest_copper
+
+
+@once
+def walls(topology: Topology) -> dict[str, Wall | None]:
+    """The state of each wall; None where no model exists yet.
+
+    >>> from topologies.registry import build
+    >>> walls(build("nvl72"))["copper"]["state"]
+    'ok'
+    """
+    return {"copper": _copper(topology), "power": None, "thermal": None, "memory": None}
+
+
+def _copper(topology: Topology) -> Wall:
+    long = longest_optics(topology)
+    if long:
+        optic, length = long[0]
+        reach = float(optic.known("reach_m"))
+        why = f"{length:g} m of {optic.name} exceed its reach of {reach:g} m; use another module"
+        return {
+            "state": "over",
+            "margin": reach - length,
+            "limit": reach,
+            "value": length,
+            "unit": "m",
+            "why": why,
+        }
+    tightest = tightest_copper(topology)
+    if tightest is None:
+        copper = any(medium in ("copper", "active-copper") for _, _, medium in topology.graph.edges(data="medium"))
+        why = "copper cables of unstated gauge or mode" if copper else "no copper cable; optics within their reach"
+        state = "unknown" if copper else "ok"
+        return {"state": state, "margin": None, "limit": None, "value": None, "unit": "dB", "why": why}
+    return {
+        "state": tightest.state,
+        "margin": tightest.margin_db,
+        "limit": tightest.allowance_db,
+        "value": tightest.loss_db,
+        "unit": "dB",
+        "why": tightest.why,
+    }

@@ -1,0 +1,1 @@
+"""Things: what is built, with NetworkX."""

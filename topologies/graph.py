@@ -1,0 +1,269 @@
+"""Topology: a NetworkX graph and its meaning; its invariants; the arrays that kernels read."""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, wraps
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from topologies.circuits import CircuitLayer
+from topologies.errors import ConfigError, TopologyError
+from topologies.links import MEDIA, LinkOptions
+from topologies.parts import Catalogue, Switch, catalogue
+
+NODE_KINDS = ("accelerator", "switch", "nic", "host")
+MAX_NODES = 2**24
+BYTES_PER_S = 1e9 / 8  # of one Gb/s
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The geometry of a direct-connect grid: rank = x + X y + X Y z."""
+
+    dims: tuple[int, ...]
+    wrap: tuple[bool, ...]
+    twist: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Csr:
+    """The compiled form: arcs sorted by tail, then by the order of the links; both directions of a link are twins.
+
+    indptr int64[V+1]; heads, twin int32[A]; links, capacity (bytes/s), latency (s) float64[A];
+    forwards uint8[V]; node_latency (s) float64[V]; accelerators int32[n], the node of each rank.
+    """
+
+    indptr: NDArray[np.int64]
+    heads: NDArray[np.int32]
+    tails: NDArray[np.int32]
+    twin: NDArray[np.int32]
+    links: NDArray[np.float64]
+    capacity: NDArray[np.float64]
+    latency: NDArray[np.float64]
+    forwards: NDArray[np.uint8]
+    node_latency: NDArray[np.float64]
+    accelerators: NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class Topology:
+    """A fabric: the data path as a plain NetworkX graph, its circuit layer, and what it is made of.
+
+    `halves` names a bisection of the ranks that the family knows to be a narrow one (a flag per rank); the rank order
+    is halved where it is None. `notes` are the assumptions that stand behind the build, for the reader of an answer.
+    """
+
+    name: str
+    family: str
+    parameters: Mapping[str, Any]
+    graph: nx.Graph
+    catalogue: Catalogue
+    circuits: CircuitLayer | None = None
+    grid: Grid | None = None
+    halves: Sequence[NDArray[np.bool_]] = ()
+    racks: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    @cached_property
+    def nodes(self) -> list[Hashable]:
+        """Node labels in the stable order that every array follows."""
+        return list(self.graph)
+
+    @cached_property
+    def index(self) -> dict[Hashable, int]:
+        """Position of each label in `nodes`."""
+        return {label: i for i, label in enumerate(self.nodes)}
+
+    @cached_property
+    def accelerators(self) -> list[Hashable]:
+        """End points in rank order."""
+        return [node for node, kind in self.graph.nodes(data="kind") if kind == "accelerator"]
+
+    def attribute(self, key: str) -> list[Any]:
+        """That attribute of every node, None where it is absent."""
+        return [value for _, value in self.graph.nodes(data=key)]
+
+    @cached_property
+    def domains(self) -> list[list[int]]:
+        """Ranks of each scale-up domain, in rank order; empty where the fabric has none.
+
+        >>> from topologies.registry import build
+        >>> [len(d) for d in build("rail:servers=4,gpus=8").domains]
+        [8, 8, 8, 8]
+        """
+        members: dict[Any, list[int]] = {}
+        for rank, node in enumerate(self.accelerators):
+            domain = self.graph.nodes[node].get("domain")
+            if domain is not None:
+                members.setdefault(domain, []).append(rank)
+        return list(members.values())
+
+    @cached_property
+    def links(self) -> int:
+        """Links of the data path, parallel ones counted each."""
+        return int(sum(count for _, _, count in self.graph.edges(data="count")))
+
+    def csr(self) -> Csr:
+        """The compiled form, made once."""
+        return self._csr
+
+    @cached_property
+    def _csr(self) -> Csr:
+        index = self.index
+        edges = list(self.graph.edges(data=True))
+        u = np.fromiter((index[a] for a, _, _ in edges), np.int32, len(edges))
+        v = np.fromiter((index[b] for _, b, _ in edges), np.int32, len(edges))
+        links = _column(edges, "count")
+        capacity = links * _column(edges, "rate_gbps") * _column(edges, "duty") * BYTES_PER_S
+        latency = _column(edges, "latency_ns") * 1e-9
+        tails, heads = np.concatenate([u, v]), np.concatenate([v, u])
+        order = np.argsort(tails, kind="stable")
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        other = np.concatenate([np.arange(len(u), 2 * len(u)), np.arange(len(u))])
+        indptr = np.zeros(len(self.nodes) + 1, np.int64)
+        np.cumsum(np.bincount(tails, minlength=len(self.nodes)), out=indptr[1:])
+        nodes = np.array([kind == "accelerator" for kind in self.attribute("kind")])
+
+        def both(values: NDArray[np.float64]) -> NDArray[np.float64]:
+            return np.concatenate([values, values])[order]
+
+        return Csr(
+            indptr=indptr,
+            heads=heads[order],
+            tails=tails[order],
+            twin=place[other[order]].astype(np.int32),
+            links=both(links),
+            capacity=both(capacity),
+            latency=both(latency),
+            forwards=np.array([bool(f) for f in self.attribute("forwards")], np.uint8),
+            node_latency=self._node_latency_s(),
+            accelerators=np.flatnonzero(nodes).astype(np.int32),
+        )
+
+    def _node_latency_s(self) -> NDArray[np.float64]:
+        of_part = {
+            name: (row.latency_ns or 0.0) * 1e-9
+            for name in {p for p in self.attribute("part") if p is not None}
+            if isinstance(row := self.catalogue.get(name), Switch)
+        }
+        return np.array([of_part.get(p, 0.0) for p in self.attribute("part")], np.float64)
+
+    def with_state(self, state: NDArray[np.int32]) -> "Topology":
+        """The same fabric under another cross-connect state; int32[M, 3] of device, port on side A, port on side B."""
+        if self.circuits is None:
+            raise TopologyError(f"{self.name} has no circuit layer; only fabrics with circuit switches have a state")
+        layer = self.circuits.with_state(state)
+        graph = nx.Graph(self.graph)
+        graph.remove_edges_from([(a, b) for a, b, m in self.graph.edges(data="medium") if m == "circuit"])
+        layer.add_circuits(graph)
+        return replace(self, graph=graph, circuits=layer)
+
+    @classmethod
+    def from_graph(
+        cls,
+        graph: nx.Graph,
+        *,
+        rate_gbps: float | None = None,
+        name: str = "graph",
+        parts: Catalogue | None = None,
+    ) -> "Topology":
+        """Any undirected NetworkX graph as a fabric.
+
+        Nodes without a `kind` are accelerators that forward where no node has one, and are refused otherwise; links
+        without `rate_gbps` take the one given here (400 where none is), those without `count` are single, those
+        without a cable are 1 m of passive copper. ConfigError and TopologyError say which node or link is wrong.
+
+        >>> Topology.from_graph(nx.cycle_graph(4), rate_gbps=100).links
+        4
+        """
+        parts = parts or catalogue()
+        if graph.is_directed() or graph.is_multigraph():
+            raise TopologyError("a topology is an undirected simple graph; write parallel links as count= on one edge")
+        copy = nx.Graph()
+        kinds = dict(graph.nodes(data="kind"))
+        bare = all(kind is None for kind in kinds.values())
+        for node, attributes in graph.nodes(data=True):
+            kind = "accelerator" if bare else attributes.get("kind")
+            forwards = attributes.get("forwards", bare or kind != "accelerator")
+            copy.add_node(node, **{**attributes, "kind": kind, "forwards": forwards})
+        for a, b, attributes in graph.edges(data=True):
+            copy.add_edge(a, b, **_link(a, b, attributes, rate_gbps, parts))
+        topology = cls(name=name, family="graph", parameters={}, graph=copy, catalogue=parts)
+        check(topology)
+        return topology
+
+
+def _link(
+    a: Hashable, b: Hashable, given: Mapping[str, Any], rate_gbps: float | None, parts: Catalogue
+) -> dict[str, Any]:
+    where = f"link {a} - {b}"
+    rate = given.get("rate_gbps", rate_gbps if rate_gbps is not None else 400.0)
+    count = given.get("count", 1)
+    for key, value in (("rate_gbps", rate), ("count", count), ("duty", given.get("duty", 1.0))):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+            raise TopologyError(f"{where}: {key} = {value!r} is not a positive number")
+    options = LinkOptions(
+        rate_gbps=float(rate),
+        latency_ns=given.get("latency_ns"),
+        length_m=float(given.get("length_m", 1.0)),
+        technology=given.get("technology", "dac"),
+        cable=given.get("cable"),
+    )
+    return {**options.attributes(parts, count=count), **given, "rate_gbps": float(rate)}
+
+
+A = TypeVar("A")
+
+
+def once(question: Callable[[Topology], A]) -> Callable[[Topology], A]:
+    """Answer a question about each topology once, for as long as the topology lives."""
+    answers: WeakKeyDictionary[Topology, A] = WeakKeyDictionary()
+
+    @wraps(question)
+    def remembered(topology: Topology) -> A:
+        if topology not in answers:
+            answers[topology] = question(topology)
+        return answers[topology]
+
+    return remembered
+
+
+def check(topology: Topology) -> None:
+    """Raise TopologyError where the graph breaks what every question takes for granted."""
+    graph = topology.graph
+    if len(graph) > MAX_NODES:
+        raise TopologyError(f"{topology.name} has {len(graph):,} nodes; at most {MAX_NODES:,} are taken")
+    for node, attributes in graph.nodes(data=True):
+        if attributes.get("kind") not in NODE_KINDS:
+            raise TopologyError(f"node {node}: kind {attributes.get('kind')!r} is not one of {', '.join(NODE_KINDS)}")
+    for a, b, attributes in graph.edges(data=True):
+        count = attributes["count"]
+        if a == b:
+            raise TopologyError(f"link {a} - {b} joins a node to itself; remove it")
+        if count != int(count) or count < 1:
+            raise TopologyError(f"link {a} - {b}: count = {count} is not a whole number of links")
+        if attributes["medium"] not in MEDIA:
+            raise TopologyError(f"link {a} - {b}: medium {attributes['medium']!r} is not one of {', '.join(MEDIA)}")
+    if len(topology.accelerators) < 2:
+        raise TopologyError(f"{topology.name} has {len(topology.accelerators)} accelerators; a fabric joins at least 2")
+    if not nx.is_connected(graph):
+        reached = nx.node_connected_component(graph, topology.accelerators[0])
+        lost = next(node for node in graph if node not in reached)
+        raise TopologyError(
+            f"{topology.name} is not connected: nothing joins {topology.accelerators[0]} and {lost}; add a link"
+        )
+
+
+def _column(edges: list[tuple[Any, Any, dict[str, Any]]], key: str) -> NDArray[np.float64]:
+    return np.fromiter((attributes[key] for _, _, attributes in edges), np.float64, len(edges))
+
+
+def limit_nodes(family: str, nodes: int) -> None:
+    """Refuse a build above 2^24 nodes before it starts."""
+    if nodes > MAX_NODES:
+        raise ConfigError(f"{family} with these parameters has {nodes:,} nodes; at most {MAX_NODES:,} are built")

@@ -1,0 +1,58 @@
+"""The attributes that one class of links shares: rate, medium, cable, length, latency."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from topologies.errors import ConfigError
+from topologies.parts import Cable, Catalogue, Nic, Optic
+
+MEDIA = ("copper", "active-copper", "optical", "circuit", "board")
+
+
+@dataclass(frozen=True, slots=True)
+class LinkOptions:
+    """What a link of a plain family is: the keys every such family takes."""
+
+    rate_gbps: Annotated[float, "one direction of one link, Gb/s"] = 400.0
+    latency_ns: Annotated[float | None, "of one link; default from cable and length"] = None
+    length_m: Annotated[float, "cable length"] = 1.0
+    technology: Annotated[str, "dac, acc, aec, aoc, pluggable, lro, lpo, cpo, board; names the default cable"] = "dac"
+    cable: Annotated[str | None, "catalogue name of cable or optic, in place of the technology's default"] = None
+
+    def row(self, parts: Catalogue) -> Cable | Optic:
+        """The catalogue row of this link; ConfigError where none carries the rate."""
+        if self.cable is None:
+            return parts.default_cable(self.technology, self.rate_gbps)
+        optic = isinstance(parts.get(self.cable), Optic)
+        found: Cable | Optic = parts.part(self.cable, Optic) if optic else parts.part(self.cable, Cable)
+        lanes_missing = isinstance(found, Cable) and found.rate_gbps < self.rate_gbps
+        if lanes_missing and found.modules_per_end is None:
+            raise ConfigError(
+                f"cable '{found.name}' carries {found.rate_gbps:g} Gb/s, the link {self.rate_gbps:g} Gb/s"
+            )
+        return found
+
+    def attributes(
+        self, parts: Catalogue, *, count: int = 1, nic: str | None = None, circuit: bool = False
+    ) -> dict[str, Any]:
+        """Edge attributes of `count` parallel links; `nic` names the adapter that the accelerator's end goes through.
+
+        A circuit is two strands and a mirror: same modules at its ends, medium `circuit`.
+        """
+        row = self.row(parts)
+        latency = self.latency_ns
+        if latency is None:
+            modules = 2 * (row.latency_ns or 0.0) if isinstance(row, Optic) else 0.0
+            adapter = parts.part(nic, Nic).latency_ns or 0.0 if nic is not None else 0.0
+            latency = self.length_m * row.propagation_ns_per_m + row.phy_latency_ns + modules + adapter
+        attributes = {
+            "rate_gbps": self.rate_gbps,
+            "count": count,
+            "medium": "circuit" if circuit else row.medium,
+            "technology": row.technology,
+            "length_m": self.length_m,
+            "cable": row.name,
+            "latency_ns": latency,
+            "duty": 1.0,
+        }
+        return attributes if nic is None else attributes | {"nic": nic}

@@ -1,0 +1,102 @@
+"""Scale-up domains: accelerators joined by one or two layers of switch chips (NVLink, UALink)."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import ceil
+from typing import Annotated
+
+import networkx as nx
+
+from topologies.clos import Tier, add_tiers, switch_tier
+from topologies.errors import ConfigError, TopologyError
+from topologies.graph import Topology, limit_nodes
+from topologies.links import LinkOptions
+from topologies.parts import Accelerator, Catalogue, Optic
+
+SPINE_LINK = LinkOptions(technology="cartridge", length_m=1.0)
+MODULE_GBPS = 1600.0  # optics of a scale-up domain have its 200G lanes: eight to a module
+
+
+def nvl(
+    gpus: Annotated[int, "accelerators of the domain"] = 72,
+    links: Annotated[int | None, "scale-up links of each; the accelerator's own by default"] = None,
+    switches: Annotated[int | None, "first-layer chips; the least that fit by default"] = None,
+    layers: Annotated[int, "1, or 2 where the domain outgrows a chip"] = 1,
+    gpus_per_tray: Annotated[int, "accelerators that share a face plate"] = 4,
+    switches_per_tray: Annotated[int, "chips that share a face plate"] = 2,
+    switch: Annotated[str, "catalogue name of the switch chip"] = "nvswitch4",
+    link: LinkOptions = SPINE_LINK,
+    accelerator: Annotated[str, "catalogue name"] = "gb200",
+    *,
+    parts: Catalogue,
+) -> Topology:
+    """One scale-up domain: link i of every accelerator goes to switch chip i, or to plane i of a leaf-spine of chips.
+
+    >>> from topologies.registry import build
+    >>> build("nvl72").links
+    1296
+    """
+    if gpus < 2:
+        raise ConfigError("nvl: gpus = 1 joins nothing; give at least 2")
+    if layers not in (1, 2):
+        raise ConfigError(f"nvl: layers = {layers} is not 1 or 2")
+    per_gpu = links or int(parts.part(accelerator, Accelerator).known("scaleup_links"))
+    limit_nodes("nvl", gpus * (1 + per_gpu))
+    if link.cable is None and link.technology in {o.technology for o in parts.of_kind(Optic)}:
+        link = replace(link, cable=parts.default_cable(link.technology, MODULE_GBPS).name)
+    graph = nx.Graph()
+    labels = [f"gpu-{i}" for i in range(gpus)]
+    for i, label in enumerate(labels):
+        tray = f"tray-{i // gpus_per_tray}"
+        graph.add_node(label, kind="accelerator", forwards=False, part=accelerator, domain="nvl", tray=tray)
+    tier = switch_tier(parts, switch, link)
+    if layers == 1:
+        add_domain(graph, labels, per_gpu, switches, tier, link, parts, per_tray=switches_per_tray)
+    else:
+        _add_planes(graph, labels, per_gpu, tier, link, parts)
+    return Topology("nvl", "nvl", {}, graph, parts)
+
+
+def add_domain(
+    graph: nx.Graph,
+    labels: Sequence[str],
+    links: int,
+    chips: int | None,
+    tier: Tier,
+    link: LinkOptions,
+    parts: Catalogue,
+    *,
+    prefix: str = "",
+    per_tray: int = 1,
+) -> None:
+    """Join accelerators through one layer of chips, links dealt to the chips in turn (H100: 18 on 4 chips, 5 5 4 4)."""
+    needed = next((c for c in range(1, links + 1) if len(labels) * ceil(links / c) <= tier.ports), None)
+    if needed is None:
+        raise TopologyError(
+            f"{len(labels)} accelerators exceed the {tier.ports} ports of {tier.part}; use layers=2 or a larger switch"
+        )
+    if chips is not None and chips > links:
+        raise ConfigError(f"{chips} switch chips exceed the {links} links of an accelerator")
+    count = chips or needed
+    if len(labels) * ceil(links / count) > tier.ports:
+        raise TopologyError(
+            f"{len(labels)} accelerators with {links} links on {count} chips exceed {tier.ports} ports of {tier.part}"
+        )
+    for chip in range(count):
+        name = f"{prefix}nvs-{chip}"
+        graph.add_node(name, **tier.attributes(0), tray=f"{prefix}nvs-tray-{chip // per_tray}")
+        parallel = links // count + (chip < links % count)
+        graph.add_edges_from(((label, name) for label in labels), **link.attributes(parts, count=parallel))
+
+
+def _add_planes(
+    graph: nx.Graph, labels: Sequence[str], links: int, tier: Tier, link: LinkOptions, parts: Catalogue
+) -> None:
+    """Two layers: plane i takes link i of every accelerator through leaf chips, half their ports up."""
+    down = tier.ports // 2
+    attributes = link.attributes(parts)
+    for plane in range(links):
+        leaves = [f"nvs-{plane}-{i}" for i in range(ceil(len(labels) / down))]
+        graph.add_nodes_from(leaves, **tier.attributes(0))
+        graph.add_edges_from(((label, leaves[i // down]) for i, label in enumerate(labels)), **attributes)
+        add_tiers(graph, leaves, down, tier, link, parts, tiers=2, suffix=f"-n{plane}")

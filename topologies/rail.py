@@ -1,0 +1,175 @@
+"""Rail-optimised clusters: servers with a scale-up domain inside, and one network of leaves per rail."""
+
+from math import ceil
+from typing import Annotated, Literal
+
+import networkx as nx
+
+from topologies.circuits import CircuitLayer, mesh_layer
+from topologies.clos import FABRIC_LINK, Tier, add_tiers, leaf_split, plane_link, switch_tier
+from topologies.errors import ConfigError, TopologyError
+from topologies.graph import Topology, limit_nodes
+from topologies.links import LinkOptions
+from topologies.parts import Accelerator, Catalogue, CircuitSwitch, Nic
+from topologies.rack import add_domain
+
+
+def rail(
+    servers: Annotated[int, "servers, each one scale-up domain"],
+    gpus: Annotated[int, "accelerators of a server"] = 8,
+    rails: Annotated[int | None, "rails of a server; accelerator i is on rail i mod rails; one each by default"] = None,
+    planes: Annotated[int, "parallel networks, each at rate/planes"] = 1,
+    core: Annotated[
+        Literal["spine", "none", "ocs"],
+        "what joins the leaves: spines over all rails, nothing between rails, or a mesh through circuit switches",
+    ] = "spine",
+    oversubscription: Annotated[float, "downlinks over uplinks of a leaf"] = 1.0,
+    tiers: Annotated[int | None, "stages of switches, 2 or 3; as few as fit by default"] = None,
+    switch: Annotated[str, "catalogue name of leaf, spine and core"] = "qm9700",
+    nic: Annotated[str, "catalogue name of each accelerator's adapter"] = "cx7-400g",
+    ocs: Annotated[str, "catalogue name of the circuit switch of core=ocs"] = "palomar-136",
+    ocs_optic: Annotated[str, "catalogue name of the modules that face it"] = "400g-fr4-bidi",
+    scaleup_switch: Annotated[str, "catalogue name of the chip inside the server"] = "nvswitch3",
+    scaleup_switches: Annotated[int | None, "chips inside the server; the least that fit by default"] = 4,
+    scaleup_cable: Annotated[str, "catalogue name of the links inside the server"] = "nvlink4-board",
+    gpus_per_tray: Annotated[int | None, "accelerators that share a face plate; the server's by default"] = None,
+    link: LinkOptions = FABRIC_LINK,
+    accelerator: Annotated[str, "catalogue name"] = "h100-sxm",
+    *,
+    parts: Catalogue,
+) -> Topology:
+    """Rail-optimised servers (NVIDIA DGX SuperPOD reference architecture; rail-only: Wang et al., HotI 2024).
+
+    Leaf u of rail r takes the accelerators of that rail in server order, as many as half its ports; `core=spine` puts
+    one Clos over the leaves of all rails, `core=none` one over the leaves of each rail where a single switch does not
+    do, `core=ocs` joins the leaves of a rail directly, every uplink used.
+
+    >>> from topologies.registry import build
+    >>> t = build("rail:servers=32"); len(t.accelerators), t.attribute("tier").count(1), t.attribute("tier").count(2)
+    (256, 8, 4)
+    """
+    per_server = gpus if rails is None else rails
+    if gpus % per_server:
+        raise ConfigError(f"rail: {per_server} rails do not divide the {gpus} accelerators of a server")
+    if servers < 2:
+        raise ConfigError("rail: servers = 1 needs no rails; use nvl or at least 2 servers")
+    limit_nodes("rail", servers * gpus * 2)
+    lane = plane_link(link, planes)
+    graph = nx.Graph()
+    gpu_of = _add_servers(
+        graph,
+        servers,
+        gpus,
+        scaleup_switch,
+        scaleup_switches,
+        scaleup_cable,
+        gpus_per_tray,
+        nic,
+        accelerator,
+        parts,
+    )
+    tier = switch_tier(parts, switch, lane)
+    layers: list[CircuitLayer] = []
+    for plane in range(planes):
+        suffix = f"-p{plane}" if planes > 1 else ""
+        leaves, up = _add_leaves(graph, gpu_of, per_server, core, oversubscription, tier, lane, nic, suffix, parts)
+        if core == "spine" and len(leaves[0]) * per_server > 1:
+            blocks = [leaf for column in zip(*leaves, strict=True) for leaf in column]
+            add_tiers(graph, blocks, up, tier, lane, parts, tiers=tiers, suffix=suffix)
+        elif core == "none" and up:
+            for r, column in enumerate(leaves):
+                add_tiers(graph, column, up, tier, lane, parts, tiers=tiers, suffix=f"-r{r}{suffix}")
+        elif core == "ocs":
+            layers.append(_add_mesh(graph, leaves, up, ocs, ocs_optic, lane, parts))
+    if len(layers) > 1:
+        raise ConfigError("rail: core=ocs takes planes=1")
+    return Topology("rail", "rail", {}, graph, parts, circuits=layers[0] if layers else None)
+
+
+def _add_servers(
+    graph: nx.Graph,
+    servers: int,
+    gpus: int,
+    chip: str,
+    chips: int | None,
+    cable: str,
+    gpus_per_tray: int | None,
+    nic: str,
+    accelerator: str,
+    parts: Catalogue,
+) -> list[list[str]]:
+    """Servers with their scale-up domains; accelerator labels by server."""
+    row = parts.part(accelerator, Accelerator)
+    scaleup = LinkOptions(rate_gbps=row.known("scaleup_link_gbps"), cable=cable, length_m=_length(parts, cable))
+    tier = switch_tier(parts, chip, scaleup)
+    per_tray = gpus_per_tray or gpus
+    labels = [[f"gpu-{s}-{g}" for g in range(gpus)] for s in range(servers)]
+    for s, server in enumerate(labels):
+        for g, label in enumerate(server):
+            graph.add_node(
+                label,
+                kind="accelerator",
+                forwards=False,
+                part=accelerator,
+                parts={parts.part(nic, Nic).name: 1},
+                domain=f"server-{s}",
+                tray=f"server-{s}/{g // per_tray}",
+            )
+    for s, server in enumerate(labels):
+        add_domain(graph, server, int(row.known("scaleup_links")), chips, tier, scaleup, parts, prefix=f"server-{s}/")
+    return labels
+
+
+def _add_leaves(
+    graph: nx.Graph,
+    gpu_of: list[list[str]],
+    rails: int,
+    core: str,
+    oversubscription: float,
+    tier: Tier,
+    link: LinkOptions,
+    nic: str,
+    suffix: str,
+    parts: Catalogue,
+) -> tuple[list[list[str]], int]:
+    """Leaves by rail, and the uplinks of each (0 where one switch is the whole rail)."""
+    on_rail = [[g for server in gpu_of for g in server[r::rails]] for r in range(rails)]
+    alone = core == "none" and len(on_rail[0]) <= tier.ports
+    down, up = (tier.ports, 0) if alone else leaf_split(tier.ports, oversubscription)
+    attributes = link.attributes(parts, nic=nic)
+    leaves = []
+    for r, hosts in enumerate(on_rail):
+        column = [f"leaf-{u}-r{r}{suffix}" for u in range(ceil(len(hosts) / down))]
+        graph.add_nodes_from(column, **tier.attributes(1))
+        graph.add_edges_from(((h, column[i // down]) for i, h in enumerate(hosts)), **attributes)
+        leaves.append(column)
+    return leaves, up
+
+
+def _add_mesh(
+    graph: nx.Graph,
+    leaves: list[list[str]],
+    up: int,
+    ocs: str,
+    optic: str,
+    link: LinkOptions,
+    parts: Catalogue,
+) -> CircuitLayer:
+    """The leaves of each rail meshed through circuit switches, as few as strands allow."""
+    device = parts.part(ocs, CircuitSwitch)
+    size = len(leaves[0])
+    usable = device.ports_per_side
+    if size < 2 or size > usable:
+        raise TopologyError(
+            f"rail: core=ocs meshes 2 to {usable} leaves a rail through {ocs}, not {size}; use another core or switch"
+        )
+    circuit = LinkOptions(link.rate_gbps, None, 2 * link.length_m, cable=optic).attributes(parts, circuit=True)
+    shifts = len(leaves) * up // 2
+    layer = mesh_layer(device, leaves, up, circuit, devices=ceil(shifts / (usable // size)))
+    layer.add_circuits(graph)
+    return layer
+
+
+def _length(parts: Catalogue, cable: str) -> float:
+    length: float | None = getattr(parts[cable], "length_m", None) if cable in parts else None
+    return 0.3 if length is None else length

@@ -1,0 +1,81 @@
+"""What a cable of a technology, gauge, rate and length can carry: margin in dB."""
+
+from dataclasses import dataclass
+
+from topologies.errors import ReachError
+from topologies.graph import Topology, once
+from topologies.parts import Cable, Catalogue, CopperMode, Optic, Twinax
+
+MARGINAL_DB = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The tightest copper cable of a fabric: its loss against what its mode allows."""
+
+    cable: str
+    length_m: float
+    lane_gbps: float
+    loss_db: float
+    allowance_db: float
+    estimated: bool
+
+    @property
+    def margin_db(self) -> float:
+        """Allowance less loss; below zero the cable does not carry its rate."""
+        return self.allowance_db - self.loss_db
+
+    @property
+    def state(self) -> str:
+        """ok, marginal (under 1 dB) or over."""
+        return "over" if self.margin_db < 0 else "marginal" if self.margin_db < MARGINAL_DB else "ok"
+
+    @property
+    def why(self) -> str:
+        """The budget in words."""
+        return (
+            f"{self.length_m:g} m of {self.cable} at {self.lane_gbps:g} Gb/s a lane loses {self.loss_db:.1f} dB "
+            f"of {self.allowance_db:.1f} dB"
+        )
+
+
+def copper_reach(cable: Cable, length_m: float, parts: Catalogue) -> Reach | None:
+    """Budget of one copper cable: allowance of its mode less length times loss per metre of its gauge at Nyquist.
+
+    The loss model is the catalogue's (skin effect and foam dielectric, fitted to what is sold); None for a board, or a
+    cable whose gauge or mode nobody states.
+
+    >>> from topologies.parts import catalogue, part
+    >>> round(copper_reach(part("nvlink5-cartridge", Cable), 1.0, catalogue()).margin_db, 1)
+    3.7
+    """
+    if cable.copper_mode is None or cable.gauge_awg is None:
+        return None
+    mode = parts.part(cable.copper_mode, CopperMode)
+    wire = parts.part(f"twinax-{cable.gauge_awg}awg", Twinax)
+    loss = wire.loss_db_per_m.get(f"{mode.nyquist_ghz:g}")
+    if loss is None:
+        raise ReachError(
+            f"{wire.name} has no loss at {mode.nyquist_ghz:g} GHz; it has {', '.join(wire.loss_db_per_m)} GHz"
+        )
+    return Reach(cable.name, length_m, mode.lane_gbps, loss * length_m, mode.allowance_db, bool(mode.estimates))
+
+
+def tightest_copper(topology: Topology) -> Reach | None:
+    """The copper cable of least margin; None where the fabric has none that can be judged."""
+    rows = [(topology.catalogue.get(name), length) for name, length in _classes(topology)]
+    budgets = [copper_reach(row, length, topology.catalogue) for row, length in rows if isinstance(row, Cable)]
+    return min((b for b in budgets if b is not None), key=lambda b: b.margin_db, default=None)
+
+
+def longest_optics(topology: Topology) -> list[tuple[Optic, float]]:
+    """Optics whose links are longer than their reach, with that length, the longest first."""
+    rows = [(topology.catalogue.get(name), length) for name, length in _classes(topology)]
+    long = [(r, length) for r, length in rows if isinstance(r, Optic) and r.reach_m is not None and length > r.reach_m]
+    return sorted(long, key=lambda pair: -pair[1])
+
+
+@once
+def _classes(topology: Topology) -> list[tuple[str, float]]:
+    """Every pair of cable and length that occurs."""
+    return sorted({(e["cable"], float(e["length_m"])) for _, _, e in topology.graph.edges(data=True)})
