@@ -33,6 +33,7 @@ def ring(topology: Topology, collective: Collective) -> Schedule:
     if collective.name not in hops:
         raise NotApplicable(f"ring does {', '.join(hops)}, not {collective.name}")
     rings, relays = _rings(topology)
+    rings = [np.roll(order, -int(np.argmin(order))) for order in rings]  # rank 0, the root, starts each chain
     passed = hops[collective.name] / n if collective.name not in ("broadcast", "reduce") else 1.0
     traffic = around(rings, n, passed / len(rings), wrap=passed != 1.0, reverse=collective.name == "reduce")
     return Schedule("ring", "pipelined", (Step("round the rings", traffic, hops[collective.name], chain=True),), relays)
@@ -72,17 +73,17 @@ def _rings(topology: Topology) -> tuple[list[Ring], str | None]:
 def _rail_rings(domains: NDArray[np.int64]) -> tuple[list[Ring], str | None]:
     """One ring per rail: ring c enters even servers at accelerator c and leaves at c-1, odd ones the other way round.
 
-    An odd number of servers does not close on one rail; the last server is then walked so that it leaves where it was
-    entered, through one more hop inside it.
+    An odd number of servers does not close on one rail: the last server then passes on from c-1 to c before it sends.
     """
     count, size = domains.shape
-    if count % 2:
-        return [domains.ravel()], None
     rings = []
     for c in range(size):
         path = np.roll(np.arange(size), -c)
-        rings.append(np.concatenate([row[path if s % 2 == 0 else path[::-1]] for s, row in enumerate(domains)]))
-    return rings, None
+        legs = [row[path if s % 2 == 0 else path[::-1]] for s, row in enumerate(domains)]
+        if count % 2 and size > 1:
+            legs.append(domains[-1, c : c + 1])
+        rings.append(np.concatenate(legs))
+    return rings, "one accelerator of the last server" if count % 2 and size > 1 else None
 
 
 def _snake(dims: tuple[int, ...]) -> Ring:

@@ -66,15 +66,17 @@ def _render(topology: Any, adapters: list[Any], verbose: bool, quiet: bool, outp
     table = new_table(f"{len(adapters)} adapters")
     for name in ("class", "number", "why"):
         table.add_column(name, justify="right" if name == "number" else "left", overflow="fold")
-    for (kind, why), number in sorted(Counter((a.role, a.why) for a in adapters).items()):
-        table.add_row(kind, f"{number:,}", why)
+    by_neighbour = "no host name: as the named adapter on the nearest port of its switch (-v lists each)"
+    reasons = Counter((a.role, a.why if a.named else by_neighbour) for a in adapters)
+    for (role, why), number in sorted(reasons.items()):
+        table.add_row(role, f"{number:,}", why)
     shown: list[Any] = [table]
     if verbose:
         each = new_table("each adapter")
-        for name in ("class", "guid", "description"):
+        for name in ("class", "guid", "description", "why"):
             each.add_column(name, overflow="fold")
         for a in adapters:
-            each.add_row(a.role, a.guid, a.description)
+            each.add_row(a.role, a.guid, a.description, a.why)
         shown += [Text(), each]
     if not quiet:
         shown += [Text(), *(Text(f"  {note}") for note in topology.notes)]
