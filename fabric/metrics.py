@@ -87,7 +87,7 @@ def switches_by_tier(topology: Topology) -> dict[str, int]:
 
 def _links_by_medium(topology: Topology) -> dict[str, int]:
     links: Counter[str] = Counter()
-    for _, _, edge in topology.graph.edges(data=True):
+    for _, _, edge in topology.edges:
         links[edge["medium"]] += int(edge["count"])
     return dict(sorted(links.items()))
 

@@ -94,8 +94,8 @@ def _in_accelerator(topology: Topology) -> tuple[tuple[float, float, float], lis
     """(typical, low, high) watts, the parts whose energy is an estimate, the parts that give none."""
     gbps: dict[tuple[str | None, str], float] = {}
     nodes = topology.graph.nodes
-    for a, b, edge in topology.graph.edges(data=True):
-        if edge.get("nic") is not None or not edge.get("counted", True):
+    for a, b, edge in topology.edges:
+        if edge.get("nic") is not None or edge.get("layer") in topology.left_out:
             continue
         for end in (a, b):
             if nodes[end]["kind"] == "accelerator":

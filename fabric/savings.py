@@ -7,6 +7,7 @@ from math import ceil
 from fabric.costing import capital_cost
 from fabric.powering import network_power
 from topologies.graph import Topology
+from topologies.jupiter import within
 from topologies.parts import Catalogue
 from topologies.registry import build
 
@@ -37,25 +38,21 @@ def savings(
     Where a share of the traffic crosses a transit block, a byte takes `stretch` uplinks on average: at equal delivered
     throughput the fabric has that many more uplinks, and blocks to carry them.
     """
+    base, alike = build(against, parts), build(spec, parts)
+    uplinks = int(alike.parameters["uplinks"])
+    wider = 2 * ceil(uplinks * stretch / 2)
+    more = build(f"{spec}{',' if ':' in spec else ':'}uplinks={wider},hosts={uplinks}", parts)
     rows = []
     for boundary in boundaries:
-        base = _built(against, f"boundary={boundary}", parts)
-        alike = _built(spec, f"boundary={boundary}", parts)
-        uplinks, blocks = int(alike.parameters["uplinks"]), int(alike.parameters["blocks"])
-        wider = 2 * ceil(uplinks * stretch / 2)
-        more = _built(spec, f"boundary={boundary},uplinks={wider},hosts={uplinks},blocks={blocks}", parts)
-        power, capex = _saved(alike, base)
-        even_power, even_capex = _saved(more, base)
+        counted, other, grown = (within(topology, boundary) for topology in (alike, base, more))
+        power, capex = _saved(counted, other)
         close = tuple(
-            name for name, value in (("power", power), ("capex", capex))
+            name
+            for name, value in (("power", power), ("capex", capex))
             if value is not None and name in published and abs(value - published[name]) <= 0.08
-        )  # fmt: skip
-        rows.append(Saving(boundary, power, capex, even_power, even_capex, close))
+        )
+        rows.append(Saving(boundary, power, capex, *_saved(grown, other), close))
     return rows
-
-
-def _built(spec: str, more: str, parts: Catalogue | None) -> Topology:
-    return build(f"{spec}{',' if ':' in spec else ':'}{more}", parts)
 
 
 def _saved(topology: Topology, base: Topology) -> tuple[float | None, float | None]:

@@ -32,7 +32,7 @@ def _copper(topology: Topology) -> Wall:
         }
     tightest = tightest_copper(topology)
     if tightest is None:
-        copper = any(medium in ("copper", "active-copper") for _, _, medium in topology.graph.edges(data="medium"))
+        copper = any(edge["medium"] in ("copper", "active-copper") for _, _, edge in topology.edges)
         why = "copper cables of unstated gauge or mode" if copper else "no copper cable; optics within their reach"
         state = "unknown" if copper else "ok"
         return {"state": state, "margin": None, "limit": None, "value": None, "unit": "dB", "why": why}

@@ -5,6 +5,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from math import ceil
 
+from topologies.circuits import CircuitLayer
 from topologies.errors import ConfigError
 from topologies.graph import Topology, once
 from topologies.parts import Accelerator, Cable, Optic, Part
@@ -25,8 +26,9 @@ def bill_of_materials(topology: Topology) -> tuple[BillRow, ...]:
     """Parts of nodes, cables, modules and circuit switches, in the order of the catalogue.
 
     Modules are counted per face plate: ceil over the links of a `tray` (a node without one is its own) of what a module
-    holds. They sit at both ends of a link; a circuit's ends are its two end nodes, its switch has none. A one-strand
-    circuit has a circulator at either end. What a builder marks `counted=False` stays out.
+    holds. They sit at both ends of a link, and at the end node of every strand to a circuit switch, lit or dark; a
+    strand that carries both ways has a circulator too. What is marked with a `layer` that the topology leaves out is not
+    counted.
 
     >>> from topologies.registry import build
     >>> {r.part.kind: r.quantity for r in bill_of_materials(build("nvl72"))}
@@ -47,7 +49,7 @@ def bill_of_materials(topology: Topology) -> tuple[BillRow, ...]:
 def _node_parts(topology: Topology) -> Counter[str]:
     counts: Counter[str] = Counter()
     for _, attributes in topology.graph.nodes(data=True):
-        if not attributes.get("counted", True):
+        if attributes.get("layer") in topology.left_out:
             continue
         if attributes.get("part") is not None:
             counts[attributes["part"]] += 1
@@ -60,25 +62,37 @@ def _link_parts(topology: Topology) -> Counter[str]:
     counts: Counter[str] = Counter()
     on_plate: Counter[tuple[Hashable, str, float]] = Counter()
     nodes = topology.graph.nodes
-    for a, b, attributes in topology.graph.edges(data=True):
-        if not attributes.get("counted", True):
+    for a, b, attributes in topology.edges:
+        if attributes.get("layer") in topology.left_out or attributes["medium"] == "circuit":
             continue
         name, count, rate = attributes["cable"], attributes["count"], attributes["rate_gbps"]
         row = topology.catalogue.get(name)
-        if isinstance(row, Cable):
-            counts[name] += count * row.assemblies_per_link
-        elif isinstance(row, Optic):
+        if isinstance(row, Optic):
             for end in (a, b):
                 on_plate[nodes[end].get("tray", end), name, rate] += count
-            if row.bidirectional and attributes["medium"] == "circuit":
-                counts[CIRCULATOR] += 2 * count
         else:
-            counts[name] += count
+            counts[name] += count * (row.assemblies_per_link if isinstance(row, Cable) else 1)
+    if topology.circuits is not None:
+        counts += _strand_parts(topology, topology.circuits, on_plate)
     for (_, name, rate), links in on_plate.items():
         row = topology.catalogue[name]
         assert isinstance(row, Optic)
         counts[name] += modules(row, links, rate)
     return counts
+
+
+def _strand_parts(
+    topology: Topology, layer: CircuitLayer, on_plate: Counter[tuple[Hashable, str, float]]
+) -> Counter[str]:
+    """Every strand has its module, and its circulator where one strand carries both ways, lit or dark."""
+    name, rate = layer.link["cable"], layer.link["rate_gbps"]
+    nodes = topology.graph.nodes
+    for end, strands in Counter(layer.strands[:, 3].tolist()).items():
+        label = layer.ends[end]
+        on_plate[nodes[label].get("tray", label), name, rate] += strands
+    row = topology.catalogue.get(name)
+    both_ways = isinstance(row, Optic) and row.bidirectional
+    return Counter({CIRCULATOR: len(layer.strands)} if both_ways else {})
 
 
 def modules(optic: Optic, links: int, rate_gbps: float) -> int:

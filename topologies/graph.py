@@ -55,6 +55,7 @@ class Topology:
 
     `halves` names a bisection of the ranks that the family knows to be a narrow one (a flag per rank); the rank order
     is halved where it is None. `notes` are the assumptions that stand behind the build, for the reader of an answer.
+    `left_out` are the layers (an attribute of nodes and links) that watts and dollars do not count.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Topology:
     halves: Sequence[NDArray[np.bool_]] = ()
     racks: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    left_out: frozenset[str] = frozenset()
 
     @cached_property
     def nodes(self) -> list[Hashable]:
@@ -77,6 +79,11 @@ class Topology:
     def index(self) -> dict[Hashable, int]:
         """Position of each label in `nodes`."""
         return {label: i for i, label in enumerate(self.nodes)}
+
+    @cached_property
+    def edges(self) -> list[tuple[Hashable, Hashable, dict[str, Any]]]:
+        """Both ends and the attributes of every edge, in the order of the graph."""
+        return list(self.graph.edges(data=True))
 
     @cached_property
     def accelerators(self) -> list[Hashable]:
@@ -105,7 +112,7 @@ class Topology:
     @cached_property
     def links(self) -> int:
         """Links of the data path, parallel ones counted each."""
-        return int(sum(count for _, _, count in self.graph.edges(data="count")))
+        return int(sum(edge["count"] for _, _, edge in self.edges))
 
     def csr(self) -> Csr:
         """The compiled form, made once."""
@@ -114,7 +121,7 @@ class Topology:
     @cached_property
     def _csr(self) -> Csr:
         index = self.index
-        edges = list(self.graph.edges(data=True))
+        edges = self.edges
         u = np.fromiter((index[a] for a, _, _ in edges), np.int32, len(edges))
         v = np.fromiter((index[b] for _, b, _ in edges), np.int32, len(edges))
         links = _column(edges, "count")
@@ -159,7 +166,7 @@ class Topology:
             raise TopologyError(f"{self.name} has no circuit layer; only fabrics with circuit switches have a state")
         layer = self.circuits.with_state(state)
         graph = nx.Graph(self.graph)
-        graph.remove_edges_from([(a, b) for a, b, m in self.graph.edges(data="medium") if m == "circuit"])
+        graph.remove_edges_from([(a, b) for a, b, edge in self.edges if edge["medium"] == "circuit"])
         layer.add_circuits(graph)
         return replace(self, graph=graph, circuits=layer)
 

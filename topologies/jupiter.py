@@ -1,5 +1,6 @@
 """Jupiter: aggregation blocks joined directly through circuit switches, or under a spine of packet switches."""
 
+from dataclasses import replace
 from math import ceil
 from typing import Annotated, Literal
 
@@ -55,18 +56,26 @@ def jupiter(
     labels = [[f"host-{b}-{h}" for h in range(ends)] for b in range(blocks)]
     for block in labels:
         graph.add_nodes_from(block, kind="accelerator", forwards=False, part=accelerator)
-    graph.add_nodes_from(
-        names, kind="switch", forwards=True, tier=1, parts={switch: inside}, counted=boundary != "spine"
-    )
+    graph.add_nodes_from(names, kind="switch", forwards=True, tier=1, parts={switch: inside}, layer="blocks")
     host_link = LinkOptions(link.rate_gbps, length_m=2.0).attributes(parts)
-    host_link["counted"] = boundary.startswith("hosts")
+    host_link["layer"] = "hosts"
     for name, block in zip(names, labels, strict=True):
         graph.add_edges_from(((h, name) for h in block), **host_link)
     if spine:
         _add_spine(graph, names, uplinks, switch, optic, link, parts)
-        return Topology("jupiter", "jupiter", {}, graph, parts)
+        return within(Topology("jupiter", "jupiter", {}, graph, parts), boundary)
     layer = _mesh(graph, names, uplinks, ocs, ocs_optic, link, parts)
-    return Topology("jupiter", "jupiter", {}, graph, parts, circuits=layer)
+    return within(Topology("jupiter", "jupiter", {}, graph, parts, circuits=layer), boundary)
+
+
+def within(topology: Topology, boundary: str) -> Topology:
+    """The same fabric with watts and dollars counted inside another boundary.
+
+    >>> from topologies.registry import build
+    >>> sorted(within(build("jupiter:blocks=4,uplinks=6"), "spine").left_out)
+    ['blocks', 'hosts']
+    """
+    return replace(topology, left_out=frozenset({"hosts", "blocks"} - set(boundary.split("+"))))
 
 
 def _add_spine(

@@ -78,4 +78,4 @@ def longest_optics(topology: Topology) -> list[tuple[Optic, float]]:
 @once
 def _classes(topology: Topology) -> list[tuple[str, float]]:
     """Every pair of cable and length that occurs."""
-    return sorted({(e["cable"], float(e["length_m"])) for _, _, e in topology.graph.edges(data=True)})
+    return sorted({(e["cable"], float(e["length_m"])) for _, _, e in topology.edges})

@@ -33,9 +33,9 @@ def command(
 ) -> int:
     """Published figures against our answers: expected, computed, error, source. Exit code 1 where one misses.
 
-    ID shows the cases whose id contains it; -v lists what is left out, and why.
+    ID is a case, a system or a pattern (nvl72-*); -v gives whole sources, and what is left out and why.
     """
-    from fabric.cli.output import emit_json, emit_tables
+    from fabric.cli.output import console, emit_json, emit_tables
     from fabric.results import provenance
     from fabric.validation import validate
     from topologies.parts import catalogue
@@ -45,26 +45,32 @@ def command(
         told = {"only": only, "files": [str(f) for f in files]}
         emit_json("validate", found.document(), provenance(told, catalogue().hash), output)
     else:
-        emit_tables(_render(found, quiet, verbose), output, color)
+        emit_tables(_render(found, quiet, verbose, console(color).width), output, color)
     return 1 if found.summary["failed"] else 0
 
 
-def _render(found: "Validation", quiet: bool, verbose: bool) -> list[Any]:
+def _render(found: "Validation", quiet: bool, verbose: bool, width: int) -> list[Any]:
     from rich.text import Text
 
-    from fabric.cli.tables import new_table
+    from fabric.cli.tables import WIDE, new_table
 
     table = new_table("published figures against ours")
     table.add_column("", no_wrap=True)
-    table.add_column("case", overflow="fold")
-    for name in ("expected", "computed", "error"):
-        table.add_column(name, justify="right", overflow="fold")
-    table.add_column("unit", overflow="fold")
-    table.add_column("source", overflow="fold", ratio=1)
+    table.add_column("case", no_wrap=True)
+    for name in ("expected", "computed"):
+        table.add_column(name, justify="right", overflow="fold", min_width=12)
+    table.add_column("error", justify="right", no_wrap=True)
+    table.add_column("unit", no_wrap=True)
+    sources = verbose or width >= WIDE
+    if sources:
+        table.add_column(
+            "source", overflow="fold" if verbose else "ellipsis", no_wrap=not verbose, max_width=None if verbose else 36
+        )
     for case in found.cases:
         mark = Text("ok", style="green") if case.ok else Text("MISS", style="red")
-        error = "-" if case.error is None else f"{case.error:+.2%}"
-        table.add_row(mark, case.id, _number(case.expected), _number(case.computed), error, case.unit, case.source)
+        error = "-" if case.error is None else f"{case.error:.2%}"
+        cells: list[str | Text] = [mark, case.id, _number(case.expected), _number(case.computed), error, case.unit]
+        table.add_row(*cells, *([case.source] if sources else []))
     shown: list[Any] = [table, Text()]
     summary = found.summary
     shown.append(

@@ -113,7 +113,6 @@ NODE = {
     "rack": Key("text, a number, a list of them, or null", _or_none(_label), required=False),
     "position": Key("a list of numbers, or null", _or_none(_each(_number)), required=False),
     "reduces": Key("true or false", _flag, required=False),
-    "counted": Key("true or false", _flag, required=False),
 }
 LINK = {
     "from": Key("the id of a node", _label),
@@ -127,7 +126,6 @@ LINK = {
     "latency_ns": Key("a number, zero or above", lambda value: _number(value) and value >= 0),
     "duty": Key("a number above 0, at most 1", lambda value: _positive(value) and value <= 1),
     "nic": Key("the name of a part", _line, required=False),
-    "counted": Key("true or false", _flag, required=False),
 }
 
 

@@ -1,0 +1,298 @@
+"""Validation: what a case may ask, how it is judged, and that the cases of the program stand on their sources."""
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from fabric.simulation import simulate
+from fabric.validation import Validation, compute, read_cases, validate
+from topologies.errors import ConfigError
+
+FACTS = Path(__file__).parents[3] / "shared/facts/validation_cases.json"
+CASES = Path(__file__).parents[2] / "fabric/cases"
+MISSES = {
+    "cpo-port-power": "the catalogue's typical 25 W of a 1.6T module and 9 W of an engine come from two years' talks",
+}
+
+HEAD = """
+[[case]]
+id = "made-up"
+system = "Made up"
+kind = "construct"
+quantity = "links of a ring"
+unit = "links"
+source = "counting"
+"""
+RING = '[case.compute]\ntopology = "ring:n=8"\ndescribe = "links"\n'
+
+
+@pytest.fixture
+def judged(tmp_path: Path):
+    def run(body: str) -> Validation:
+        path = tmp_path / "made.toml"
+        path.write_text(HEAD + body, encoding="utf-8")
+        return validate([path])
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def whole() -> tuple[Validation, float]:
+    start = time.perf_counter()
+    return validate(), time.perf_counter() - start
+
+
+SOLVE = {"collective": "all-reduce", "size": "1TiB", "transport": "ideal", "algorithm": "bucket", "routing": "dor"}
+RING_50 = "ring:n=8,rate_gbps=400,latency_ns=0"
+
+
+@pytest.mark.parametrize(
+    ("table", "values"),
+    [
+        ({"topology": "ring:n=8", "describe": "links"}, [8]),
+        ({"topology": "ring:n=8", "describe": ["accelerators", "diameter"]}, [8, 4]),
+        ({"topology": "ring:n=8", "describe": "links_by_medium.optical"}, [0]),
+        ({"topology": "clos:hosts=128,switch=qm9700", "describe": "switches_by_tier.spine"}, [2]),
+        ({"topology": "clos:hosts=128,switch=qm9700", "describe": "switches_by_tier.core"}, [0]),
+        ({"topology": "nvl72", "bill": "nvswitch4"}, [18]),
+        ({"topology": "nvl72", "bill": "palomar-136"}, [0]),
+        ({"graph": "networkx:petersen_graph", "rate_gbps": 8, "describe": "diameter"}, [2]),
+        ({"graph": "networkx:grid_2d_graph(2, 3)", "rate_gbps": 8, "describe": "links"}, [7]),
+        ({"topology": RING_50, "solve": "busbw_gb_per_s", **SOLVE}, [100]),
+        ({"topology": RING_50, "solve": "busbw_gb_per_s", "times": "accelerators", **SOLVE}, [800]),
+        ({"topology": RING_50, "solve": "whole_array_us", **SOLVE, "size": 8_000_000}, [160]),
+        ({"part": "tpu-v7", "nameplate": "memory_gb", "times": 2, "divide_by": 3}, [128]),
+        ({"part": "sn5600", "ports_at_gbps": 400}, [128]),
+        ({"topology": "ring:n=8", "describe": "links", "over": {"topology": "ring:n=4", "describe": "links"}}, [2]),
+        ({"topology": "ring:n=8", "describe": "links", "minus": {"topology": "ring:n=5", "describe": "links"}}, [3]),
+        (
+            {"topology": "ring:n=6", "describe": "links", "saving_over": {"topology": "ring:n=8", "describe": "links"}},
+            [0.25],
+        ),
+        (
+            {
+                "topology": "ring:n=8",
+                "describe": ["links", "diameter"],
+                "times": 3,
+                "over": {"topology": "ring:n=4", "describe": "accelerators", "divide_by": 2},
+            },
+            [12, 6],
+        ),
+    ],
+)
+def test_each_question_and_operation(table: dict, values: list[float]) -> None:
+    assert compute(table) == pytest.approx(values)
+
+
+def test_a_solved_case_says_what_simulate_says() -> None:
+    told = simulate("torus:dims=4x4", "all-to-all", "1MiB", transport="ideal", algorithm="direct", routing="ecmp")
+    asked = {"collective": "all-to-all", "size": "1MiB", "transport": "ideal", "algorithm": "direct", "routing": "ecmp"}
+    for key in ("time_us", "latency_us", "algbw_gb_per_s"):
+        assert compute({"topology": "torus:dims=4x4", "solve": key, **asked}) == [getattr(told, key)]
+
+
+def test_a_generator_with_a_seed_gives_the_same_graph_again() -> None:
+    def distance(nodes: int) -> list[float]:
+        graph = f"networkx:random_regular_graph(3, {nodes})"
+        return compute({"graph": graph, "rate_gbps": 8, "describe": "average_distance"})
+
+    first = distance(40)
+    distance(42), distance(44)  # out of the memory of the last two
+    assert distance(40) == first
+
+
+@pytest.mark.parametrize(
+    ("expected", "tolerance", "ok", "error"),
+    [
+        ("8", "{abs = 0}", True, 0),
+        ("9", "{abs = 0}", False, 1 / 9),
+        ("9", "{abs = 1}", True, 1 / 9),
+        ("0", "{abs = 7}", False, 8),
+        ("10", "{rel = 0.2}", True, 0.2),
+        ("10", "{rel = 0.19}", False, 0.2),
+        ("4", "{min = 4}", True, 1),
+        ("9", "{min = 9}", False, 1 / 9),
+        ("16", "{max = 16}", True, 0.5),
+        ("4", "{max = 4}", False, 1),
+    ],
+)
+def test_tolerances(judged, expected: str, tolerance: str, ok: bool, error: float) -> None:
+    validation = judged(f"expected = {expected}\ntolerance = {tolerance}\n" + RING)
+    (case,) = validation.cases
+    assert (case.ok, case.computed) == (ok, 8)
+    assert case.error == pytest.approx(error)
+    assert validation.summary == {"cases": 1, "passed": int(ok), "failed": int(not ok), "left_out": 0}
+
+
+def test_the_error_of_a_list_is_the_largest_and_one_miss_is_a_miss(judged) -> None:
+    table = '[case.compute]\ntopology = "ring:n=8"\ndescribe = ["links", "diameter"]\n'
+    (case,) = judged("expected = [8, 5]\ntolerance = {rel = 0.1}\n" + table).cases
+    assert (case.computed, case.error, case.ok) == ([8, 4], pytest.approx(0.2), False)
+
+
+def test_several_tables_give_a_list(judged) -> None:
+    tables = RING.replace("[case.compute]", "[[case.compute]]") * 2
+    (case,) = judged("expected = [8, 8]\ntolerance = {abs = 0}\n" + tables).cases
+    assert case.ok
+
+
+@pytest.mark.parametrize(
+    ("compute_table", "message"),
+    [
+        ('topology = "torsu:n=8"\ndescribe = "links"', "did you mean 'torus'"),
+        ('topology = "ring:n=8"\ndescribe = "linsk"', "describe has no 'linsk'; did you mean 'links'"),
+        ('topology = "ring:n=8"\ndescribe = "links_by_medium.paper"', "describe has no 'links_by_medium.paper'"),
+        ('topology = "ring:n=8"\ndescribe = "walls"', "'walls' is no number"),
+        ('topology = "ring:n=8"\ndescribe = "ports_per_side"', "'ports_per_side' is unknown"),
+        ('topology = "ring:n=8"\ndescribe = "links.copper"', "describe has no 'links.copper'"),
+        ('topology = "ring:n=8"\nbill = "palomar"', "no part is named 'palomar'"),
+        ('part = "tpu-v4"\nports_at_gbps = 400', "a switch is needed here"),
+        ('part = "tpu-v4"\nnameplate = "memory"', "tpu-v4 has no 'memory'"),
+        ('graph = "petersen"\nrate_gbps = 8\ndescribe = "links"', "names no generator"),
+        ('graph = "networkx:write_graph"\nrate_gbps = 8\ndescribe = "links"', "names no generator"),
+        ('graph = "networkx:hypercube_graph"\nrate_gbps = 8\ndescribe = "links"', "hypercube_graph"),
+        ('topology = "ring:n=8"\ndescribe = ["links", "links"]', "expects 1 numbers and computes 2"),
+        ('topology = "ring:n=8"\ndescribe = "links"\nover = {topology = "ring:n=8", describe = "switches"}', "by zero"),
+        (
+            'topology = "rail:servers=4,core=none"\nsolve = "time_us"\ncollective = "all-to-all"\nsize = "1GiB"\n'
+            'transport = "ideal"\nalgorithm = "direct"',
+            "no path from",
+        ),
+    ],
+)
+def test_what_the_program_refuses_has_missed(judged, compute_table: str, message: str) -> None:
+    validation = judged("expected = 1\ntolerance = {abs = 0}\n[case.compute]\n" + compute_table)
+    (case,) = validation.cases
+    assert message in str(case.computed)
+    assert (case.ok, case.error) == (False, None)
+    assert validation.document()["cases"][0]["computed"] == case.computed
+
+
+GOOD = HEAD + "expected = 8\ntolerance = {abs = 0}\n" + RING
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("case = [", "not a TOML file of cases"),
+        ("", "holds nothing"),
+        ("[measured]\n", "holds measured"),
+        ("case = 3\n", "write [[case]]"),
+        (GOOD.replace("unit", "units"), "case 'made-up': unknown key 'units'; did you mean 'unit'"),
+        (GOOD.replace('unit = "links"\n', ""), "case 'made-up': unit missing"),
+        (GOOD.replace('id = "made-up"\n', ""), "case number 1: id missing"),
+        (GOOD.replace('"made-up"', '""'), "id = '' is no text"),
+        (GOOD.replace('"counting"', "3"), "source = 3 is no text"),
+        (GOOD.replace("expected = 8", 'expected = "8"'), "expected = '8' is no number"),
+        (GOOD.replace("expected = 8", "expected = nan"), "expected = nan is no number"),
+        (GOOD.replace("expected = 8", "expected = true"), "expected = True is no number"),
+        (GOOD.replace("expected = 8", "expected = []"), "expected = [] is no number"),
+        (GOOD.replace("abs = 0", "abs = -1"), "cannot be read; write {rel = 0.01}"),
+        (GOOD.replace("abs = 0", "abs = 0, rel = 1"), "cannot be read; write {rel = 0.01}"),
+        (GOOD.replace("abs = 0", "near = 1"), "cannot be read; write {rel = 0.01}"),
+        (GOOD.replace('topology = "ring:n=8"\n', ""), "compute has none of topology, graph, part"),
+        (GOOD + 'part = "tpu-v4"\n', "has topology and part of topology, graph, part"),
+        (GOOD + 'solve = "time_us"\n', "has describe and solve of describe, bill, solve"),
+        (GOOD.replace('describe = "links"', 'solve = "time_us"'), "collective, size, transport missing"),
+        (GOOD + 'algorithm = "ring"\n', "unknown key 'algorithm'"),
+        (GOOD.replace("topology", "graph"), "rate_gbps missing"),
+        (GOOD + "times = 0\n", "times = 0 cannot be read"),
+        (GOOD + 'times = "links"\n', "times = 'links' cannot be read"),
+        (GOOD + "over = 2\n", "compute.over = 2 is no table"),
+        (GOOD + '[case.compute.over]\ntopology = "ring:n=8"\n', "compute.over has none of describe, bill, solve"),
+        (
+            GOOD + "".join(f"[case.compute.{op}]" + RING[len("[case.compute]") :] for op in ("over", "minus")),
+            "more than one of over, minus, saving_over",
+        ),
+        (GOOD + '[[left_out]]\nid = "other"\n', "left_out 'other': reason missing"),
+        (GOOD + '[[left_out]]\nid = "made-up"\nreason = "needs a model"\n', "'made-up' stands twice"),
+        (GOOD + GOOD, "'made-up' stands twice"),
+    ],
+)
+def test_a_malformed_file_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        validate([path])
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        validate([tmp_path / "none.toml"])
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="not a TOML file"):
+        validate([tmp_path / "binary.toml"])
+
+
+def test_only_takes_an_id_a_system_or_a_pattern() -> None:
+    assert [case.id for case in validate(only="nvl72-switch-ports").cases] == ["nvl72-switch-ports"]
+    assert {case.id for case in validate(only="tpu v5e").cases} == {"tpuv5e-allreduce-pod", "tpuv5e-bisection-pod"}
+    left = validate(only="polarfly-*")
+    assert not left.cases
+    assert [row.id for row in left.left_out] == ["polarfly-23", "polarfly-31"]
+    with pytest.raises(ConfigError, match="no case is named 'nvl72-a2b'; did you mean 'nvl72-a2a'"):
+        validate(only="nvl72-a2b")
+
+
+def test_the_program_answers_its_cases(whole: tuple[Validation, float]) -> None:
+    validation, seconds = whole
+    missed = {case.id: (case.expected, case.computed) for case in validation.cases if not case.ok}
+    assert missed.keys() == MISSES.keys(), missed
+    assert validation.summary["failed"] == len(MISSES)
+    assert seconds < 20
+
+
+def test_the_document_has_the_keys_of_the_command(whole: tuple[Validation, float]) -> None:
+    document = json.loads(json.dumps(whole[0].document(), allow_nan=False))
+    assert set(document) == {"cases", "left_out", "summary"}
+    keys = {"id", "system", "kind", "quantity", "expected", "computed", "unit", "error", "tolerance", "ok", "source"}
+    assert all(set(row) == keys for row in document["cases"])
+    assert all(set(row) == {"id", "reason"} for row in document["left_out"])
+    assert document["summary"]["cases"] == document["summary"]["passed"] + document["summary"]["failed"]
+
+
+def test_every_published_figure_is_a_case_or_left_out(whole: tuple[Validation, float]) -> None:
+    facts = _facts()
+    asked = {case.id for case in whole[0].cases}
+    left = {row.id for row in whole[0].left_out}
+    assert not asked & left
+    assert asked | left == facts.keys()
+    assert not {name for name in asked if facts[name]["computable"] == "no"}
+
+
+def test_cases_state_what_was_published() -> None:
+    facts = _facts()
+    for path in sorted(CASES.glob("*.toml")):
+        for case in read_cases(path)[0]:
+            fact = facts[case.id]
+            assert (case.expected, case.tolerance, case.source) == (fact["value"], fact["tolerance"], fact["source"])
+            stated = (case.system, case.kind, case.quantity, case.unit)
+            assert stated == (fact["system"], fact["kind"], fact["quantity"], fact["unit"])
+
+
+def test_no_case_is_handed_its_expected_value() -> None:
+    """What a case says in numbers is a unit or an input of the publication, never the figure itself."""
+    facts = _facts()
+    for path in sorted(CASES.glob("*.toml")):
+        for case in read_cases(path)[0]:
+            expected = {float(value) for value in _numbers(str(case.expected))}
+            inputs = {float(value) for value in _numbers(str(facts[case.id]["inputs"]))}
+            for table in case.compute:
+                said = [table.get("topology", ""), table.get("times", ""), table.get("divide_by", "")]
+                given = {float(value) for text in said for value in _numbers(str(text))}
+                assert not given & expected - inputs, case.id
+
+
+def _numbers(text: str) -> list[str]:
+    return re.findall(r"(?<![\w.-])\d+(?:\.\d+)?(?:e\d+)?(?![\w.-])", text)
+
+
+def _facts() -> dict[str, dict]:
+    if not FACTS.is_file():
+        pytest.skip("the facts that the cases were taken from are not beside this checkout")
+    return {fact["id"]: fact for fact in json.loads(FACTS.read_text(encoding="utf-8"))}
