@@ -108,9 +108,9 @@ def contract(topology: Topology) -> Contracted:
     first = csr.indptr[ranks]
     single = (degree[ranks] == 1) & (csr.forwards[ranks] == 0)
     home = np.where(single, csr.heads[np.minimum(first, len(csr.heads) - 1)], ranks)
-    extra = csr.latency[np.minimum(first, len(csr.heads) - 1)] + csr.node_latency[home]
+    delay = csr.latency[np.minimum(first, len(csr.heads) - 1)]
     fold = single & (csr.forwards[home] == 1)
-    if not fold.all() or np.ptp(extra) > 0:
+    if not fold.all() or np.ptp(delay) > 0 or np.ptp(csr.node_latency[home]) > 0:
         fold[:] = False
     gone = np.zeros(nodes, bool)
     gone[ranks[fold]] = True

@@ -110,13 +110,11 @@ class Traffic:
 
     def _to_itself(self) -> NDArray[np.float64]:
         """What the lists would have each rank send to itself."""
-        keys = self.list_of * self.n + self.list_rank
-        order = np.argsort(keys, kind="stable")
+        keys, where = np.unique(self.list_of * self.n + self.list_rank, return_inverse=True)
+        amounts = np.bincount(where, self.list_amount, minlength=len(keys))
         wanted = self.entry_list.astype(np.int64) * self.n + self.entry_target
-        place = np.searchsorted(keys[order], wanted)
-        place[place == len(keys)] = 0
-        found = keys[order][place] == wanted
-        amount = np.where(found, self.list_amount[order][place] * self.entry_scale, 0.0)
+        place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        amount = np.where(keys[place] == wanted, amounts[place] * self.entry_scale, 0.0)
         own: NDArray[np.float64] = np.bincount(self.entry_target, amount, minlength=self.n).astype(np.float64)
         return own
 

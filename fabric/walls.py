@@ -2,7 +2,7 @@
 
 from fabric.results import Wall
 from topologies.graph import Topology, once
-from topologies.reach import longest_optics, tightest_copper
+from topologies.reach import beyond_reach, tightest_copper
 
 
 @once
@@ -17,11 +17,11 @@ def walls(topology: Topology) -> dict[str, Wall | None]:
 
 
 def _copper(topology: Topology) -> Wall:
-    long = longest_optics(topology)
+    long = beyond_reach(topology)
     if long:
-        optic, length = long[0]
-        reach = float(optic.known("reach_m"))
-        why = f"{length:g} m of {optic.name} exceed its reach of {reach:g} m; use another module"
+        cable, length = long[0]
+        reach = float(cable.known("reach_m"))
+        why = f"{length:g} m of {cable.name} exceed its reach of {reach:g} m; use another module or cable"
         return {
             "state": "over",
             "margin": reach - length,

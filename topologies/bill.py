@@ -27,8 +27,7 @@ def bill_of_materials(topology: Topology) -> tuple[BillRow, ...]:
 
     Modules are counted per face plate: ceil over the links of a `tray` (a node without one is its own) of what a module
     holds. They sit at both ends of a link, and at the end node of every strand to a circuit switch, lit or dark; a
-    strand that carries both ways has a circulator too. What is marked with a `layer` that the topology leaves out is not
-    counted.
+    strand that carries both ways has a circulator too. What has a `layer` that the topology leaves out is not counted.
 
     >>> from topologies.registry import build
     >>> {r.part.kind: r.quantity for r in bill_of_materials(build("nvl72"))}

@@ -55,7 +55,7 @@ def switch(
     if switch is not None:
         _fits("switch", n, switch_tier(parts, switch, link), f"{n} accelerators")
     graph = nx.Graph()
-    hosts = host_nodes(graph, n, accelerator, nic, parts)
+    hosts = host_nodes(graph, n, accelerator, nic, link.rate_gbps, parts)
     graph.add_node("switch", **Tier(switch, n).attributes(1))
     graph.add_edges_from(((h, "switch") for h in hosts), **link.attributes(parts, nic=nic))
     return Topology("switch", "switch", {}, graph, parts)
@@ -83,7 +83,7 @@ def fat_tree(
     if switch is not None:
         _fits("fat-tree", k, switch_tier(parts, switch, link), f"k = {k} ports")
     graph = nx.Graph()
-    hosts = host_nodes(graph, k * half * half, accelerator, nic, parts)
+    hosts = host_nodes(graph, k * half * half, accelerator, nic, link.rate_gbps, parts)
     tier = Tier(switch, k)
     leaves = [f"leaf-{i}" for i in range(k * half)]
     graph.add_nodes_from(leaves, **tier.attributes(1))
@@ -113,12 +113,14 @@ def clos(
     lane = plane_link(link, planes)
     tier = switch_tier(parts, switch, lane)
     down, up = leaf_split(tier.ports, oversubscription)
+    if hosts < 2:
+        raise ConfigError("clos: hosts = 1 joins nothing; give at least 2")
     alone = tiers == 1 or (tiers is None and hosts <= tier.ports)
     if alone and hosts > tier.ports:
         raise TopologyError(f"clos: {hosts} hosts exceed the {tier.ports} ports of one {switch}; use tiers=2")
     limit_nodes("clos", hosts + planes * 3 * ceil(hosts / down))
     graph = nx.Graph()
-    labels = host_nodes(graph, hosts, accelerator, nic, parts)
+    labels = host_nodes(graph, hosts, accelerator, nic, link.rate_gbps, parts)
     for plane in range(planes):
         suffix = f"-p{plane}" if planes > 1 else ""
         size = tier.ports if alone else down
@@ -131,12 +133,24 @@ def clos(
     return Topology("clos", "clos", {}, graph, parts)
 
 
-def host_nodes(graph: nx.Graph, n: int, accelerator: str, nic: str | None, parts: Catalogue) -> list[str]:
+def adapter(parts: Catalogue, name: str, rate_gbps: float) -> str:
+    """The adapter's name; ConfigError where it is slower than what the fabric gives its accelerator."""
+    row = parts.part(name, Nic)
+    if row.rate_gbps < rate_gbps:
+        raise ConfigError(
+            f"adapter '{name}' carries {row.rate_gbps:g} Gb/s, the fabric {rate_gbps:g} Gb/s; name another nic"
+        )
+    return row.name
+
+
+def host_nodes(
+    graph: nx.Graph, n: int, accelerator: str, nic: str | None, rate_gbps: float, parts: Catalogue
+) -> list[str]:
     """Add n accelerators, each with its adapter; their labels in rank order."""
     parts.part(accelerator, Accelerator)
     attributes: dict[str, object] = {"kind": "accelerator", "forwards": False, "part": accelerator}
     if nic is not None:
-        attributes["parts"] = {parts.part(nic, Nic).name: 1}
+        attributes["parts"] = {adapter(parts, nic, rate_gbps): 1}
     labels = [f"acc-{i}" for i in range(n)]
     graph.add_nodes_from(labels, **attributes)
     return labels
@@ -178,6 +192,8 @@ def add_tiers(
     Nothing is oversubscribed here. Two tiers: every leaf reaches every spine. Three: leaves and spines form pods of
     ports/2 leaves; spine j of every pod reaches the cores of group j. TopologyError where the ports do not suffice.
     """
+    if tiers == 1:
+        raise ConfigError(f"tiers = 1 does not join {len(leaves)} leaves; give tiers=2 or tiers=3")
     if tiers is not None and tiers not in (2, 3):
         raise ConfigError(f"tiers = {tiers} is not 1, 2 or 3")
     if tiers == 3 or (tiers is None and len(leaves) > tier.ports):

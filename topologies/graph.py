@@ -3,6 +3,8 @@
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
+from math import isfinite
+from numbers import Real
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -168,7 +170,9 @@ class Topology:
         graph = nx.Graph(self.graph)
         graph.remove_edges_from([(a, b) for a, b, edge in self.edges if edge["medium"] == "circuit"])
         layer.add_circuits(graph)
-        return replace(self, graph=graph, circuits=layer)
+        same = np.array_equal(layer.state, self.circuits.state)  # another wiring may be no grid, or another one
+        geometry: dict[str, Any] = {} if same else {"grid": None, "halves": ()}
+        return replace(self, graph=graph, circuits=layer, **geometry)
 
     @classmethod
     def from_graph(
@@ -211,13 +215,19 @@ def _link(
     where = f"link {a} - {b}"
     rate = given.get("rate_gbps", rate_gbps if rate_gbps is not None else 400.0)
     count = given.get("count", 1)
-    for key, value in (("rate_gbps", rate), ("count", count), ("duty", given.get("duty", 1.0))):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-            raise TopologyError(f"{where}: {key} = {value!r} is not a positive number")
+    duty, length = given.get("duty", 1.0), given.get("length_m", 1.0)
+    for key, value in (("rate_gbps", rate), ("count", count), ("duty", duty)):
+        if not _is_number(value) or value <= 0:
+            raise TopologyError(f"{where}: {key} = {value} is not a positive number")
+    for key, value in (("latency_ns", given.get("latency_ns", 0.0)), ("length_m", length)):
+        if not _is_number(value) or value < 0:
+            raise TopologyError(f"{where}: {key} = {value} is not a number of zero or more")
+    if duty > 1:
+        raise TopologyError(f"{where}: duty = {duty} is a share of time; give at most 1")
     options = LinkOptions(
         rate_gbps=float(rate),
         latency_ns=given.get("latency_ns"),
-        length_m=float(given.get("length_m", 1.0)),
+        length_m=float(length),
         technology=given.get("technology", "dac"),
         cable=given.get("cable"),
     )
@@ -225,6 +235,10 @@ def _link(
 
 
 A = TypeVar("A")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
 
 
 def once(question: Callable[[Topology], A]) -> Callable[[Topology], A]:

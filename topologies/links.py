@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from topologies.errors import ConfigError
+from topologies.errors import ConfigError, closest
 from topologies.parts import Cable, Catalogue, Nic, Optic
 
 MEDIA = ("copper", "active-copper", "optical", "circuit", "board")
@@ -23,8 +23,12 @@ class LinkOptions:
         """The catalogue row of this link; ConfigError where none carries the rate."""
         if self.cable is None:
             return parts.default_cable(self.technology, self.rate_gbps)
-        optic = isinstance(parts.get(self.cable), Optic)
-        found: Cable | Optic = parts.part(self.cable, Optic) if optic else parts.part(self.cable, Cable)
+        found = parts.get(self.cable)
+        if found is not None and not isinstance(found, Cable | Optic):
+            raise ConfigError(f"part '{found.name}' is of kind {found.kind}; a cable or an optic is needed here")
+        if found is None:
+            names = [row.name for row in [*parts.of_kind(Cable), *parts.of_kind(Optic)]]
+            raise ConfigError(f"no cable or optic is named '{self.cable}'{closest(self.cable, names)}")
         lanes_missing = isinstance(found, Cable) and found.rate_gbps < self.rate_gbps
         if lanes_missing and found.modules_per_end is None:
             raise ConfigError(

@@ -303,7 +303,9 @@ class Catalogue(Mapping[str, Part]):
         return self.default_cable(technology, larger[0])
 
 
-def _read_part(row: dict[str, Any], where: str) -> Part:
+def _read_part(row: Any, where: str) -> Part:
+    if not isinstance(row, dict):
+        raise ConfigError(f"{where}: {row!r} is not a [[part]] table")
     name = row.get("name")
     kind = KINDS.get(str(row.get("kind")))
     if not isinstance(name, str) or not name:
@@ -319,7 +321,7 @@ def _read_part(row: dict[str, Any], where: str) -> Part:
         if key == "kind":
             continue
         if key in keys and key != "ranges":
-            values[key] = _typed(value, str(keys[key].type), f"{where}: {key}")
+            values[key] = _typed(value, _spelt(keys[key].type), f"{where}: {key}")
         elif end in ("low", "high") and stem in keys:
             bounds.setdefault(stem, [float("nan"), float("nan")])[end == "high"] = _number(value, f"{where}: {key}")
         else:
@@ -346,6 +348,10 @@ def _number(value: Any, where: str) -> float:
     return value
 
 
+def _spelt(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+
+
 def _typed(value: Any, annotation: str, where: str) -> Any:
     if annotation.startswith(("float", "int")):
         number = _number(value, where)
@@ -359,8 +365,14 @@ def _typed(value: Any, annotation: str, where: str) -> Any:
     if annotation.startswith("str") and not isinstance(value, str):
         raise ConfigError(f"{where} = {value!r} is not text")
     if annotation.startswith("tuple"):
+        if not isinstance(value, list):
+            raise ConfigError(f"{where} = {value!r} is not an array")
         return tuple(_number(v, where) for v in value)
-    return MappingProxyType(dict(value)) if isinstance(value, dict) else value
+    if "Mapping" in annotation:
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where} = {value!r} is not a table")
+        return MappingProxyType(dict(value))
+    return value
 
 
 def read_parts(path: Path) -> dict[str, Part]:

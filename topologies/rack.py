@@ -1,7 +1,6 @@
 """Scale-up domains: accelerators joined by one or two layers of switch chips (NVLink, UALink)."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import ceil
 from typing import Annotated
 
@@ -13,7 +12,6 @@ from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
 from topologies.parts import Accelerator, Catalogue, Optic
 
-SPINE_LINK = LinkOptions(technology="cartridge", length_m=1.0)
 MODULE_GBPS = 1600.0  # optics of a scale-up domain have its 200G lanes: eight to a module
 
 
@@ -25,7 +23,13 @@ def nvl(
     gpus_per_tray: Annotated[int, "accelerators that share a face plate"] = 4,
     switches_per_tray: Annotated[int, "chips that share a face plate"] = 2,
     switch: Annotated[str, "catalogue name of the switch chip"] = "nvswitch4",
-    link: LinkOptions = SPINE_LINK,
+    rate_gbps: Annotated[float | None, "of one link, one direction; the accelerator's own by default"] = None,
+    latency_ns: Annotated[float | None, "of one link; default from cable and length"] = None,
+    length_m: Annotated[float, "cable length"] = 1.0,
+    technology: Annotated[
+        str, "cartridge, board, dac, pluggable, lpo, cpo, ...; names the default cable"
+    ] = "cartridge",
+    cable: Annotated[str | None, "catalogue name of cable or optic, in place of the technology's default"] = None,
     accelerator: Annotated[str, "catalogue name"] = "gb200",
     *,
     parts: Catalogue,
@@ -40,10 +44,13 @@ def nvl(
         raise ConfigError("nvl: gpus = 1 joins nothing; give at least 2")
     if layers not in (1, 2):
         raise ConfigError(f"nvl: layers = {layers} is not 1 or 2")
-    per_gpu = links or int(parts.part(accelerator, Accelerator).known("scaleup_links"))
+    row = parts.part(accelerator, Accelerator)
+    per_gpu = links or int(row.known("scaleup_links"))
     limit_nodes("nvl", gpus * (1 + per_gpu))
-    if link.cable is None and link.technology in {o.technology for o in parts.of_kind(Optic)}:
-        link = replace(link, cable=parts.default_cable(link.technology, MODULE_GBPS).name)
+    if cable is None and technology in {optic.technology for optic in parts.of_kind(Optic)}:
+        cable = parts.default_cable(technology, MODULE_GBPS).name
+    rate = row.known("scaleup_link_gbps") if rate_gbps is None else rate_gbps
+    link = LinkOptions(rate, latency_ns, length_m, technology, cable)
     graph = nx.Graph()
     labels = [f"gpu-{i}" for i in range(gpus)]
     for i, label in enumerate(labels):

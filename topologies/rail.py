@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 import networkx as nx
 
 from topologies.circuits import CircuitLayer, mesh_layer
-from topologies.clos import FABRIC_LINK, Tier, add_tiers, leaf_split, plane_link, switch_tier
+from topologies.clos import FABRIC_LINK, Tier, adapter, add_tiers, leaf_split, plane_link, switch_tier
 from topologies.errors import ConfigError, TopologyError
 from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
-from topologies.parts import Accelerator, Catalogue, CircuitSwitch, Nic
+from topologies.parts import Accelerator, Catalogue, CircuitSwitch
 from topologies.rack import add_domain
 
 
@@ -53,21 +53,12 @@ def rail(
         raise ConfigError(f"rail: {per_server} rails do not divide the {gpus} accelerators of a server")
     if servers < 2:
         raise ConfigError("rail: servers = 1 needs no rails; use nvl or at least 2 servers")
-    limit_nodes("rail", servers * gpus * 2)
+    limit_nodes("rail", servers * gpus * (1 + planes))
     lane = plane_link(link, planes)
     graph = nx.Graph()
-    gpu_of = _add_servers(
-        graph,
-        servers,
-        gpus,
-        scaleup_switch,
-        scaleup_switches,
-        scaleup_cable,
-        gpus_per_tray,
-        nic,
-        accelerator,
-        parts,
-    )
+    own = adapter(parts, nic, link.rate_gbps)
+    inside = (scaleup_switch, scaleup_switches, scaleup_cable)
+    gpu_of = _add_servers(graph, servers, gpus, *inside, gpus_per_tray, own, accelerator, parts)
     tier = switch_tier(parts, switch, lane)
     layers: list[CircuitLayer] = []
     for plane in range(planes):
@@ -111,7 +102,7 @@ def _add_servers(
                 kind="accelerator",
                 forwards=False,
                 part=accelerator,
-                parts={parts.part(nic, Nic).name: 1},
+                parts={nic: 1},
                 domain=f"server-{s}",
                 tray=f"server-{s}/{g // per_tray}",
             )

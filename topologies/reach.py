@@ -19,6 +19,7 @@ class Reach:
     loss_db: float
     allowance_db: float
     estimated: bool
+    sold_m: float | None = None
 
     @property
     def margin_db(self) -> float:
@@ -27,8 +28,10 @@ class Reach:
 
     @property
     def state(self) -> str:
-        """ok, marginal (under 1 dB) or over."""
-        return "over" if self.margin_db < 0 else "marginal" if self.margin_db < MARGINAL_DB else "ok"
+        """ok, marginal (under 1 dB) or over: no margin, or longer than anything specified or sold."""
+        if self.margin_db < 0 or (self.sold_m is not None and self.length_m > self.sold_m):
+            return "over"
+        return "marginal" if self.margin_db < MARGINAL_DB else "ok"
 
     @property
     def why(self) -> str:
@@ -36,6 +39,7 @@ class Reach:
         return (
             f"{self.length_m:g} m of {self.cable} at {self.lane_gbps:g} Gb/s a lane loses {self.loss_db:.1f} dB "
             f"of {self.allowance_db:.1f} dB"
+            + (f"; none is specified or sold above {self.sold_m:g} m" if self.sold_m is not None else "")
         )
 
 
@@ -58,20 +62,28 @@ def copper_reach(cable: Cable, length_m: float, parts: Catalogue) -> Reach | Non
         raise ReachError(
             f"{wire.name} has no loss at {mode.nyquist_ghz:g} GHz; it has {', '.join(wire.loss_db_per_m)} GHz"
         )
-    return Reach(cable.name, length_m, mode.lane_gbps, loss * length_m, mode.allowance_db, bool(mode.estimates))
+    reach = cable.ranges["reach_m"][1] if "reach_m" in cable.ranges else cable.reach_m
+    sold = min((m for m in (mode.max_length_m, reach) if m is not None), default=None)
+    return Reach(cable.name, length_m, mode.lane_gbps, loss * length_m, mode.allowance_db, bool(mode.estimates), sold)
 
 
 def tightest_copper(topology: Topology) -> Reach | None:
     """The copper cable of least margin; None where the fabric has none that can be judged."""
     rows = [(topology.catalogue.get(name), length) for name, length in _classes(topology)]
     budgets = [copper_reach(row, length, topology.catalogue) for row, length in rows if isinstance(row, Cable)]
-    return min((b for b in budgets if b is not None), key=lambda b: b.margin_db, default=None)
+    return min((b for b in budgets if b is not None), key=lambda b: (b.state != "over", b.margin_db), default=None)
 
 
-def longest_optics(topology: Topology) -> list[tuple[Optic, float]]:
-    """Optics whose links are longer than their reach, with that length, the longest first."""
+def beyond_reach(topology: Topology) -> list[tuple[Cable | Optic, float]]:
+    """Optics, and cables without a loss budget, whose links are longer than their reach; the longest first."""
     rows = [(topology.catalogue.get(name), length) for name, length in _classes(topology)]
-    long = [(r, length) for r, length in rows if isinstance(r, Optic) and r.reach_m is not None and length > r.reach_m]
+    long = [
+        (row, length)
+        for row, length in rows
+        if (isinstance(row, Optic) or (isinstance(row, Cable) and row.copper_mode is None))
+        and row.reach_m is not None
+        and length > row.reach_m
+    ]
     return sorted(long, key=lambda pair: -pair[1])
 
 

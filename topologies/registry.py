@@ -141,7 +141,7 @@ def build(spec: str, parts: Catalogue | None = None) -> Topology:
     parts = parts or catalogue()
     text = spec.strip()
     name, colon, rest = text.partition(":")
-    if text.lower().endswith(tuple(FORMATS)) or "/" in text or text.lower().endswith((".toml", ".json")):
+    if text.lower().endswith((*FORMATS, ".toml", ".json")) or "/" in name:
         return _build_file(Path(text), parts)
     if colon and not rest.strip():
         raise ConfigError(f"'{spec}' ends with a colon; write {name}:key=value or {name}")
@@ -260,7 +260,7 @@ def _float(value: Any, where: str) -> float:
 
 
 def _tuple(kind: Any, value: Any, where: str) -> tuple[Any, ...]:
-    if isinstance(value, int | float):
+    if not isinstance(value, str | list | tuple):
         raise ConfigError(f'{where} = {value} is a bare number; write an array or a string like "4x4x8"')
     items = str(value).lower().split("x") if isinstance(value, str) else list(value)
     inner = get_args(kind)[0]
@@ -288,5 +288,8 @@ def _build_file(path: Path, parts: Catalogue) -> Topology:
         raise ConfigError(f'{path}: a topology file has family = "..." and a [parameters] table, and nothing else')
     base = systems().get(document["family"])
     chosen = family(base.family if base else document["family"])
-    given = {**(base.parameters if base else {}), **document.get("parameters", {})}
-    return _named(chosen, document.get("name", path.stem), _values(chosen, given, str(path)), parts, ())
+    own, name = document.get("parameters", {}), document.get("name", path.stem)
+    if not isinstance(own, dict) or not isinstance(name, str):
+        raise ConfigError(f"{path}: name is text and parameters is a table of key = value")
+    given = {**(base.parameters if base else {}), **own}
+    return _named(chosen, name, _values(chosen, given, str(path)), parts, base.notes if base else ())

@@ -2,10 +2,11 @@
 
 import math
 import re
+from fractions import Fraction
 
 from topologies.errors import ConfigError
 
-_QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\d\s].*?)?\s*$")
+_QUANTITY = re.compile(r"\s*([+-]?(?:\d{1,30}\.?\d{0,30}|\.\d{1,30})(?:[eE][+-]?\d{1,2})?)\s*([^\d\s].*?)?\s*$")
 
 _BYTES = {"": 1.0, "b": 1.0}
 for _power, _letter in enumerate("kmgtp", start=1):
@@ -17,15 +18,12 @@ _RATES_GBPS = {
 }  # fmt: skip
 
 
-def _parse(text: str, units: dict[str, float], what: str, example: str) -> float:
+def _parse(text: str, units: dict[str, float], what: str, example: str) -> Fraction:
     match = _QUANTITY.match(text)
     unit = (match.group(2) or "").lower() if match else ""
     if match is None or unit not in units:
         raise ConfigError(f"{what} '{text}' cannot be read; write it like {example}")
-    value = float(match.group(1)) * units[unit]
-    if not math.isfinite(value):
-        raise ConfigError(f"{what} '{text}' is not finite; write it like {example}")
-    return value
+    return Fraction(match.group(1)) * Fraction(units[unit])
 
 
 def parse_size_bytes(text: str | float) -> int:
@@ -54,7 +52,7 @@ def parse_rate_gbps(text: str | float) -> float:
     """
     given = str(text).strip()
     bytes_per_s = re.search(r"[TGM]B(/s|ps)$", given) is not None
-    rate = _parse(given, _RATES_GBPS, "rate", "400, 400Gb/s or 1.6Tb/s") * (8 if bytes_per_s else 1)
+    rate = float(_parse(given, _RATES_GBPS, "rate", "400, 400Gb/s or 1.6Tb/s") * (8 if bytes_per_s else 1))
     if rate <= 0:
         raise ConfigError(f"rate '{text}' is not above zero; write it like 400, 400Gb/s or 1.6Tb/s")
     return rate

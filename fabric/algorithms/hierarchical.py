@@ -22,8 +22,8 @@ def hierarchical(topology: Topology, collective: Collective) -> Schedule:
     inside = Traffic.within(domains, n, 1 / size)
     rails = list(domains.T)
 
-    def across(share: float, rounds: int, *, wrap: bool = True) -> Step:
-        return Step("across domains", around(rails, n, share / size, wrap=wrap), rounds, chain=True)
+    def across(share: float, rounds: int, *, wrap: bool = True, reverse: bool = False) -> Step:
+        return Step("across domains", around(rails, n, share / size, wrap=wrap, reverse=reverse), rounds, chain=True)
 
     gather, scatter = (
         Step("all-gather in the domain", inside, 1),
@@ -37,7 +37,7 @@ def hierarchical(topology: Topology, collective: Collective) -> Schedule:
         "all-gather": (across(once, count - 1), gather),
         "reduce-scatter": (scatter, across(once, count - 1)),
         "broadcast": (Step("scatter in the domain", root, 1), across(1.0, count - 1, wrap=False), gather),
-        "reduce": (scatter, across(1.0, count - 1, wrap=False), Step("gather in the domain", back, 1)),
+        "reduce": (scatter, across(1.0, count - 1, wrap=False, reverse=True), Step("gather in the domain", back, 1)),
     }
     if collective.name not in steps:
         raise NotApplicable(f"hierarchical does {', '.join(steps)}, not {collective.name}")

@@ -34,8 +34,9 @@ def ring(topology: Topology, collective: Collective) -> Schedule:
         raise NotApplicable(f"ring does {', '.join(hops)}, not {collective.name}")
     rings, relays = _rings(topology)
     rings = [np.roll(order, -int(np.argmin(order))) for order in rings]  # rank 0, the root, starts each chain
-    passed = hops[collective.name] / n if collective.name not in ("broadcast", "reduce") else 1.0
-    traffic = around(rings, n, passed / len(rings), wrap=passed != 1.0, reverse=collective.name == "reduce")
+    chain = collective.name in ("broadcast", "reduce")
+    passed = (1.0 if chain else hops[collective.name] / n) / len(rings)
+    traffic = around(rings, n, passed, wrap=not chain, reverse=collective.name == "reduce")
     return Schedule("ring", "pipelined", (Step("round the rings", traffic, hops[collective.name], chain=True),), relays)
 
 

@@ -1,0 +1,246 @@
+"""Algorithms: what every rank sends and receives, per byte of size, against the closed forms of the collectives."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from fabric.algorithms import ALGORITHMS, NotApplicable
+from fabric.algorithms.ring import around
+from fabric.collectives import COLLECTIVES, collective
+from topologies.registry import build
+
+fabric = cache(build)  # one of each, to look at
+
+FABRICS = [
+    "ring:n=2", "ring:n=7", "torus:dims=4x4", "torus:dims=4x2x3", "torus:dims=3x3", "mesh:dims=3x4",
+    "torus:dims=4x4x8,twist=true",
+    "full-mesh:n=2", "full-mesh:n=8", "switch:n=2", "switch:n=6", "fat-tree:k=4", "nvl72", "rail:servers=2,gpus=2",
+    "rail:servers=4",
+    "rail:servers=3,gpus=4", "rail:servers=5,gpus=6,rails=3", "rail:servers=4,gpus=4,core=none",
+    "rail:servers=4,gpus=1",
+]  # fmt: skip
+
+
+def schedule(spec, name, algorithm, **options):
+    topology = fabric(spec)
+    return ALGORITHMS[algorithm](topology, collective(name, len(topology.accelerators), **options))
+
+
+def applicable():
+    for spec in FABRICS:
+        topology = fabric(spec)
+        for name in COLLECTIVES:
+            for algorithm, make in ALGORITHMS.items():
+                try:
+                    make(topology, collective(name, len(topology.accelerators)))
+                except NotApplicable:
+                    continue
+                yield pytest.param(spec, name, algorithm, id=f"{spec}-{name}-{algorithm}")
+
+
+each = pytest.mark.parametrize(("spec", "name", "algorithm"), list(applicable()))
+
+
+def least(name, n):
+    """What each rank at least has to receive, per byte of size: nobody can do with less data, whatever the algorithm.
+
+    The root of a reduce may get it summed by one sender; a rank of a reduce-scatter needs one sum of its share.
+    """
+    receives = np.full(
+        n,
+        {"all-reduce": 1.0, "all-gather": (n - 1) / n, "reduce-scatter": 1 / n, "all-to-all": (n - 1) / n}.get(
+            name, 1.0
+        ),
+    )
+    if name == "broadcast":
+        receives[0] = 0.0
+    if name == "reduce":
+        receives[1:] = 0.0
+    return receives
+
+
+@each
+def test_every_rank_receives_what_it_must(spec, name, algorithm):
+    made = schedule(spec, name, algorithm)
+    n = made.steps[0].traffic.n
+    received = sum(step.traffic.received for step in made.steps)
+    assert np.all(received >= least(name, n) - 1e-9)
+
+
+@each
+def test_every_rank_sends_what_only_it_has(spec, name, algorithm):
+    """Each rank's own contribution has to leave it: its vector, its share, or what it must pass to one other."""
+    made = schedule(spec, name, algorithm)
+    n = made.steps[0].traffic.n
+    sent = sum(step.traffic.sent for step in made.steps)
+    own = {"all-reduce": 1.0, "all-gather": 1 / n, "reduce-scatter": (n - 1) / n, "all-to-all": (n - 1) / n}.get(
+        name, 1.0
+    )
+    if name == "broadcast":
+        assert sent[0] >= 1 - 1e-9
+    elif name == "reduce":
+        assert np.all(sent[1:] >= 1 - 1e-9)
+    else:
+        assert np.all(sent >= own - 1e-9) or spec.startswith("mesh")  # ends of a line keep what they may sum
+
+
+@each
+def test_the_total_is_that_of_an_algorithm_without_waste(spec, name, algorithm):
+    """All but van de Geijn's broadcast and reduce, relays, and rings that do not close move the least there is."""
+    made = schedule(spec, name, algorithm)
+    n = made.steps[0].traffic.n
+    total = sum(step.traffic.total for step in made.steps)
+    wanted = collective(name, n).received
+    assert total >= wanted - 1e-9
+    if name in ("broadcast", "reduce") or algorithm == "pxn" or made.relays is not None or odd_rail(spec):
+        assert total <= 2.0 * wanted + 1e-9
+    else:
+        assert total == pytest.approx(wanted)
+
+
+def odd_rail(spec):
+    return spec.startswith("rail") and len(fabric(spec).domains) % 2 == 1
+
+
+@pytest.mark.parametrize(
+    "spec", ["ring:n=7", "torus:dims=4x2x3", "torus:dims=4x4", "switch:n=6", "full-mesh:n=8", "rail:servers=4"]
+)
+@pytest.mark.parametrize("name", ["all-reduce", "all-gather", "reduce-scatter"])
+def test_symmetric_algorithms_load_every_rank_alike(spec, name):
+    topology = fabric(spec)
+    n = len(topology.accelerators)
+    for make in ALGORITHMS.values():
+        try:
+            made = make(topology, collective(name, n))
+        except NotApplicable:
+            continue
+        expected = (2 if name == "all-reduce" else 1) * (n - 1) / n
+        np.testing.assert_allclose(sum(s.traffic.received for s in made.steps), expected, err_msg=made.algorithm)
+        np.testing.assert_allclose(sum(s.traffic.sent for s in made.steps), expected, err_msg=made.algorithm)
+
+
+def test_two_ranks_exchange_in_a_ring():
+    """All-reduce of two: each sends half, receives the other's sum, and both links are used alike."""
+    for spec in ("ring:n=2", "switch:n=2", "full-mesh:n=2"):
+        (step,) = schedule(spec, "all-reduce", "ring").steps
+        assert step.traffic.sent.tolist() == pytest.approx([1.0, 1.0])
+        assert step.traffic.received.tolist() == pytest.approx([1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("name", "rounds"), [("all-reduce", 10), ("all-gather", 5), ("reduce-scatter", 5), ("broadcast", 5)]
+)
+def test_rounds_of_a_ring(name, rounds):
+    (step,) = schedule("ring:n=6", name, "ring").steps
+    assert step.rounds == rounds and step.chain
+
+
+@pytest.mark.parametrize("dims", ["8", "4x4", "2x2", "3x4", "4x3x2", "4x4x8", "5x3x4"])
+def test_a_ring_on_a_torus_walks_along_links(dims):
+    for twist in ("", ",twist=true") if dims == "4x4x8" else ("",):
+        topology = fabric(f"torus:dims={dims}{twist}")
+        (step,) = ALGORITHMS["ring"](topology, collective("all-gather", len(topology.accelerators))).steps
+        source, target, _ = step.traffic.as_pairs()
+        assert all(
+            topology.graph.has_edge(topology.nodes[s], topology.nodes[t]) for s, t in zip(source, target, strict=True)
+        )
+        assert len(set(source.tolist())) == len(topology.nodes)
+
+
+@pytest.mark.parametrize(
+    "spec", ["rail:servers=4", "rail:servers=4,core=none", "rail:servers=6,gpus=4", "dgx-h100-superpod-256"]
+)
+def test_rail_rings_stay_on_their_rail(spec):
+    """Between servers every hop joins accelerators of one rail, and every adapter carries the same."""
+    topology = fabric(spec)
+    size = len(topology.domains[0])
+    (step,) = ALGORITHMS["ring"](topology, collective("all-reduce", len(topology.accelerators))).steps
+    source, target, amount = step.traffic.as_pairs()
+    out = source // size != target // size
+    assert np.array_equal(source[out] % size, target[out] % size)
+    leaving = np.bincount(source[out], amount[out], minlength=len(topology.accelerators))
+    np.testing.assert_allclose(leaving, leaving[0])
+
+
+def test_strides_of_a_full_mesh():
+    """n = 8: strides 1 and 3 have no common factor with 8; both ways on each, no link twice."""
+    (step,) = schedule("full-mesh:n=8", "all-gather", "ring").steps
+    source, target, amount = step.traffic.as_pairs()
+    assert set(((target - source) % 8).tolist()) == {1, 3, 5, 7}
+    np.testing.assert_allclose(amount, 7 / 8 / 4)
+
+
+@pytest.mark.parametrize("wrap", [True, False])
+def test_around(wrap):
+    traffic = around([np.array([2, 0, 1])], 3, 1.0, wrap=wrap)
+    pairs = {(s, t): a for s, t, a in zip(*(x.tolist() for x in traffic.as_pairs()), strict=True)}
+    closed = {(2, 0): 0.5, (0, 1): 0.5, (1, 2): 0.5, (2, 1): 0.5, (1, 0): 0.5, (0, 2): 0.5}
+    assert pairs == (closed if wrap else {k: v for k, v in closed.items() if k not in ((1, 2), (0, 2))})
+    mirrored = around([np.array([2, 0, 1])], 3, 1.0, wrap=wrap, reverse=True)
+    assert {(t, s): a for s, t, a in zip(*(x.tolist() for x in mirrored.as_pairs()), strict=True)} == pairs
+
+
+def test_hierarchical_steps():
+    """All-reduce on N servers of g: 2 (g-1)/g inside, 2 (N-1)/N/g across, all across on rails."""
+    made = schedule("rail:servers=5,gpus=4", "all-reduce", "hierarchical")
+    inside, across, last = (step.traffic for step in made.steps)
+    np.testing.assert_allclose(inside.sent, 3 / 4)
+    np.testing.assert_allclose(last.sent, 3 / 4)
+    np.testing.assert_allclose(across.sent, 2 * 4 / 5 / 4)
+    for traffic, same in ((inside, lambda s, t: s // 4 == t // 4), (across, lambda s, t: s % 4 == t % 4)):
+        source, target, _ = traffic.as_pairs()
+        assert np.all(same(source, target))
+
+
+def test_hierarchical_reduce_flows_towards_the_root():
+    """Across servers the root's server receives and sends nothing; the furthest sends and receives nothing."""
+    made = schedule("rail:servers=4,gpus=4", "reduce", "hierarchical")
+    across = next(step.traffic for step in made.steps if step.name == "across domains")
+    assert across.sent[:4].tolist() == [0.0] * 4
+    np.testing.assert_allclose(across.received[:4], 1 / 4)
+    broadcast = schedule("rail:servers=4,gpus=4", "broadcast", "hierarchical")
+    down = next(step.traffic for step in broadcast.steps if step.name == "across domains")
+    assert down.received[:4].tolist() == [0.0] * 4
+    np.testing.assert_allclose(down.sent, across.received)
+
+
+def test_pxn_steps():
+    """(i, r) -> (i, s) -> (j, s): N shares to each neighbour in the server, g to each peer of the rail."""
+    made = schedule("rail:servers=5,gpus=4", "all-to-all", "pxn")
+    inside, across = (step.traffic for step in made.steps)
+    np.testing.assert_allclose(inside.sent, 3 * 5 / 20)
+    np.testing.assert_allclose(across.sent, 4 * 4 / 20)
+    source, target, amount = across.as_pairs()
+    assert np.array_equal(source % 4, target % 4) and np.allclose(amount, 4 / 20)
+    assert "sender's server" in made.relays
+
+
+def test_bucket_loads_every_dimension_of_a_cube_alike():
+    made = schedule("torus:dims=4x4x4", "all-reduce", "bucket")
+    assert len(made.steps) == 6 and [s.rounds for s in made.steps] == [3] * 6
+    by_axis = np.zeros(3)
+    for step in made.steps:
+        source, target, amount = step.traffic.as_pairs()
+        apart = np.abs(source - target)
+        np.add.at(by_axis, (apart >= 4).astype(int) + (apart >= 16), amount)
+    np.testing.assert_allclose(by_axis, 2 * 63 / 3)
+
+
+@pytest.mark.parametrize(
+    ("spec", "name", "algorithm", "said"),
+    [
+        ("switch:n=4", "all-reduce", "bucket", "bucket needs a regular grid"),
+        ("torus:dims=4x4x8,twist=true", "all-reduce", "bucket", "bucket needs a regular grid"),
+        ("ring:n=4", "broadcast", "bucket", "not broadcast"),
+        ("switch:n=4", "all-reduce", "hierarchical", "no two scale-up domains"),
+        ("nvl72", "all-reduce", "hierarchical", "no two scale-up domains"),
+        ("rail:servers=4", "all-to-all", "hierarchical", "not all-to-all"),
+        ("rail:servers=4", "all-reduce", "pxn", "pxn does all-to-all, not all-reduce"),
+        ("switch:n=4", "all-to-all", "pxn", "no two scale-up domains"),
+        ("ring:n=4", "all-to-all", "ring", "not all-to-all"),
+    ],
+)
+def test_not_applicable(spec, name, algorithm, said):
+    with pytest.raises(NotApplicable, match=said):
+        schedule(spec, name, algorithm)

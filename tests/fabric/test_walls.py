@@ -1,0 +1,45 @@
+"""The copper wall: what ships does not meet it, what cannot work does."""
+
+import pytest
+
+from fabric.walls import walls
+from topologies.registry import build, systems
+
+
+@pytest.mark.parametrize("name", systems())
+def test_a_shipping_machine_passes(name, built):
+    found = walls(built(name))
+    assert found.keys() == {"copper", "power", "thermal", "memory"}
+    assert found["copper"]["state"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("spec", "state"),
+    [
+        ("nvl72", "ok"), ("switch:n=8,technology=dac,length_m=2", "ok"),
+        ("switch:n=8,technology=dac,length_m=3", "marginal"),
+        ("switch:n=8,technology=dac,length_m=4", "over"), ("switch:n=8,rate_gbps=1600,length_m=3", "over"),
+        ("switch:n=8,rate_gbps=1600,length_m=1", "ok"), ("nvl72:length_m=3", "over"), ("clos:hosts=128", "ok"),
+        ("clos:hosts=128,length_m=1000", "over"), ("nvl72:technology=pluggable,length_m=20", "ok"),
+    ],
+)  # fmt: skip
+def test_states(spec, state):
+    wall = walls(build(spec))["copper"]
+    assert wall["state"] == state
+    assert wall["why"]
+    if wall["margin"] is None:
+        assert wall["value"] is None and "no copper cable" in wall["why"]
+    else:
+        assert wall["margin"] == pytest.approx(wall["limit"] - wall["value"])
+        assert (wall["margin"] < 0) == (state == "over")
+
+
+def test_units():
+    assert walls(build("nvl72"))["copper"]["unit"] == "dB"
+    long = walls(build("clos:hosts=128,length_m=1000"))["copper"]
+    assert (long["unit"], long["limit"], long["value"]) == ("m", 500, 1000)
+    assert "use another module" in long["why"]
+
+
+def test_active_optical_cable_beyond_its_reach_is_over():
+    assert walls(build("clos:hosts=128,technology=aoc,length_m=2000"))["copper"]["state"] == "over"
