@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from topologies.errors import ConfigError, closest
+from topologies.errors import ConfigError, unknown
 
 COLLECTIVES = (
     "all-reduce", "all-gather", "reduce-scatter", "broadcast", "reduce", "all-to-all", "send-recv", "permutation",
@@ -51,9 +51,7 @@ def collective(name: str, n: int, *, shift: int | None = None, permutation: Path
     ([2, 3, 0, 1], [1, 2, 0])
     """
     if name not in COLLECTIVES:
-        raise ConfigError(
-            f"no collective is named '{name}'{closest(name, list(COLLECTIVES))}; there are {', '.join(COLLECTIVES)}"
-        )
+        raise ConfigError(unknown("collective", name, COLLECTIVES))
     if name != "permutation" and (shift is not None or permutation is not None):
         raise ConfigError(f"--shift and --permutation belong to the collective permutation, not to {name}")
     if shift is not None and permutation is not None:
@@ -65,9 +63,9 @@ def collective(name: str, n: int, *, shift: int | None = None, permutation: Path
         return Collective(name, n)
     if permutation is not None:
         return Collective(name, n, _read_permutation(permutation, n))
-    by = n // 2 if shift is None else shift
-    if by % n == 0:
-        raise ConfigError(f"a permutation by {by} of {n} ranks moves nothing; give --shift from 1 to {n - 1}")
+    by = (n // 2 if shift is None else shift) % n
+    if by == 0:
+        raise ConfigError(f"a permutation by {shift} of {n} ranks moves nothing; give --shift from 1 to {n - 1}")
     return Collective(name, n, (ranks + by) % n)
 
 

@@ -74,6 +74,10 @@ def compare(
     """
     if not specs:
         raise ConfigError("nothing to compare; give topology specs, e.g. nvl72 nvl72:technology=pluggable")
+    texts = [spec for spec in specs if isinstance(spec, str)]
+    twice = [name for names in (texts, list(collectives)) for name in names if names.count(name) > 1]
+    if twice:
+        raise ConfigError(f"'{twice[0]}' is given twice; nothing is compared with itself")
     size_bytes, named = parse_size_bytes(size), resolve_transport(transport)
     results = []
     for spec in specs:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from cext import dor_loads, dor_uniform_loads, ecmp_loads
 from fabric.traffic import Traffic
-from topologies.errors import ConfigError, InfeasibleError, closest
+from topologies.errors import ConfigError, InfeasibleError, unknown
 from topologies.graph import Grid, Topology, once
 
 ROUTINGS = ("auto", "ecmp", "dor")
@@ -56,9 +56,7 @@ class Contracted:
 def resolve(topology: Topology, routing: str) -> str:
     """The routing that `auto` stands for: dor on regular tori and meshes, ecmp elsewhere; ConfigError if unfit."""
     if routing not in ROUTINGS:
-        raise ConfigError(
-            f"no routing is named '{routing}'{closest(routing, list(ROUTINGS))}; there are {', '.join(ROUTINGS)}"
-        )
+        raise ConfigError(unknown("routing", routing, ROUTINGS))
     regular = topology.grid is not None and not topology.grid.twist
     if routing == "dor" and not regular:
         why = "its wraparound is twisted" if topology.grid is not None else "it is no grid"

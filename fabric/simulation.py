@@ -17,7 +17,7 @@ from fabric.results import Result, accelerator_of
 from fabric.routing import Loads, resolve, route
 from fabric.transport import resolve_transport
 from fabric.walls import walls
-from topologies.errors import ConfigError, InfeasibleError, closest
+from topologies.errors import ConfigError, InfeasibleError, unknown
 from topologies.graph import Topology
 from topologies.parts import Catalogue
 from topologies.registry import build
@@ -74,6 +74,8 @@ def simulate(
     >>> r.algorithm, round(r.busbw_gb_per_s, 1)
     ('bucket', 100.0)
     """
+    if rate_gbps is not None and not isinstance(topology, nx.Graph):
+        raise ConfigError("rate_gbps is for a networkx.Graph; write it into the spec, e.g. ring:n=8,rate_gbps=400")
     if isinstance(topology, str):
         topology = build(topology, parts)
     elif isinstance(topology, nx.Graph):
@@ -104,10 +106,7 @@ def choose(
 ) -> Plan:
     """The named algorithm routed, or with `auto` the fastest of those that apply at this size."""
     if algorithm != "auto" and algorithm not in ALGORITHMS:
-        names = ["auto", *ALGORITHMS]
-        raise ConfigError(
-            f"no algorithm is named '{algorithm}'{closest(algorithm, names)}; there are {', '.join(names)}"
-        )
+        raise ConfigError(unknown("algorithm", algorithm, ["auto", *ALGORITHMS]))
     if overlap != "auto" and overlap not in OVERLAPS:
         raise ConfigError(f"overlap '{overlap}' is not one of auto, {', '.join(OVERLAPS)}")
     routing = resolve(topology, routing)

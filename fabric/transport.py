@@ -1,6 +1,6 @@
 """What a communication library adds to raw link rates; only the ideal one has a model yet."""
 
-from topologies.errors import ConfigError, closest
+from topologies.errors import ConfigError, unknown
 
 TRANSPORTS = ("auto", "ideal")
 
@@ -12,7 +12,5 @@ def resolve_transport(name: str) -> str:
     'ideal'
     """
     if name not in TRANSPORTS:
-        raise ConfigError(
-            f"no transport is named '{name}'{closest(name, list(TRANSPORTS))}; there are {', '.join(TRANSPORTS)}"
-        )
+        raise ConfigError(unknown("transport", name, TRANSPORTS))
     return "ideal"

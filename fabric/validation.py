@@ -41,7 +41,7 @@ import networkx as nx
 from fabric.metrics import TIERS, describe
 from fabric.simulation import simulate
 from topologies.bill import bill_of_materials
-from topologies.errors import ConfigError, FabricError, closest
+from topologies.errors import ConfigError, FabricError, closest, unknown
 from topologies.graph import Topology
 from topologies.links import MEDIA
 from topologies.parts import Part, Switch, catalogue
@@ -152,8 +152,7 @@ def validate(files: Sequence[Path] | None = None, only: str | None = None) -> Va
         published = [row for row in published if _matches(only, row.id, row.system)]
         left_out = [row for row in left_out if _matches(only, row.id)]
         if not published and not left_out:
-            hint = closest(only, ids) or "; give an id, a system or a pattern"
-            raise ConfigError(f"no case is named '{only}'{hint}, e.g. nvl72-*")
+            raise ConfigError(unknown("case", only, ids, "give an id, a system or a pattern, e.g. nvl72-*"))
     return Validation(tuple(_judge(case) for case in published), tuple(left_out))
 
 

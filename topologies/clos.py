@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil
 from typing import Annotated
 
@@ -130,7 +131,7 @@ def clos(
         graph.add_edges_from(edges, **lane.attributes(parts, nic=nic))
         if not alone:
             add_tiers(graph, leaves, up, tier, lane, parts, tiers=tiers, suffix=suffix)
-    return Topology("clos", "clos", {}, graph, parts)
+    return Topology("clos", "clos", {}, graph, parts, notes=() if alone else taper(down, up, oversubscription))
 
 
 def adapter(parts: Catalogue, name: str, rate_gbps: float) -> str:
@@ -176,6 +177,11 @@ def leaf_split(ports: int, oversubscription: float) -> tuple[int, int]:
     return down, up
 
 
+def taper(down: int, up: int, asked: float) -> tuple[str, ...]:
+    """A note where a leaf's ports do not split as asked."""
+    return () if abs(down / up - asked) < 1e-9 else (f"leaves have {down} ports down and {up} up, {down / up:.4g}:1",)
+
+
 def add_tiers(
     graph: nx.Graph,
     leaves: Sequence[str],
@@ -193,7 +199,7 @@ def add_tiers(
     ports/2 leaves; spine j of every pod reaches the cores of group j. TopologyError where the ports do not suffice.
     """
     if tiers == 1:
-        raise ConfigError(f"tiers = 1 does not join {len(leaves)} leaves; give tiers=2 or tiers=3")
+        raise ConfigError(f"tiers = 1 is not 2 or 3, which it takes to join {len(leaves)} leaves")
     if tiers is not None and tiers not in (2, 3):
         raise ConfigError(f"tiers = {tiers} is not 1, 2 or 3")
     if tiers == 3 or (tiers is None and len(leaves) > tier.ports):
@@ -218,7 +224,9 @@ def _add_pods(
     suffix: str,
 ) -> None:
     size = tier.ports // 2
-    pods = [leaves[i : i + size] for i in range(0, len(leaves), size)]
+    count = ceil(len(leaves) / size)
+    bounds = [round(len(leaves) * i / count) for i in range(count + 1)]
+    pods = [leaves[a:b] for a, b in pairwise(bounds)]
     if len(pods) > tier.ports:
         raise TopologyError(f"{len(pods)} pods exceed the {tier.ports} ports of a core switch; use a larger switch")
     spread = ceil(uplinks * max(len(p) for p in pods) / size)  # spines a pod needs

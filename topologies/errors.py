@@ -7,6 +7,8 @@ FabricError
 └── InfeasibleError    a well-formed question that has no answer
 """
 
+from collections.abc import Iterable
+
 
 class FabricError(Exception):
     """A user's mistake: says what is wrong, what was given and what would do."""
@@ -28,7 +30,7 @@ class InfeasibleError(FabricError):
     """A well-formed question that has no answer on this fabric."""
 
 
-def closest(name: str, known: "list[str]") -> str:
+def closest(name: str, known: Iterable[str]) -> str:
     """A hint "; did you mean 'x'?" for a misspelt name, or an empty string.
 
     >>> closest("torsu", ["torus", "ring"])
@@ -36,5 +38,17 @@ def closest(name: str, known: "list[str]") -> str:
     """
     from difflib import get_close_matches
 
-    hits = get_close_matches(name, known, n=1)
-    return f"; did you mean '{hits[0]}'?" if hits else ""
+    near = get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def unknown(what: str, name: str, known: Iterable[str], where: str = "") -> str:
+    """The message for a misspelt name: the nearest one, else `where` to look, else all there are.
+
+    >>> unknown("topology", "torsu", ["torus", "ring"])
+    "no topology is named 'torsu'; did you mean 'torus'?"
+    >>> unknown("tie", "x", ["split", "positive"])
+    "no tie is named 'x'; there are split, positive"
+    """
+    names = list(known)
+    return f"no {what} is named '{name}'" + (closest(name, names) or f"; {where or 'there are ' + ', '.join(names)}")

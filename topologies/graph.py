@@ -155,12 +155,12 @@ class Topology:
         )
 
     def _node_latency_s(self) -> NDArray[np.float64]:
-        of_part = {
-            name: (row.latency_ns or 0.0) * 1e-9
-            for name in {p for p in self.attribute("part") if p is not None}
-            if isinstance(row := self.catalogue.get(name), Switch)
-        }
-        return np.array([of_part.get(p, 0.0) for p in self.attribute("part")], np.float64)
+        """Forwarding latency of each node: of its part, or of the slowest switch that it stands for."""
+        switches = {row.name: (row.latency_ns or 0.0) * 1e-9 for row in self.catalogue.of_kind(Switch)}
+        own = [switches.get(name, 0.0) for name in self.attribute("part")]
+        inner = [max((switches.get(n, 0.0) for n in held or ()), default=0.0) for held in self.attribute("parts")]
+        latency: NDArray[np.float64] = np.maximum(np.array(own), np.array(inner))
+        return latency
 
     def with_state(self, state: NDArray[np.int32]) -> "Topology":
         """The same fabric under another cross-connect state; int32[M, 3] of device, port on side A, port on side B."""

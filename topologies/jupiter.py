@@ -13,8 +13,6 @@ from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
 from topologies.parts import Accelerator, Catalogue, CircuitSwitch, Switch
 
-UPLINK = LinkOptions(length_m=100.0)
-
 
 def jupiter(
     blocks: Annotated[int, "aggregation blocks"] = 64,
@@ -29,7 +27,9 @@ def jupiter(
     ocs: Annotated[str, "catalogue name of the circuit switch"] = "palomar-136",
     optic: Annotated[str, "catalogue name of the modules under a spine"] = "400g-fr4",
     ocs_optic: Annotated[str, "catalogue name of the modules that face circuit switches"] = "400g-fr4-bidi",
-    link: LinkOptions = UPLINK,
+    rate_gbps: Annotated[float, "one direction of one link, Gb/s"] = 400.0,
+    latency_ns: Annotated[float | None, "of one uplink; default from module and length"] = None,
+    length_m: Annotated[float, "fibre from a block to a switch"] = 100.0,
     accelerator: Annotated[str, "catalogue name of an end point"] = "generic",
     *,
     parts: Catalogue,
@@ -47,7 +47,8 @@ def jupiter(
     if blocks < 2:
         raise ConfigError("jupiter: blocks = 1 joins nothing; give at least 2")
     ends = uplinks if hosts is None else hosts
-    limit_nodes("jupiter", blocks * (ends + 1))
+    limit_nodes("jupiter", blocks * (ends + uplinks + 1))
+    link = LinkOptions(rate_gbps, latency_ns, length_m)
     parts.part(accelerator, Accelerator)
     capacity = parts.part(switch, Switch).capacity_gbps
     inside = ceil((uplinks + ends) * link.rate_gbps / capacity - 1e-9)
@@ -107,11 +108,11 @@ def _mesh(
     parts: Catalogue,
 ) -> CircuitLayer:
     device = parts.part(ocs, CircuitSwitch)
-    per_device = device.ports_per_side // len(blocks)
+    per_device = device.usable_ports // len(blocks)
     if not per_device:
         raise TopologyError(
             f"jupiter: {len(blocks)} blocks need as many ports on either side of a {ocs}, which has "
-            f"{device.ports_per_side}; use a larger one"
+            f"{device.usable_ports} beside its spares; use a larger one"
         )
     lane = LinkOptions(link.rate_gbps, link.latency_ns, 2 * link.length_m, cable=optic)
     circuit = lane.attributes(parts, circuit=True)

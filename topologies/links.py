@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from topologies.errors import ConfigError, closest
+from topologies.errors import ConfigError, unknown
 from topologies.parts import Cable, Catalogue, Nic, Optic
 
 MEDIA = ("copper", "active-copper", "optical", "circuit", "board")
@@ -28,7 +28,7 @@ class LinkOptions:
             raise ConfigError(f"part '{found.name}' is of kind {found.kind}; a cable or an optic is needed here")
         if found is None:
             names = [row.name for row in [*parts.of_kind(Cable), *parts.of_kind(Optic)]]
-            raise ConfigError(f"no cable or optic is named '{self.cable}'{closest(self.cable, names)}")
+            raise ConfigError(unknown("cable or optic", self.cable, names, "aifabric parts lists them"))
         lanes_missing = isinstance(found, Cable) and found.rate_gbps < self.rate_gbps
         if lanes_missing and found.modules_per_end is None:
             raise ConfigError(

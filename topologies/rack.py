@@ -46,6 +46,10 @@ def nvl(
         raise ConfigError(f"nvl: layers = {layers} is not 1 or 2")
     row = parts.part(accelerator, Accelerator)
     per_gpu = links or int(row.known("scaleup_links"))
+    if row.scaleup_links is not None and per_gpu > row.scaleup_links:
+        raise ConfigError(f"nvl: {accelerator} has {row.scaleup_links} links, not {per_gpu}; name another accelerator")
+    if layers == 2 and switches is not None:
+        raise ConfigError("nvl: switches has no effect with layers=2, where every link has its plane; leave it out")
     limit_nodes("nvl", gpus * (1 + per_gpu))
     if cable is None and technology in {optic.technology for optic in parts.of_kind(Optic)}:
         cable = parts.default_cable(technology, MODULE_GBPS).name
@@ -80,7 +84,8 @@ def add_domain(
     needed = next((c for c in range(1, links + 1) if len(labels) * ceil(links / c) <= tier.ports), None)
     if needed is None:
         raise TopologyError(
-            f"{len(labels)} accelerators exceed the {tier.ports} ports of {tier.part}; use layers=2 or a larger switch"
+            f"{len(labels)} accelerators exceed the {tier.ports} ports of {tier.part} at this rate; "
+            "use a larger switch, or nvl with layers=2"
         )
     if chips is not None and chips > links:
         raise ConfigError(f"{chips} switch chips exceed the {links} links of an accelerator")

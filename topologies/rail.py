@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import networkx as nx
 
 from topologies.circuits import CircuitLayer, mesh_layer
-from topologies.clos import FABRIC_LINK, Tier, adapter, add_tiers, leaf_split, plane_link, switch_tier
+from topologies.clos import FABRIC_LINK, Tier, adapter, add_tiers, leaf_split, plane_link, switch_tier, taper
 from topologies.errors import ConfigError, TopologyError
 from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
@@ -53,6 +53,8 @@ def rail(
         raise ConfigError(f"rail: {per_server} rails do not divide the {gpus} accelerators of a server")
     if servers < 2:
         raise ConfigError("rail: servers = 1 needs no rails; use nvl or at least 2 servers")
+    if tiers is not None and core == "ocs":
+        raise ConfigError("rail: tiers has no effect with core=ocs, whose leaves are joined directly; leave it out")
     limit_nodes("rail", servers * gpus * (1 + planes))
     lane = plane_link(link, planes)
     graph = nx.Graph()
@@ -74,7 +76,8 @@ def rail(
             layers.append(_add_mesh(graph, leaves, up, ocs, ocs_optic, lane, parts))
     if len(layers) > 1:
         raise ConfigError("rail: core=ocs takes planes=1")
-    return Topology("rail", "rail", {}, graph, parts, circuits=layers[0] if layers else None)
+    notes = taper(*leaf_split(tier.ports, oversubscription), oversubscription)
+    return Topology("rail", "rail", {}, graph, parts, circuits=layers[0] if layers else None, notes=notes)
 
 
 def _add_servers(
@@ -125,7 +128,7 @@ def _add_leaves(
 ) -> tuple[list[list[str]], int]:
     """Leaves by rail, and the uplinks of each (0 where one switch is the whole rail)."""
     on_rail = [[g for server in gpu_of for g in server[r::rails]] for r in range(rails)]
-    alone = core == "none" and len(on_rail[0]) <= tier.ports
+    alone = core == "none" and len(on_rail[0]) <= tier.ports and oversubscription == 1
     down, up = (tier.ports, 0) if alone else leaf_split(tier.ports, oversubscription)
     attributes = link.attributes(parts, nic=nic)
     leaves = []
@@ -149,7 +152,7 @@ def _add_mesh(
     """The leaves of each rail meshed through circuit switches, as few as strands allow."""
     device = parts.part(ocs, CircuitSwitch)
     size = len(leaves[0])
-    usable = device.ports_per_side
+    usable = device.usable_ports
     if size < 2 or size > usable:
         raise TopologyError(
             f"rail: core=ocs meshes 2 to {usable} leaves a rail through {ocs}, not {size}; use another core or switch"

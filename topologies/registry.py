@@ -1,6 +1,7 @@
 """Names to builders: families with typed parameters, ready-made systems, files; the spec grammar that calls them."""
 
 import inspect
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -11,10 +12,10 @@ from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from topologies.errors import ConfigError, closest
+from topologies.errors import ConfigError, closest, unknown
 from topologies.graph import Topology
 from topologies.parts import Catalogue, catalogue
-from topologies.units import parse_rate_gbps
+from topologies.units import parse_length_m, parse_rate_gbps
 
 FAMILIES = {
     "switch": "topologies.clos",
@@ -31,6 +32,8 @@ FAMILIES = {
 }
 FORMATS = {".out": "topologies.formats.ibnetdiscover"}
 _CONFIGS = Path(__file__).with_name("configs")
+
+MAX_VALUE = 1e9  # of any length, latency or ratio
 
 Builder = Callable[..., Topology]
 
@@ -83,9 +86,7 @@ def family(name: str) -> Family:
     for entry in entry_points(group="aifabric.topologies"):
         if entry.name == name:
             return _family(name, entry.load())
-    raise ConfigError(
-        f"no topology is named '{name}'{closest(name, [*FAMILIES, *systems()])} (aifabric topologies lists them)"
-    )
+    raise ConfigError(unknown("topology", name, [*FAMILIES, *systems()], "aifabric topologies lists them"))
 
 
 def _family(name: str, builder: Builder) -> Family:
@@ -184,8 +185,10 @@ def _values(chosen: Family, given: Mapping[str, Any], spec: str) -> dict[str, An
     """Every parameter of a family with its given or default value, typed."""
     for key in given:
         if key not in chosen.parameters:
-            hint = closest(key, list(chosen.parameters))
-            raise ConfigError(f"{chosen.name} has no parameter '{key}'{hint}; it takes {', '.join(chosen.parameters)}")
+            takes = f"it takes {', '.join(chosen.parameters)}"
+            raise ConfigError(
+                f"{chosen.name} has no parameter '{key}'{closest(key, chosen.parameters) or '; ' + takes}"
+            )
     values: dict[str, Any] = {}
     for parameter in chosen.parameters.values():
         if parameter.name in given:
@@ -224,7 +227,11 @@ def parse_value(parameter: Parameter, value: Any, family_name: str) -> Any:
     if kind is int:
         return _int(value, where)
     if kind is float:
-        return parse_rate_gbps(value) if parameter.name == "rate_gbps" else _float(value, where)
+        if parameter.name == "rate_gbps":
+            return parse_rate_gbps(value)
+        if parameter.name.endswith("_m") and re.search(r"[0-9] ?[ck]?m$", str(value)):
+            value = parse_length_m(value)
+        return _float(value, where)
     if get_args(kind) and value not in get_args(kind):
         raise ConfigError(f"{where} = '{value}' is not one of {', '.join(map(str, get_args(kind)))}")
     if not isinstance(value, str):
@@ -240,10 +247,9 @@ def _bool(value: Any, where: str) -> bool:
 
 
 def _int(value: Any, where: str) -> int:
-    try:
-        number = int(str(value))
-    except ValueError:
-        raise ConfigError(f"{where} = '{value}' is not a whole number") from None
+    if re.fullmatch(r"[+-]?[0-9]{1,18}", str(value)) is None:
+        raise ConfigError(f"{where} = '{value}' is not a whole number")
+    number = int(str(value))
     if number < 1 and not where.endswith(": seed"):
         raise ConfigError(f"{where} = {value} is below 1")
     return number
@@ -254,6 +260,8 @@ def _float(value: Any, where: str) -> float:
         number = float(str(value))
     except ValueError:
         raise ConfigError(f"{where} = '{value}' is not a number") from None
+    if number > MAX_VALUE and number < float("inf"):
+        raise ConfigError(f"{where} = {value} is above {MAX_VALUE:g}")
     if not 0 <= number < float("inf") or (number == 0 and not where.endswith(("latency_ns", "length_m"))):
         raise ConfigError(f"{where} = {value} is not a positive, finite number")
     return number
@@ -262,7 +270,9 @@ def _float(value: Any, where: str) -> float:
 def _tuple(kind: Any, value: Any, where: str) -> tuple[Any, ...]:
     if not isinstance(value, str | list | tuple):
         raise ConfigError(f'{where} = {value} is a bare number; write an array or a string like "4x4x8"')
-    items = str(value).lower().split("x") if isinstance(value, str) else list(value)
+    items = value.lower().split("x") if isinstance(value, str) else list(value)
+    if not items or "" in items:
+        raise ConfigError(f"{where} = '{value}' is not a list; write it like \"4x4x8\"")
     inner = get_args(kind)[0]
     return tuple(_bool(i, where) if inner is bool else _int(i, where) for i in items)
 

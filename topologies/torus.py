@@ -36,9 +36,7 @@ def torus(
     >>> build("torus:dims=4x4x4").links, build("torus:dims=2x2").links
     (192, 8)
     """
-    limit_nodes("torus", prod(dims))
-    if prod(dims) < 2:
-        raise ConfigError(f"torus: dims = {'x'.join(map(str, dims))} is a single node; give at least 2")
+    _check_size("torus", dims)
     wraps = wrap * len(dims) if len(wrap) == 1 else wrap
     if len(wraps) != len(dims):
         raise ConfigError(f"torus: wrap names {len(wraps)} dimensions, dims {len(dims)}; give one for all or one each")
@@ -67,6 +65,7 @@ def mesh(
     parts: Catalogue,
 ) -> Topology:
     """Grid without wraparound; rank = x + X y + X Y z."""
+    _check_size("mesh", dims)
     return torus(dims, (False,), False, link, accelerator, parts=parts)
 
 
@@ -78,7 +77,15 @@ def ring(
     parts: Catalogue,
 ) -> Topology:
     """Accelerators in a circle, one link to either neighbour."""
+    _check_size("ring", (n,))
     return torus((n,), (True,), False, link, accelerator, parts=parts)
+
+
+def _check_size(family: str, dims: tuple[int, ...]) -> None:
+    limit_nodes(family, prod(dims))
+    if prod(dims) < 2:
+        given = f"n = {dims[0]}" if family == "ring" else f"dims = {'x'.join(map(str, dims))}"
+        raise ConfigError(f"{family}: {given} is a single accelerator; give at least 2")
 
 
 def twist_shifts(dims: tuple[int, ...]) -> dict[int, tuple[int, ...]]:

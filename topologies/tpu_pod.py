@@ -48,7 +48,7 @@ def tpu_pod(
     if used > cubes:
         raise ConfigError(f"tpu-pod: a slice of {used} cubes exceeds the pod of {cubes}; give cubes={used}")
     device = parts.part(ocs, CircuitSwitch)
-    usable = device.ports_per_side - device.spare_ports_per_side
+    usable = device.usable_ports
     if cubes > usable:
         raise ConfigError(
             f"tpu-pod: {cubes} cubes need {cubes} strands on either side of each {ocs}, which has {usable}; "

@@ -51,15 +51,25 @@ def parse_rate_gbps(text: str | float) -> float:
     (400.0, 1600.0, 400.0, 200.0)
     """
     given = str(text).strip()
-    bytes_per_s = re.search(r"[TGM]B(/s|ps)$", given) is not None
+    bytes_per_s = re.search(r"[TGMtgm]B(/[sS]|[pP][sS])$", given) is not None
     rate = float(_parse(given, _RATES_GBPS, "rate", "400, 400Gb/s or 1.6Tb/s") * (8 if bytes_per_s else 1))
     if rate <= 0:
         raise ConfigError(f"rate '{text}' is not above zero; write it like 400, 400Gb/s or 1.6Tb/s")
     return rate
 
 
+def parse_length_m(text: str | float) -> float:
+    """Metres of a length; a bare number is metres.
+
+    >>> parse_length_m("3 m"), parse_length_m("50cm"), parse_length_m(2)
+    (3.0, 0.5, 2.0)
+    """
+    return float(_parse(str(text), {"": 1.0, "m": 1.0, "cm": 0.01, "km": 1e3}, "length", "3, 3m or 0.5km"))
+
+
 def _scaled(value: float, units: list[tuple[float, str]], digits: int) -> str:
-    scale, unit = next((pair for pair in units if abs(value) >= pair[0]), units[-1])
+    size = float(f"{abs(value):.{digits - 1}e}")  # rounded first, so that 999.96 W is 1 kW
+    scale, unit = next((pair for pair in units if size >= pair[0]), units[-1])
     return f"{_plain(value / scale, digits)} {unit}"
 
 

@@ -14,7 +14,8 @@ def bucket(topology: Topology, collective: Collective) -> Schedule:
 
     On a torus of equal sides the links carry 2 (n-1)/n S/(2 d b) for all-reduce (BlueConnect, Cho et al., MLSys 2019;
     TPU: Jouppi et al., ISCA 2023). On a dimension without wraparound shards travel the line both ways, which doubles
-    the largest load. Stage k of every copy makes step k; copies of unequal sides load the dimensions unequally.
+    the largest load of either half; both together load a line's links evenly, S each way.
+    Stage k of every copy makes step k; copies of unequal sides load the dimensions unequally.
     """
     grid = topology.grid
     if grid is None or grid.twist:

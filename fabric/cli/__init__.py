@@ -40,16 +40,21 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from topologies.errors import closest
+            from topologies.errors import unknown
 
-            raise click.UsageError(
-                f"no command is named '{args[0]}'{closest(args[0], list(COMMANDS))}; there are {', '.join(COMMANDS)}"
-            )
+            raise click.UsageError(unknown("command", args[0], COMMANDS))
         return super().resolve_command(ctx, args)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=lambda c, _, v: _version(c, v))
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda c, _, v: _version(c, v),
+    help="Show the version.",
+)
 def group() -> None:
     """Compare copper, packet-switched and optical-circuit fabrics of AI clusters.
 
@@ -73,6 +78,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if argv is None else argv
     try:
         _refuse_foreign()
+        _limit_memory()
         status: Any = group.main(arguments, prog_name="aifabric", standalone_mode=False, auto_envvar_prefix="AIFABRIC")
         sys.stdout.flush()
         code = status if isinstance(status, int) else 0
@@ -82,16 +88,22 @@ def main(argv: list[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         code = 130
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        code = 2
     except click.ClickException as error:
         click.echo(f"error: {_one_line(error.format_message())}", err=True)
         code = 2
     except Exception as error:
-        code = _report(error, "--debug" in arguments)
+        code = _report(error, arguments)
     sys.exit(code)
 
 
-def _report(error: Exception, debug: bool) -> int:
+def _report(error: Exception, arguments: list[str]) -> int:
     """One line on stderr and the exit code of an exception."""
+    from fabric.cli.options import debugging
+
+    debug = debugging(arguments)
     if debug:
         import traceback
 
@@ -121,3 +133,16 @@ def _refuse_foreign() -> None:
         raise click.ClickException(
             "the SSH library 'fabric' is installed over this package; use an environment of its own for aifabric"
         )
+
+
+def _limit_memory() -> None:
+    """Let what is too large fail here, with a message, before the kernel kills it: nine tenths of the machine."""
+    try:
+        import resource
+
+        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+        if soft == resource.RLIM_INFINITY:
+            resource.setrlimit(resource.RLIMIT_AS, (int(0.9 * whole), hard))
+    except (ImportError, OSError, ValueError):
+        return

@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fabric.cli.options import csv_option, load_parts, model_options, output_options, parts_option
+from fabric.cli.options import (
+    CONTEXT,
+    Model,
+    Output,
+    csv_option,
+    load_parts,
+    model_options,
+    one_form,
+    output_options,
+    parts_option,
+)
 
 if TYPE_CHECKING:
     from fabric.comparison import Comparison
@@ -13,12 +23,11 @@ if TYPE_CHECKING:
     from fabric.savings import Saving
 
 
-@click.command("compare", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("compare", context_settings=CONTEXT)
 @click.argument("specs", nargs=-1, metavar="[SPEC]...")
 @click.option(
     "-c",
     "--collective",
-    "collectives",
     multiple=True,
     help="May be repeated; all-reduce and all-to-all by default.",
 )
@@ -29,25 +38,12 @@ if TYPE_CHECKING:
 @output_options
 def command(
     specs: tuple[str, ...],
-    collectives: tuple[str, ...],
+    collective: tuple[str, ...],
     rank_all: bool,
-    size: str,
-    algorithm: str,
-    transport: str,
-    routing: str,
-    tie: str,
-    overlap: str,
-    fidelity: str,
-    jobs: int,
-    seed: int,
-    as_csv: bool,
-    parts_file: Path | None,
-    as_json: bool,
-    output: Path | None,
-    color: bool | None,
-    quiet: bool,
-    verbose: bool,
-    debug: bool,
+    model: Model,
+    csv: bool,
+    parts: Path | None,
+    out: Output,
 ) -> None:
     """Configurations side by side, in comparable sets, ranked within each.
 
@@ -61,41 +57,41 @@ def command(
     from fabric.results import provenance
     from fabric.simulation import check_fidelity
 
-    check_fidelity(fidelity)
-    parts = load_parts(parts_file)
-    told: dict[str, Any] = {
-        "specs": list(specs), "collectives": list(collectives), "size": size, "algorithm": algorithm,
-        "transport": transport, "routing": routing, "tie": tie, "overlap": overlap, "fidelity": fidelity,
-        "rank_all": rank_all,
-    }  # fmt: skip
+    one_form(out, csv)
+    check_fidelity(model.fidelity)
+    catalogue = load_parts(parts)
+    told = {"specs": list(specs), "collectives": list(collective), "rank_all": rank_all, **model.told()}
     found: list[Answer | Comparison] = []
     if specs:
-        asked = collectives or ("all-reduce", "all-to-all")
         found.append(
             compare(
-                specs, asked, size, algorithm=algorithm, routing=routing, transport=transport, overlap=overlap, tie=tie,
-                rank_all=rank_all, parts=parts, threads=jobs,
+                specs, collective or ("all-reduce", "all-to-all"), model.size, algorithm=model.algorithm,
+                routing=model.routing, transport=model.transport, overlap=model.overlap, tie=model.tie,
+                rank_all=rank_all, parts=catalogue, threads=model.jobs,
             )
         )  # fmt: skip
     else:
-        _refuse_options(collectives, algorithm, routing, transport, overlap, rank_all)
-        found += answers(size, parts, jobs)
-    if as_json:
-        emit_json("compare", _document(found), provenance(told, parts.hash, seed), output)
-    elif as_csv:
-        emit_csv([row for document in (_document(found),) for row in document["rows"]], output)
+        _refuse_options(collective, rank_all, model)
+        found += answers(model.size, catalogue, model.jobs)
+    if out.json:
+        emit_json("compare", _document(found), provenance(told, catalogue.hash, model.seed), out)
+    elif csv:
+        emit_csv(_document(found)["rows"], out)
     else:
-        emit_tables(_render(found, quiet, color), output, color)
+        emit_tables(_render(found, out), out)
 
 
-def _refuse_options(
-    collectives: tuple[str, ...], algorithm: str, routing: str, transport: str, overlap: str, rank_all: bool
-) -> None:
+def _refuse_options(collective: tuple[str, ...], rank_all: bool, model: Model) -> None:
     """The standing questions choose these themselves; an option without effect is an error."""
     given = {
-        "--collective": bool(collectives), "--algorithm": algorithm != "auto", "--routing": routing != "auto",
-        "--transport": transport not in ("auto", "ideal"), "--overlap": overlap != "auto", "--rank-all": rank_all,
-    }  # fmt: skip
+        "--collective": bool(collective),
+        "--rank-all": rank_all,
+        "--algorithm": model.algorithm != "auto",
+        "--routing": model.routing != "auto",
+        "--transport": model.transport not in ("auto", "ideal"),
+        "--overlap": model.overlap != "auto",
+        "--tie": model.tie != "split",
+    }
     idle = [name for name, used in given.items() if used]
     if idle:
         raise click.UsageError(f"{idle[0]} has no effect on the standing questions; give it with a SPEC")
@@ -122,14 +118,14 @@ def _document(found: "list[Answer | Comparison]") -> dict[str, Any]:
     return {"rows": rows, "sentences": found[0].sentences}
 
 
-def _render(found: "list[Answer | Comparison]", quiet: bool, color: bool | None) -> list[Any]:
+def _render(found: "list[Answer | Comparison]", out: Output) -> list[Any]:
     from rich.text import Text
 
     from fabric.cli.output import console
     from fabric.cli.tables import rows_table
     from fabric.questions import Answer
 
-    width = console(color).width
+    width = console(out.color).width
     shown: list[Any] = []
     for one in found:
         compared = one.comparison if isinstance(one, Answer) else one
@@ -139,7 +135,7 @@ def _render(found: "list[Answer | Comparison]", quiet: bool, color: bool | None)
             shown += [rows_table(name, rows, width), Text(compared.sentences[name]), Text()]
         if isinstance(one, Answer) and one.savings:
             shown += [*_savings(one.savings), Text()]
-    if not quiet:
+    if not out.quiet:
         shown.append(Text("* on the Pareto front of time, power and capex; ~ stands on an estimate (solve lists them); "
                           "transport ideal: raw rates, no library overhead.", style="dim"))  # fmt: skip
     return shown

@@ -1,49 +1,70 @@
-"""Options that several commands share, and what they have in common when they run."""
+"""Options that several commands share, gathered into one value each before the command runs."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from topologies.parts import Catalogue
 
-F = TypeVar("F", bound=Callable[..., Any])
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How the answer leaves: form, file, colour, how many notes."""
+
+    json: bool
+    output: Path | None
+    color: bool | None
+    quiet: bool
+    verbose: bool
+    debug: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What the answer assumes."""
+
+    size: str
+    algorithm: str
+    transport: str
+    routing: str
+    tie: str
+    overlap: str
+    fidelity: str
+    jobs: int
+    seed: int
+
+    def told(self) -> dict[str, Any]:
+        """The parameters that provenance names: all but the threads, which change no byte."""
+        return {spec.name: getattr(self, spec.name) for spec in fields(self) if spec.name not in ("jobs", "seed")}
+
 
 _OUTPUT = [
-    click.option("--json", "as_json", is_flag=True, help="Answer as JSON with stable keys."),
+    click.option("--json", is_flag=True, help="Answer as JSON with stable keys."),
     click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the answer to a file."),
     click.option("--color/--no-color", default=None, help="Colour, or none (NO_COLOR); by default on a terminal."),
     click.option("-q", "--quiet", is_flag=True, help="No notes."),
     click.option("-v", "--verbose", is_flag=True, help="All notes."),
     click.option("--debug", is_flag=True, help="Show the traceback of an error."),
 ]
-_PARTS = [
-    click.option(
-        "--parts",
-        "parts_file",
-        type=click.Path(path_type=Path),
-        help="TOML file of parts to add or override.",
-    )
-]
-_CSV = [click.option("--csv", "as_csv", is_flag=True, help="The table as CSV.")]
 _MODEL = [
     click.option("-s", "--size", default="1GiB", show_default=True, help="Message size, nccl-tests convention."),
     click.option(
-        "--algorithm",
-        default="auto",
-        show_default=True,
-        help="auto, direct, pxn, bucket, hierarchical, ring.",
+        "--algorithm", default="auto", show_default=True, help="auto, direct, pxn, bucket, hierarchical, ring."
     ),
     click.option("--transport", default="auto", show_default=True, help="auto (ideal for now) or ideal."),
     click.option("--routing", default="auto", show_default=True, help="auto, ecmp or dor."),
     click.option("--tie", default="split", show_default=True, help="dor half way round: split or positive."),
     click.option(
-        "--overlap",
-        default="auto",
-        show_default=True,
-        help="auto (the algorithm's own), pipelined or phased.",
+        "--overlap", default="auto", show_default=True, help="auto (the algorithm's own), pipelined or phased."
     ),
     click.option("--fidelity", default="steady", show_default=True, help="steady."),
     click.option("-j", "--jobs", type=click.IntRange(min=0), default=0, help="Threads; 0 takes all."),
@@ -51,37 +72,49 @@ _MODEL = [
 ]
 
 
-def _stack(options: list[Callable[[F], F]]) -> Callable[[F], F]:
-    def decorate(function: F) -> F:
+def _gathered(name: str, kind: type, options: Sequence[Decorator]) -> Decorator:
+    """A decorator that adds options and hands their values on as one argument."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def run(**given: Any) -> Any:
+            gathered = kind(**{spec.name: given.pop(spec.name) for spec in fields(kind)})
+            return function(**given, **{name: gathered})
+
+        command: Callable[..., Any] = run
         for option in reversed(options):
-            function = option(function)
-        return function
+            command = option(command)
+        return command
 
     return decorate
 
 
-output_options = _stack(_OUTPUT)
-parts_option = _stack(_PARTS)
-csv_option = _stack(_CSV)
-model_options = _stack(_MODEL)
+output_options = _gathered("out", Output, _OUTPUT)
+model_options = _gathered("model", Model, _MODEL)
+csv_option = click.option("--csv", is_flag=True, help="The table as CSV.")
+parts_option = click.option("--parts", type=click.Path(path_type=Path), help="TOML file of parts to add or override.")
+shift_option = click.option("--shift", type=int, help="permutation: rank r to r + SHIFT; n/2 by default.")
+permutation_option = click.option(
+    "--permutation", type=click.Path(path_type=Path), help="permutation: file of targets, rank 0 first."
+)
 
 
-def load_parts(parts_file: Path | None) -> "Catalogue":
+def load_parts(path: Path | None) -> "Catalogue":
     """The catalogue, with a user's own rows over it."""
     from topologies.parts import catalogue
 
-    return catalogue() if parts_file is None else catalogue(parts_file)
+    return catalogue() if path is None else catalogue(path)
 
 
-def ranks_file() -> Callable[[F], F]:
-    """The options of the collective permutation."""
-    return _stack(
-        [
-            click.option("--shift", type=int, help="permutation: rank r to r + SHIFT; n/2 by default."),
-            click.option(
-                "--permutation",
-                type=click.Path(path_type=Path),
-                help="permutation: file of targets, rank 0 first.",
-            ),
-        ]
+def one_form(out: Output, csv: bool) -> None:
+    """Refuse two forms at once."""
+    if out.json and csv:
+        raise click.UsageError("--json and --csv are two forms of one answer; give one")
+
+
+def debugging(arguments: list[str]) -> bool:
+    """Is --debug among the words, or AIFABRIC_<COMMAND>_DEBUG set?"""
+    named = any(
+        k.startswith("AIFABRIC_") and k.endswith("_DEBUG") and v not in ("", "0") for k, v in os.environ.items()
     )
+    return "--debug" in arguments or named

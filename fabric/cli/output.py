@@ -15,16 +15,19 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+    from fabric.cli.options import Output
+
 PIPE_WIDTH = 120
+LEAST_WIDTH = 20
 
 
-def emit_json(command: str, document: dict[str, Any], provenance: dict[str, Any], output: Path | None) -> None:
+def emit_json(command: str, document: dict[str, Any], provenance: dict[str, Any], out: "Output") -> None:
     """The answer as JSON, schema first and provenance last."""
     whole = {"schema": f"aifabric.{command}/1", **document, "provenance": provenance}
-    emit(json.dumps(whole, indent=2, allow_nan=False, ensure_ascii=False) + "\n", output)
+    emit(json.dumps(whole, indent=2, allow_nan=False, ensure_ascii=False) + "\n", out)
 
 
-def emit_csv(rows: Sequence[dict[str, Any]], output: Path | None) -> None:
+def emit_csv(rows: Sequence[dict[str, Any]], out: "Output") -> None:
     """Rows as CSV; nested values as compact JSON in their cell, unknown ones empty."""
     text = io.StringIO()
     if rows:
@@ -32,20 +35,22 @@ def emit_csv(rows: Sequence[dict[str, Any]], output: Path | None) -> None:
         writer.writeheader()
         for row in rows:
             writer.writerow({k: json.dumps(v) if isinstance(v, dict | list) else v for k, v in row.items()})
-    emit(text.getvalue(), output)
+    emit(text.getvalue(), out)
 
 
-def emit(text: str, output: Path | None) -> None:
+def emit(text: str, out: "Output") -> None:
     """Text to stdout, or to a file that is written whole or not at all."""
-    if output is None:
+    if out.output is None:
         click.echo(text, nl=False)
     else:
-        write_whole(text, output)
+        write_whole(text, out.output)
 
 
 def write_whole(text: str, path: Path) -> None:
     """Write beside the file, then take its place."""
     folder = path.parent
+    if not path.name or path.is_dir():
+        raise click.UsageError(f"--output '{path if path.name else ''}' is no file to write into; give a file name")
     if not folder.is_dir():
         raise click.UsageError(f"no folder '{folder}' to write {path.name} into; create it first")
     handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{path.name}.")
@@ -59,14 +64,14 @@ def write_whole(text: str, path: Path) -> None:
         raise
 
 
-def emit_tables(parts: "Sequence[RenderableType]", output: Path | None, color: bool | None) -> None:
+def emit_tables(parts: "Sequence[RenderableType]", out: "Output") -> None:
     """Rich tables and text: coloured and as wide as the terminal, or plain and 120 wide where piped."""
-    if output is None:
-        _render(console(color), parts)
+    if out.output is None:
+        _render(console(out.color), parts)
         return
     text = io.StringIO()
     _render(console(False, text), parts)
-    write_whole(text.getvalue(), output)
+    write_whole(text.getvalue(), out.output)
 
 
 def console(color: bool | None, file: Any = None) -> "Console":
@@ -75,8 +80,10 @@ def console(color: bool | None, file: Any = None) -> "Console":
 
     stream = file or sys.stdout
     terminal = stream.isatty() if hasattr(stream, "isatty") else False
-    width = None if terminal or os.environ.get("COLUMNS", "").isdigit() else PIPE_WIDTH
-    plain = color is False or (color is None and (not terminal or "NO_COLOR" in os.environ))
+    told = os.environ.get("COLUMNS", "")
+    wanted = int(told) if told.isascii() and told.isdigit() and len(told) < 6 else 0
+    width = wanted if wanted >= LEAST_WIDTH else None if terminal else PIPE_WIDTH
+    plain = color is False or (color is None and (not terminal or bool(os.environ.get("NO_COLOR"))))
     return Console(
         file=stream, width=width, no_color=plain, force_terminal=True if color else None, highlight=False,
         soft_wrap=False, emoji=False, markup=False,

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fabric.cli.options import load_parts, output_options, parts_option
+from fabric.cli.options import CONTEXT, Output, load_parts, output_options, parts_option
 
 if TYPE_CHECKING:
     from topologies.parts import Part
 
 
-@click.command("parts", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("parts", context_settings=CONTEXT)
 @click.argument("name", required=False)
 @click.option("--kind", help="cable, optic, ocs, switch, nic, accelerator, rack, component, copper-mode, twinax.")
 @parts_option
@@ -19,37 +19,27 @@ if TYPE_CHECKING:
 def command(
     name: str | None,
     kind: str | None,
-    parts_file: Path | None,
-    as_json: bool,
-    output: Path | None,
-    color: bool | None,
-    quiet: bool,
-    verbose: bool,
-    debug: bool,
+    parts: Path | None,
+    out: Output,
 ) -> None:
     """The device catalogue: all parts, those of a kind, or one with every value, range, source and estimate."""
     from fabric.cli.output import emit_json, emit_tables
     from fabric.results import provenance
-    from topologies.errors import ConfigError, closest
+    from topologies.errors import ConfigError, unknown
     from topologies.parts import KINDS, Part
 
     if kind is not None and kind not in KINDS:
-        raise ConfigError(
-            f"no kind of part is named '{kind}'{closest(kind, list(KINDS))}; there are {', '.join(KINDS)}"
-        )
-    parts = load_parts(parts_file)
-    found = [parts.part(name, Part if kind is None else KINDS[kind])] if name else [
-        p for p in parts.values() if kind is None or p.kind == kind
-    ]  # fmt: skip
-    if as_json:
-        emit_json(
-            "parts",
-            {"parts": [_document(p) for p in found]},
-            provenance({"name": name, "kind": kind}, parts.hash),
-            output,
-        )
+        raise ConfigError(unknown("kind of part", kind, KINDS))
+    catalogue = load_parts(parts)
+    if name is not None:
+        found = [catalogue.part(name, Part if kind is None else KINDS[kind])]
     else:
-        emit_tables(_one(found[0]) if name else _list(found), output, color)
+        found = [part for part in catalogue.values() if kind is None or part.kind == kind]
+    if out.json:
+        told = {"name": name, "kind": kind}
+        emit_json("parts", {"parts": [_document(p) for p in found]}, provenance(told, catalogue.hash), out)
+    else:
+        emit_tables(_list(found) if name is None else _one(found[0]), out)
 
 
 def _document(part: "Part") -> dict[str, Any]:

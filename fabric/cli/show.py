@@ -5,24 +5,19 @@ from typing import Any
 
 import click
 
-from fabric.cli.options import csv_option, load_parts, output_options, parts_option
+from fabric.cli.options import CONTEXT, Output, csv_option, load_parts, one_form, output_options, parts_option
 
 
-@click.command("show", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("show", context_settings=CONTEXT)
 @click.argument("spec")
 @csv_option
 @parts_option
 @output_options
 def command(
     spec: str,
-    as_csv: bool,
-    parts_file: Path | None,
-    as_json: bool,
-    output: Path | None,
-    color: bool | None,
-    quiet: bool,
-    verbose: bool,
-    debug: bool,
+    csv: bool,
+    parts: Path | None,
+    out: Output,
 ) -> None:
     """What a topology is made of: nodes, links by medium, diameter, bisection, bill of materials, watts, cost."""
     from fabric.cli.output import emit_csv, emit_json, emit_tables
@@ -30,14 +25,15 @@ def command(
     from fabric.results import provenance
     from topologies.registry import build
 
-    parts = load_parts(parts_file)
-    found = describe(build(spec, parts))
-    if as_json:
-        emit_json("show", {"topology": found}, provenance({"spec": spec}, parts.hash), output)
-    elif as_csv:
-        emit_csv(found["bill_of_materials"], output)
+    one_form(out, csv)
+    catalogue = load_parts(parts)
+    found = describe(build(spec, catalogue))
+    if out.json:
+        emit_json("show", {"topology": found}, provenance({"spec": spec}, catalogue.hash), out)
+    elif csv:
+        emit_csv(found["bill_of_materials"], out)
     else:
-        emit_tables(_render(found, quiet), output, color)
+        emit_tables(_render(found, out.quiet), out)
 
 
 def _render(found: dict[str, Any], quiet: bool) -> list[Any]:

@@ -5,17 +5,30 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fabric.cli.options import csv_option, load_parts, model_options, output_options, parts_option, ranks_file
+from fabric.cli.options import (
+    CONTEXT,
+    Model,
+    Output,
+    csv_option,
+    load_parts,
+    model_options,
+    one_form,
+    output_options,
+    parts_option,
+    permutation_option,
+    shift_option,
+)
 
 if TYPE_CHECKING:
     from fabric.results import Result
 
 
-@click.command("solve", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("solve", context_settings=CONTEXT)
 @click.argument("spec")
 @click.option("-c", "--collective", default="all-reduce", show_default=True, help="What the ranks do.")
 @click.option("--explain", is_flag=True, help="What binds, the other algorithms, what would help.")
-@ranks_file()
+@shift_option
+@permutation_option
 @model_options
 @csv_option
 @parts_option
@@ -26,23 +39,10 @@ def command(
     explain: bool,
     shift: int | None,
     permutation: Path | None,
-    size: str,
-    algorithm: str,
-    transport: str,
-    routing: str,
-    tie: str,
-    overlap: str,
-    fidelity: str,
-    jobs: int,
-    seed: int,
-    as_csv: bool,
-    parts_file: Path | None,
-    as_json: bool,
-    output: Path | None,
-    color: bool | None,
-    quiet: bool,
-    verbose: bool,
-    debug: bool,
+    model: Model,
+    csv: bool,
+    parts: Path | None,
+    out: Output,
 ) -> None:
     """One collective on one topology: time, bandwidth, the binding link, watts, dollars, copper."""
     from fabric.cli.output import emit_csv, emit_json, emit_tables
@@ -51,33 +51,29 @@ def command(
     from fabric.simulation import simulate
     from topologies.registry import build
 
-    parts = load_parts(parts_file)
-    topology = build(spec, parts)
+    one_form(out, csv)
+    if csv and explain:
+        raise click.UsageError("--csv has no place for --explain; use --json")
+    catalogue = load_parts(parts)
+    topology = build(spec, catalogue)
     choice: dict[str, Any] = {
-        "routing": routing, "overlap": overlap, "tie": tie, "shift": shift, "permutation": permutation, "threads": jobs,
+        "routing": model.routing, "overlap": model.overlap, "tie": model.tie, "shift": shift,
+        "permutation": permutation, "threads": model.jobs,
     }  # fmt: skip
     result = simulate(
-        topology,
-        collective,
-        size,
-        algorithm=algorithm,
-        transport=transport,
-        fidelity=fidelity,
-        parts=parts,
-        **choice,
-    )
-    explained = explanation(topology, collective, size, result.algorithm, **choice) if explain else None
-    told = {
-        "spec": spec, "collective": collective, "size": size, "algorithm": algorithm, "transport": transport,
-        "fidelity": fidelity, **{k: str(v) if isinstance(v, Path) else v for k, v in choice.items() if k != "threads"},
-    }  # fmt: skip
-    if as_json:
+        topology, collective, model.size, algorithm=model.algorithm, transport=model.transport,
+        fidelity=model.fidelity, **choice,
+    )  # fmt: skip
+    explained = explanation(topology, collective, model.size, result.algorithm, **choice) if explain else None
+    if out.json:
+        file = None if permutation is None else str(permutation)
+        told = {"spec": spec, "collective": collective, "shift": shift, "permutation": file, **model.told()}
         document = {"result": result.row(), **({"explain": explained} if explained else {})}
-        emit_json("solve", document, provenance(told, parts.hash, seed), output)
-    elif as_csv:
-        emit_csv([result.row()], output)
+        emit_json("solve", document, provenance(told, catalogue.hash, model.seed), out)
+    elif csv:
+        emit_csv([result.row()], out)
     else:
-        emit_tables(_render(result, explained, quiet), output, color)
+        emit_tables(_render(result, explained, out.quiet), out)
 
 
 def _render(result: "Result", explained: dict[str, Any] | None, quiet: bool) -> list[Any]:

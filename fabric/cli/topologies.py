@@ -1,26 +1,20 @@
 """aifabric topologies: what can be named, with parameters, defaults and sources."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from fabric.cli.options import output_options
+from fabric.cli.options import CONTEXT, Output, output_options
 
 
-@click.command("topologies", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("topologies", context_settings=CONTEXT)
 @click.argument("name", required=False)
 @click.option("--tree", is_flag=True, help="Every family with its parameters.")
 @output_options
 def command(
     name: str | None,
     tree: bool,
-    as_json: bool,
-    output: Path | None,
-    color: bool | None,
-    quiet: bool,
-    verbose: bool,
-    debug: bool,
+    out: Output,
 ) -> None:
     """What topologies can be named: families with their parameters, and ready-made systems."""
     from fabric.cli.output import emit_json, emit_tables
@@ -35,11 +29,11 @@ def command(
     else:
         families = [family(f) for f in FAMILIES]
         ready = list(systems().values())
-    if as_json:
+    if out.json:
         document = {"families": [_family(f) for f in families], "systems": [_system(s) for s in ready]}
-        emit_json("topologies", document, provenance({"name": name}, catalogue().hash), output)
+        emit_json("topologies", document, provenance({"name": name}, catalogue().hash), out)
     else:
-        emit_tables(_render(families, ready, tree or name is not None), output, color)
+        emit_tables(_render(families, ready, tree or name is not None), out)
 
 
 def _family(found: Any) -> dict[str, Any]:

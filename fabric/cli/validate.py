@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fabric.cli.options import output_options
+from fabric.cli.options import CONTEXT, Output, output_options
 
 if TYPE_CHECKING:
     from fabric.validation import Validation
 
 
-@click.command("validate", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("validate", context_settings=CONTEXT)
 @click.argument("only", required=False, metavar="[ID]")
 @click.option(
     "--file",
@@ -24,12 +24,7 @@ if TYPE_CHECKING:
 def command(
     only: str | None,
     files: tuple[Path, ...],
-    as_json: bool,
-    output: Path | None,
-    color: bool | None,
-    quiet: bool,
-    verbose: bool,
-    debug: bool,
+    out: Output,
 ) -> int:
     """Published figures against our answers: expected, computed, error, source. Exit code 1 where one misses.
 
@@ -41,44 +36,44 @@ def command(
     from topologies.parts import catalogue
 
     found = validate(list(files) or None, only)
-    if as_json:
+    if out.json:
         told = {"only": only, "files": [str(f) for f in files]}
-        emit_json("validate", found.document(), provenance(told, catalogue().hash), output)
+        emit_json("validate", found.document(), provenance(told, catalogue().hash), out)
     else:
-        emit_tables(_render(found, quiet, verbose, console(color).width), output, color)
+        emit_tables(_render(found, out, console(out.color).width), out)
     return 1 if found.summary["failed"] else 0
 
 
-def _render(found: "Validation", quiet: bool, verbose: bool, width: int) -> list[Any]:
+def _render(found: "Validation", out: Output, width: int) -> list[Any]:
     from rich.text import Text
 
     from fabric.cli.tables import WIDE, new_table
 
+    wide = width >= WIDE
     table = new_table("published figures against ours")
     table.add_column("", no_wrap=True)
-    table.add_column("case", no_wrap=True)
+    table.add_column("case", overflow="fold", min_width=22)
     for name in ("expected", "computed"):
-        table.add_column(name, justify="right", overflow="fold", min_width=12)
+        table.add_column(name, justify="right", overflow="fold", min_width=8)
     table.add_column("error", justify="right", no_wrap=True)
     table.add_column("unit", no_wrap=True)
-    sources = verbose or width >= WIDE
-    if sources:
-        table.add_column(
-            "source", overflow="fold" if verbose else "ellipsis", no_wrap=not verbose, max_width=None if verbose else 36
-        )
+    if wide:
+        table.add_column("source", overflow="fold")
     for case in found.cases:
         mark = Text("ok", style="green") if case.ok else Text("MISS", style="red")
         error = "-" if case.error is None else f"{case.error:.2%}"
-        cells: list[str | Text] = [mark, case.id, _number(case.expected), _number(case.computed), error, case.unit]
-        table.add_row(*cells, *([case.source] if sources else []))
+        numbers = _number(case.expected), _number(case.computed)
+        table.add_row(mark, case.id, *numbers, error, case.unit, *([case.source] if wide else []))
     shown: list[Any] = [table, Text()]
+    if not wide:
+        shown += [_sources(found), Text()]
     summary = found.summary
     shown.append(
         Text(
             f"{summary['passed']} of {summary['cases']} cases hold; {summary['left_out']} are left out (-v lists them)"
         )
     )
-    if verbose and not quiet:
+    if out.verbose and not out.quiet:
         left = new_table("left out")
         left.add_column("case", no_wrap=True)
         left.add_column("why", overflow="fold")
@@ -86,6 +81,18 @@ def _render(found: "Validation", quiet: bool, verbose: bool, width: int) -> list
             left.add_row(row.id, row.reason)
         shown += [Text(), left]
     return shown
+
+
+def _sources(found: "Validation") -> Any:
+    """Each source once, with its cases."""
+    from fabric.cli.tables import new_table
+
+    table = new_table("sources")
+    table.add_column("source", overflow="fold", ratio=1)
+    table.add_column("cases", overflow="fold", ratio=1)
+    for source in dict.fromkeys(case.source for case in found.cases):
+        table.add_row(source, ", ".join(case.id for case in found.cases if case.source == source))
+    return table
 
 
 def _number(value: Any) -> str:

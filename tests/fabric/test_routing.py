@@ -13,7 +13,7 @@ from topologies.graph import Topology
 from topologies.registry import build
 
 SPECS = [
-    "clos:hosts=12,switch=qm9700,oversubscription=2,tiers=2", "clos:hosts=24,rate_gbps=800,switch=nvswitch4,tiers=2",
+    "clos:hosts=12,switch=qm9700,oversubscription=2,tiers=2", "clos:hosts=48,rate_gbps=800,switch=qm9700,tiers=2",
     "fat-tree:k=4",
     "clos:hosts=10,planes=2", "rail:servers=3,gpus=4", "rail:servers=4,gpus=4,rails=2,planes=2",
     "nvl:gpus=9,links=18,switches=4",

@@ -147,7 +147,7 @@ def test_several_tables_give_a_list(judged) -> None:
         ('topology = "ring:n=8"\ndescribe = "ports_per_side"', "'ports_per_side' is unknown"),
         ('topology = "ring:n=8"\ndescribe = "links.copper"', "describe has no 'links.copper'"),
         ('topology = "ring:n=8"\nbill = "palomar"', "no part is named 'palomar'"),
-        ('part = "tpu-v4"\nports_at_gbps = 400', "a switch is needed here"),
+        ('part = "tpu-v4"\nports_at_gbps = 400', "of kind switch is needed here"),
         ('part = "tpu-v4"\nnameplate = "memory"', "tpu-v4 has no 'memory'"),
         ('graph = "petersen"\nrate_gbps = 8\ndescribe = "links"', "names no generator"),
         ('graph = "networkx:write_graph"\nrate_gbps = 8\ndescribe = "links"', "names no generator"),

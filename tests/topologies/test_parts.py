@@ -122,7 +122,7 @@ def test_names_and_kinds(written):
     own = catalogue()
     with pytest.raises(ConfigError, match="no switch is named 'qm970'; did you mean 'qm9700'"):
         own.part("qm970", Switch)
-    with pytest.raises(ConfigError, match="part 'qm9700' is of kind switch; a cable is needed"):
+    with pytest.raises(ConfigError, match="part 'qm9700' is of kind switch; a part of kind cable is needed"):
         own.part("qm9700", Cable)
     with pytest.raises(ConfigError, match="part 'x' has no power_typical_w; add it"):
         read_parts(written(SWITCH))["x"].known("power_typical_w")

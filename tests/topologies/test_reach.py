@@ -3,7 +3,7 @@
 import pytest
 
 from topologies.parts import Cable, CopperMode, Twinax, catalogue, part
-from topologies.reach import Reach, copper_reach, beyond_reach, tightest_copper
+from topologies.reach import Reach, beyond_reach, copper_reach, tightest_copper
 from topologies.registry import build, systems
 
 

@@ -46,7 +46,7 @@ def test_each_ready_made_system_names_its_source_and_family():
         (":n=4", "no topology is named ''"),
         ("torus:dim=4x4", "did you mean 'dims'"),
         ("nvl72:gpu=8", "did you mean 'gpus'"),
-        ("torus:dims=4x", "is not a whole number"),
+        ("torus:dims=4x", "is not a list"),
         ("torus:dims=4.5x4", "is not a whole number"),
         ("torus:dims=4x0", "below 1"),
         ("torus:dims=4x-4", "below 1"),

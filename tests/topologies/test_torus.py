@@ -123,7 +123,7 @@ def test_twist_moves_the_wrap():
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ("torus:dims=1x1", "single node"),
+        ("torus:dims=1x1", "single accelerator"),
         ("torus:dims=4x4,wrap=truextruextrue", "wrap names 3 dimensions, dims 2"),
         ("torus:dims=4x4x8,twist=true,wrap=truextruexfalse", "every dimension wrapped"),
     ],

@@ -1,0 +1,243 @@
+"""Whole outputs of every command in every form, compared with files; --update-golden rewrites them."""
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).with_name("golden")
+TWISTED = ["solve", "torus:dims=4x4x8,twist=true", "-c", "all-to-all"]
+PXN = ["solve", "dgx-h100-superpod-256", "-c", "all-to-all", "--algorithm", "pxn"]
+COMPARED = ["compare", "torus:dims=4x4x4", "switch:n=64,switch=qm9700"]
+LONG = ["compare", "torus:dims=4x4x4,technology=pluggable", "torus:dims=4x4x4,technology=dac", "-c", "all-to-all"]
+JUPITER = ["show", "jupiter:blocks=8,uplinks=64"]
+VALIDATED = ["validate", "--file", "cases.toml"]
+IMPORTED = ["import", "ibnetdiscover", "small.out"]
+
+TEXTS = {
+    "compare.txt": COMPARED,
+    "compare-rank-all.txt": ["compare", "ring:n=4", "ring:n=8", "ring:n=16", "-c", "all-reduce", "--rank-all"],
+    "compare-long-names.txt": LONG,
+    "solve-twisted.txt": TWISTED,
+    "solve-twisted-explain.txt": [*TWISTED, "--explain"],
+    "solve-pxn.txt": PXN,
+    "solve-permutation.txt": ["solve", "torus:dims=4x4", "-c", "permutation", "--shift", "3", "-s", "1MiB", "-q"],
+    "show-nvl72.txt": ["show", "nvl72"],
+    "show-tpu-v4-512.txt": ["show", "tpu-v4-512"],
+    "show-jupiter.txt": JUPITER,
+    "topologies.txt": ["topologies"],
+    "topologies-torus.txt": ["topologies", "torus"],
+    "parts-qm9700.txt": ["parts", "qm9700"],
+    "parts-ocs.txt": ["parts", "--kind", "ocs"],
+    "validate.txt": VALIDATED,
+    "validate-verbose.txt": [*VALIDATED, "-v"],
+    "import.txt": IMPORTED,
+    "import-verbose.txt": [*IMPORTED, "-v"],
+}
+JSONS = {
+    "compare.json": [*COMPARED, "--json"],
+    "solve-twisted.json": [*TWISTED, "--json"],
+    "solve-twisted-explain.json": [*TWISTED, "--explain", "--json"],
+    "solve-pxn.json": [*PXN, "--json"],
+    "show-nvl72.json": ["show", "nvl72", "--json"],
+    "show-jupiter.json": [*JUPITER, "--json"],
+    "topologies-torus.json": ["topologies", "torus", "--json"],
+    "parts-qm9700.json": ["parts", "qm9700", "--json"],
+    "validate.json": [*VALIDATED, "--json"],
+    "import.json": [*IMPORTED, "--json"],
+}
+CSVS = {
+    "compare.csv": [*COMPARED, "--csv"],
+    "solve-twisted.csv": [*TWISTED, "--csv"],
+    "show-nvl72.csv": ["show", "nvl72", "--csv"],
+}
+MISSES = ("validate",)  # a case of the file misses: the answer is no
+
+ROW = (
+    "topology", "accelerators", "collective", "size_bytes", "algorithm", "overlap", "routing", "transport", "fidelity",
+    "time_us", "time_low_us", "time_high_us", "latency_us", "algbw_gb_per_s", "busbw_gb_per_s", "bound_time_us",
+    "bound_gap", "of_bound", "bottleneck", "network_power_w", "network_power_external_w",
+    "network_power_in_accelerator_w", "network_power_w_per_accelerator", "energy_j", "energy_pj_per_bit", "capex_usd",
+    "walls", "estimates",
+)  # fmt: skip
+SHOWN = (
+    "name", "family", "parameters", "accelerators", "switches", "switches_by_tier", "links", "links_by_medium",
+    "circuit_switches", "strands", "diameter", "router_diameter", "average_distance", "bisection_gb_per_s",
+    "network_power_w", "capex_usd", "bill_of_materials",
+)  # fmt: skip
+CASE = ("id", "system", "kind", "quantity", "expected", "computed", "unit", "error", "tolerance", "ok", "source")
+
+
+@pytest.fixture(autouse=True)
+def in_inputs(monkeypatch, inputs):
+    """File names in outputs are relative."""
+    monkeypatch.chdir(inputs)
+
+
+@pytest.fixture
+def printed(run):
+    """What a command prints, its exit code checked."""
+
+    def answer(argv):
+        ran = run(*argv)
+        assert (ran.code, ran.err) == (1 if argv[0] in MISSES else 0, "")
+        return ran.out
+
+    return answer
+
+
+@pytest.fixture
+def golden(request):
+    """The text of a golden file; with --update-golden it is written first."""
+
+    def text(name, now):
+        path = GOLDEN / name
+        if request.config.getoption("--update-golden", default=False):
+            path.write_text(now, encoding="utf-8")
+        return path.read_text(encoding="utf-8")
+
+    return text
+
+
+def no_constant(name):
+    raise AssertionError(f"{name} in JSON")
+
+
+def read_json(text):
+    """A document with the version of the program and of its catalogue taken out of its provenance."""
+    document = json.loads(text, parse_constant=no_constant)
+    document["provenance"].update(version="x", catalogue="x")
+    return document
+
+
+def assert_alike(now, then, where="$"):
+    """Equal, and floats within 1e-9."""
+    if isinstance(then, float) and isinstance(now, float):
+        assert math.isclose(now, then, rel_tol=1e-9), f"{where}: {now} was {then}"
+    elif isinstance(then, dict) and isinstance(now, dict):
+        assert list(now) == list(then), where
+        for key in then:
+            assert_alike(now[key], then[key], f"{where}.{key}")
+    elif isinstance(then, list) and isinstance(now, list):
+        assert len(now) == len(then), f"{where}: {len(now)} rows were {len(then)}"
+        for i, (a, b) in enumerate(zip(now, then, strict=True)):
+            assert_alike(a, b, f"{where}[{i}]")
+    else:
+        assert type(now) is type(then) and now == then, f"{where}: {now!r} was {then!r}"
+
+
+def cells(text):
+    """Rows of a CSV file, numbers as floats and nested values as JSON."""
+
+    def value(cell):
+        try:
+            return json.loads(cell)
+        except ValueError:
+            return cell
+
+    return [[value(cell) for cell in row] for row in csv.reader(io.StringIO(text))]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_text(name, printed, golden):
+    now = printed(TEXTS[name])
+    assert now == golden(name, now)
+    assert "\x1b" not in now and "…" not in now
+    assert not [line for line in now.splitlines() if len(line) > 120 or line != line.rstrip()]
+
+
+def test_text_at_80_columns(printed, golden, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    now = printed(COMPARED)
+    assert now == golden("compare-80.txt", now)
+
+
+@pytest.mark.parametrize("name", JSONS)
+def test_json(name, printed, golden):
+    now = read_json(printed(JSONS[name]))
+    assert_alike(now, json.loads(golden(name, json.dumps(now, indent=2, ensure_ascii=False) + "\n")))
+    assert now["schema"] == f"aifabric.{JSONS[name][0]}/1"
+    assert set(now["provenance"]) >= {"version", "parameters", "catalogue", "seed"}
+
+
+@pytest.mark.parametrize("name", CSVS)
+def test_csv(name, printed, golden):
+    now = printed(CSVS[name])
+    assert_alike(cells(now), cells(golden(name, now)))
+    assert len({len(row) for row in cells(now)}) == 1
+
+
+def test_imported_file(run, golden, tmp_path):
+    assert run(*IMPORTED, "-o", tmp_path / "small.json").code == 0
+    now = (tmp_path / "small.json").read_text()
+    assert now == golden("imported.json", now)
+    assert run("solve", tmp_path / "small.json").code == 0
+
+
+def test_no_golden_file_is_left_over():
+    assert {path.name for path in GOLDEN.iterdir()} == {*TEXTS, *JSONS, *CSVS, "compare-80.txt", "imported.json"}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_nothing_is_wider_than_80_columns_or_cut(name, printed, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    now = printed(TEXTS[name])
+    assert not [line for line in now.splitlines() if len(line) > 80]
+    assert "…" not in now
+
+
+@pytest.mark.parametrize("name", ["validate.txt", "parts-ocs.txt", "topologies-torus.txt"])
+def test_no_column_is_lost_at_80_columns(name, printed, monkeypatch):
+    def heads():
+        return {word for line in printed(TEXTS[name]).splitlines()[:8] for word in line.split()} & {
+            "case", "expected", "computed", "error", "unit", "source", "name", "what", "confidence", "e.g.",
+        }  # fmt: skip
+
+    wide = heads()
+    monkeypatch.setenv("COLUMNS", "80")
+    assert heads() == wide
+
+
+@pytest.mark.parametrize("columns", ["0", "", "-5", "wide"])
+def test_a_senseless_width_is_no_width(columns, printed, monkeypatch):
+    usual = printed(TWISTED)
+    monkeypatch.setenv("COLUMNS", columns)
+    assert printed(TWISTED) == usual
+
+
+def test_provenance(printed):
+    from importlib.metadata import version
+
+    from topologies.parts import catalogue
+
+    found = json.loads(printed([*TWISTED, "--json", "--seed", "7"]))["provenance"]
+    assert (found["version"], found["catalogue"], found["seed"]) == (version("aifabric"), catalogue().hash, 7)
+    assert found["parameters"]["spec"] == TWISTED[1]
+
+
+def test_keys_of_rows(printed):
+    solved = json.loads(printed([*PXN, "--json"]))["result"]
+    compared = json.loads(printed([*COMPARED, "--json"]))["rows"]
+    assert len(compared) == 4
+    for row in (solved, *compared):
+        assert set(ROW) <= set(row)
+        assert set(row["walls"]) == {"copper", "power", "thermal", "memory"}
+        assert set(row["bottleneck"]) == {"from", "to", "medium", "utilisation"}
+        for wall in filter(None, row["walls"].values()):
+            assert set(wall) == {"state", "margin", "limit", "value", "unit", "why"}
+            assert wall["state"] in ("ok", "marginal", "over", "unknown")
+    assert all({"set", "rank", "pareto"} <= set(row) for row in compared)
+    header = printed([*TWISTED, "--csv"]).splitlines()[0].split(",")
+    assert header == list(solved)
+
+
+def test_keys_of_show_and_validate(printed):
+    assert set(SHOWN) <= set(json.loads(printed(["show", "nvl72", "--json"]))["topology"])
+    validated = json.loads(printed([*VALIDATED, "--json"]))
+    assert {"cases", "left_out", "summary"} <= set(validated)
+    assert all(set(CASE) == set(case) for case in validated["cases"])
+    assert [case["ok"] for case in validated["cases"]] == [True, False]
+    assert validated["left_out"] == [{"id": "cube-price", "reason": "nobody sells it"}]

@@ -1,0 +1,231 @@
+"""What all commands have in common: colours, files, pipes, threads, environment variables, help."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from importlib import import_module
+
+import click
+import pytest
+
+from fabric.cli import COMMANDS, group
+
+TWISTED = ["solve", "torus:dims=4x4x8,twist=true", "-c", "all-to-all"]
+PXN = ["solve", "dgx-h100-superpod-256", "-c", "all-to-all", "--algorithm", "pxn"]
+COMPARED = ["compare", "torus:dims=4x4x4", "torus:dims=4x4x8,twist=true", "switch:n=64"]
+EACH = [
+    TWISTED, COMPARED, ["show", "nvl72"], ["topologies", "torus"], ["parts", "qm9700"], ["parts", "--kind", "ocs"],
+]  # fmt: skip
+COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-9]|4[0-9]|9[0-7]|10[0-7])[;m]")
+SLOW = ["compare"]  # the standing questions take seconds
+
+
+def words(argv):
+    return " ".join(argv)
+
+
+@pytest.mark.parametrize("argv", EACH, ids=words)
+def test_file_is_what_a_pipe_gets(argv, run, tmp_path):
+    for form in ([], ["--json"]):
+        told = run(*argv, *form)
+        written = run(*argv, *form, "-o", tmp_path / "answer")
+        assert (written.code, written.out, written.err) == (0, "", "")
+        assert (tmp_path / "answer").read_text(encoding="utf-8") == told.out
+        assert [path.name for path in tmp_path.iterdir()] == ["answer"]
+
+
+def test_file_has_no_colour_and_replaces_what_stood_there(run, tmp_path):
+    (tmp_path / "answer").write_text("old\n" * 1000)
+    assert run(*TWISTED, "--color", "-o", tmp_path / "answer").code == 0
+    assert (tmp_path / "answer").read_text() == run(*TWISTED).out
+
+
+@pytest.mark.parametrize("argv", [PXN, TWISTED, COMPARED], ids=words)
+@pytest.mark.parametrize("form", [[], ["--json"], ["--csv"]], ids=words)
+def test_any_number_of_threads_prints_the_same_bytes(argv, form, run):
+    assert run(*argv, *form, "-j", "1") == run(*argv, *form, "-j", "2") == run(*argv, *form)
+
+
+@pytest.mark.parametrize("argv", EACH, ids=words)
+def test_colour_only_where_asked_for(argv, run, monkeypatch):
+    assert "\x1b" not in run(*argv).out
+    assert "\x1b" not in run(*argv, "--no-color").out
+    assert "\x1b[" in run(*argv, "--color").out
+    assert "\x1b" not in run(*argv, "--json", "--color").out
+
+
+def test_colour_changes_no_text(run):
+    coloured = re.sub(r"\x1b\[[0-9;]*m", "", run(*COMPARED, "--color").out)
+    assert [line.rstrip() for line in coloured.splitlines()] == run(*COMPARED).out.splitlines()
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="no terminals here")
+@pytest.mark.parametrize(
+    ("options", "settings", "coloured"),
+    [
+        ([], {}, True),
+        (["--no-color"], {}, False),
+        ([], {"NO_COLOR": "1"}, False),
+        (["--color"], {"NO_COLOR": "1"}, True),
+    ],
+    ids=["terminal", "--no-color", "NO_COLOR", "--color over NO_COLOR"],
+)
+def test_terminal(options, settings, coloured, program_argv):
+    """Colour by default; with --no-color or NO_COLOR none (bold and dim may stay)."""
+    ours, theirs = os.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120", **settings}
+    argv = [*program_argv, "compare", "ring:n=8", "-c", "all-reduce", *options]
+    with subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, env=environment) as running:
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                block = os.read(ours, 65536)
+            except OSError:
+                break
+            if not block:
+                break
+            shown += block
+        os.close(ours)
+        assert running.stderr.read() == b""
+    assert running.returncode == 0
+    assert bool(COLOUR.search(shown.decode())) is coloured
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "argv", "options"),
+    [
+        ("AIFABRIC_COMPARE_SIZE", "1MiB", ["compare", "ring:n=4", "ring:n=4,rate_gbps=200"], ["-s", "1MiB"]),
+        ("AIFABRIC_SOLVE_SIZE", "1KiB", ["solve", "ring:n=4"], ["-s", "1KiB"]),
+        ("AIFABRIC_SOLVE_ROUTING", "ecmp", ["solve", "ring:n=4"], ["--routing", "ecmp"]),
+        ("AIFABRIC_SOLVE_COLLECTIVE", "broadcast", ["solve", "ring:n=4"], ["-c", "broadcast"]),
+        ("AIFABRIC_COMPARE_COLLECTIVE", "broadcast", ["compare", "ring:n=4"], ["-c", "broadcast"]),
+        ("AIFABRIC_SOLVE_JSON", "1", ["solve", "ring:n=4"], ["--json"]),
+        ("AIFABRIC_SHOW_CSV", "1", ["show", "ring:n=4"], ["--csv"]),
+        ("AIFABRIC_PARTS_KIND", "ocs", ["parts"], ["--kind", "ocs"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_environment_variable_is_the_option_of_its_name(name, value, argv, options, run, monkeypatch):
+    plain, given = run(*argv), run(*argv, *options)
+    monkeypatch.setenv(name, value)
+    assert run(*argv) == given != plain
+
+
+def test_option_wins_over_environment_variable(run, monkeypatch):
+    given = run("solve", "ring:n=4", "-s", "1KiB")
+    monkeypatch.setenv("AIFABRIC_SOLVE_SIZE", "1MiB")
+    assert run("solve", "ring:n=4", "-s", "1KiB") == given
+
+
+def commands(command, name):
+    """(words, command) of a command and its subcommands."""
+    yield name, command
+    for sub, inner in getattr(command, "commands", {}).items():
+        yield from commands(inner, [*name, sub])
+
+
+EVERY = [pair for name in COMMANDS for pair in commands(import_module(COMMANDS[name][0]).command, [name])]
+
+
+@pytest.mark.parametrize(("argv", "command"), EVERY, ids=[" ".join(name) for name, _ in EVERY])
+def test_help_mentions_every_option(argv, command, run):
+    for flag in ("-h", "--help"):
+        told = run(*argv, flag)
+        assert (told.code, told.err) == (0, "")
+    assert told.out.startswith(f"Usage: aifabric {' '.join(argv)} ")
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert all(f"{option}" in told.out for option in (*parameter.opts, *parameter.secondary_opts))
+            assert parameter.help, f"{argv}: {parameter.name} has no help"
+    assert not [line for line in told.out.splitlines() if len(line) > 80]
+
+
+def test_help_of_the_program(run):
+    told = run("-h")
+    assert told.code == 0 and all(re.search(rf"^  {name} ", told.out, re.M) for name in COMMANDS)
+    assert "..." not in "".join(line for line in told.out.splitlines() if line.startswith("  ") and "=" not in line)
+    assert all(option.help for option in group.params), "--version has no help"
+
+
+def test_version(run):
+    told = run("--version")
+    assert told.code == 0 and re.fullmatch(r"aifabric \d+\.\d+\S*\n", told.out)
+
+
+@pytest.mark.parametrize("argv", [[], ["import"]], ids=["aifabric", "aifabric import"])
+def test_no_command_is_not_answered_with_a_squeezed_help_page(argv, run):
+    told = run(*argv)
+    assert told.code in (0, 2)
+    assert not told.err or (len(told.err) < 300 and "Usage:" not in told.err)
+
+
+def test_debug_shows_where(run):
+    told = run("solve", "ring:n=4", "-c", "x", "--debug")
+    assert told.code == 3 and "Traceback" in told.err
+    assert told.err.splitlines()[-1].startswith("error: no collective is named 'x'")
+
+
+def test_a_bug_says_so(run, monkeypatch):
+    def broken(*_):
+        raise ZeroDivisionError("of all things")
+
+    monkeypatch.setattr("topologies.registry.build", broken)
+    told = run("show", "ring:n=4")
+    assert (told.code, told.out) == (70, "")
+    assert told.err == "error: a bug: ZeroDivisionError: of all things; --debug shows where\n"
+
+
+@pytest.mark.parametrize(("raised", "code"), [(MemoryError(), 4), (KeyboardInterrupt(), 130)])
+def test_what_the_machine_stops(raised, code, run, monkeypatch):
+    def stopped(*_):
+        raise raised
+
+    monkeypatch.setattr("topologies.registry.build", stopped)
+    told = run("show", "ring:n=4")
+    assert (told.code, told.out, told.err.strip().count("\n")) == (code, "", 0)
+
+
+def test_process_answers_like_main(program, run):
+    assert program(*TWISTED) == run(*TWISTED)
+    told = program("solve", "torsu:dims=4x4")
+    assert told == run("solve", "torsu:dims=4x4") and told.code == 3
+
+
+@pytest.mark.parametrize("argv", [["parts", "--json"], ["parts"], ["topologies", "--tree"], TWISTED], ids=words)
+def test_a_closed_pipe_is_no_error(argv, program_argv):
+    with subprocess.Popen([*program_argv, *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout.readline()
+        running.stdout.close()
+        assert running.stderr.read() == b""
+    assert running.returncode == 0
+
+
+def test_interrupt():
+    start = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from fabric.cli import main; import fabric.cli.compare, fabric.simulation\n"
+        "print('ready', flush=True); main()"
+    )
+    argv = [sys.executable, "-c", start, *SLOW]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout.readline() == "ready\n"
+        time.sleep(0.3)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=30)
+    assert (running.returncode, out, err.strip()) == (130, "", "interrupted")
+
+
+def test_json_is_one_document_in_utf_8(program):
+    told = program("parts", "--json", env={**os.environ, "PYTHONIOENCODING": "utf-8"})
+    assert json.loads(told.out)["schema"] == "aifabric.parts/1" and told.out.endswith("}\n")
+
+
+@pytest.mark.parametrize("argv", [["show", "nvl72"], ["parts"], ["parts", "--json"]], ids=words)
+def test_output_survives_a_c_locale(argv, program):
+    told = program(*argv, env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"})
+    assert (told.code, told.err) == (0, "") and told.out
