@@ -15,7 +15,7 @@ test: $(VENV)/installed-test
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/cython-lint cext
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint cext
 
 bench: $(VENV)/installed-test
 	$(BIN)/python -m benchmarks
