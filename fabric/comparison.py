@@ -141,19 +141,19 @@ def _ordered(group: Sequence[Result], rank_all: bool) -> list[Result]:
 
 
 def _pareto(group: Sequence[Result], rank_all: bool) -> list[bool]:
-    """Is no other as good in time, power and capex and better in one? A measure unknown for any is left out."""
-    columns = (
-        [r.time_us for r in group],
-        [_per(r, r.network_power_w, rank_all) for r in group],
-        [_per(r, r.capex_usd, rank_all) for r in group],
-    )
-    measures = [values for values in columns if None not in values]
-    points = list(zip(*measures, strict=True))
+    """Is no other as good in time (within half a per cent), power and capex and better in one? An unknown measure beats
+    no known one."""
+    unknown = float("inf")
+    points = []
+    for r in group:
+        watts, usd = (_per(r, v, rank_all) for v in (r.network_power_w, r.capex_usd))
+        points.append((r.time_us, unknown if watts is None else watts, unknown if usd is None else usd))
     return [not any(_dominates(q, p) for q in points) for p in points]
 
 
-def _dominates(q: tuple[Any, ...], p: tuple[Any, ...]) -> bool:
-    return all(a <= b for a, b in zip(q, p, strict=True)) and q != p
+def _dominates(q: tuple[float, float, float], p: tuple[float, float, float]) -> bool:
+    no_worse = q[0] <= p[0] * (1 + SAME_TIME) and q[1] <= p[1] and q[2] <= p[2]
+    return no_worse and (q[0] * (1 + SAME_TIME) < p[0] or q[1] < p[1] or q[2] < p[2])
 
 
 def _sentence(ordered: Sequence[Result], rank_all: bool) -> str:
