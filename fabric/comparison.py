@@ -8,6 +8,7 @@ import networkx as nx
 
 from fabric.collectives import collective
 from fabric.results import Result
+from fabric.routing import RoutingOptions
 from fabric.simulation import choose, evaluate
 from fabric.transport import resolve_transport
 from topologies.errors import ConfigError
@@ -79,12 +80,13 @@ def compare(
     if twice:
         raise ConfigError(f"'{twice[0]}' is given twice; nothing is compared with itself")
     size_bytes, named = parse_size_bytes(size), resolve_transport(transport)
+    options = RoutingOptions(tie=tie, threads=threads)
     results = []
     for spec in specs:
         topology = spec if isinstance(spec, Topology) else _topology(spec, parts)
         for name in collectives:
             pattern = collective(name, len(topology.accelerators))
-            plan = choose(topology, pattern, size_bytes, algorithm, routing, overlap=overlap, tie=tie, threads=threads)
+            plan = choose(topology, pattern, size_bytes, algorithm, routing, options, overlap=overlap)
             results.append(evaluate(plan, size_bytes, named))
     return rank(results, rank_all=rank_all)
 

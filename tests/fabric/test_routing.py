@@ -6,7 +6,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from fabric.routing import contract, resolve, route
+from fabric.routing import RoutingOptions, contract, resolve, route
 from fabric.traffic import Traffic
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.graph import Topology
@@ -226,7 +226,7 @@ def test_dimension_order_hop_by_hop(spec, wraps, tie):
     assert resolve(topology, "auto") == "dor"
     for traffic in patterns(prod(dims)):
         expected = dor(dims, wraps, traffic, tie == "split")
-        found = route(topology, traffic, "dor", tie=tie).arcs
+        found = route(topology, traffic, "dor", RoutingOptions(tie=tie)).arcs
         wanted = [expected.get((int(t), int(h)), 0.0) for t, h in zip(csr.tails, csr.heads, strict=True)]
         np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
         assert found.sum() == pytest.approx(sum(expected.values()))
@@ -266,13 +266,13 @@ def test_refused(spec, routing, said):
 
 def test_an_unknown_tie_is_refused():
     with pytest.raises(ConfigError, match="tie 'even' is not one of split, positive"):
-        route(build("ring:n=4"), Traffic.uniform(4, 1.0), "dor", tie="even")
+        route(build("ring:n=4"), Traffic.uniform(4, 1.0), "dor", RoutingOptions(tie="even"))
 
 
 @pytest.mark.parametrize("spec", ["clos:hosts=100", "rail:servers=12", "torus:dims=4x8x8,twist=true"])
 def test_threads_do_not_change_a_bit(spec):
     topology = build(spec)
     for traffic in patterns(len(topology.accelerators)):
-        one, two = (route(topology, traffic, "ecmp", threads=k) for k in (1, 2))
+        one, two = (route(topology, traffic, "ecmp", RoutingOptions(threads=k)) for k in (1, 2))
         assert np.array_equal(one.arcs, two.arcs)
         assert (one.latency_s, one.mean_latency_s) == (two.latency_s, two.mean_latency_s)

@@ -1,0 +1,46 @@
+"""Equal-cost splits: at every node over the next-hop links on shortest paths."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cext import ecmp_loads
+from fabric.routing.contraction import contract, demand_at_nodes, refuse
+from fabric.routing.router import Loads, RoutingOptions, loads_of
+from fabric.traffic import Traffic
+from topologies.graph import Topology
+
+
+def ecmp(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loads:
+    """Loads under an equal split over next-hop links: each parallel link is a next hop (RFC 2992)."""
+    return loads_of(topology, traffic, *_split(topology, traffic, contract(topology).links, options.threads))
+
+
+def weighted(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loads:
+    """The same, in proportion to what the links carry."""
+    small = contract(topology)
+    shares = topology.csr().capacity[small.arcs]
+    return loads_of(topology, traffic, *_split(topology, traffic, shares, options.threads))
+
+
+def _split(
+    topology: Topology, traffic: Traffic, shares: NDArray[np.float64], threads: int
+) -> tuple[NDArray[np.float64], float]:
+    csr, small = topology.csr(), contract(topology)
+    folded = small.host_arc[0] >= 0
+    targets, entry_ptr, entry_list, entry_scale, list_ptr, list_node, list_amount = demand_at_nodes(
+        traffic, small.node_of_rank
+    )
+    inner, latency, hops, lost = ecmp_loads(
+        small.indptr, small.heads, shares, small.twin, small.forwards, small.latency, small.node_latency,
+        targets, entry_ptr, entry_list, entry_scale, list_ptr, list_node, list_amount, threads,
+    )  # fmt: skip
+    if lost[0] >= 0:
+        refuse(topology, small, int(lost[0]), int(lost[1]))
+    arcs = np.zeros(len(csr.heads))
+    arcs[small.arcs] = inner
+    if not folded:
+        return arcs, latency
+    arcs[small.host_arc] = traffic.sent
+    arcs[csr.twin[small.host_arc]] = traffic.received
+    through = float(csr.node_latency[csr.heads[small.host_arc]].max())
+    return arcs, latency + 2 * small.host_latency_s + (2 * through if hops else through)
