@@ -31,7 +31,9 @@ def matching(topology: Topology, kind: str, *, fraction: float = 1.0, seed: int 
     small = contract(topology)
     homes, counts = np.unique(small.node_of_rank, return_counts=True)
     if np.ptp(counts):
-        raise ConfigError(f"{topology.name}: switches hold {counts.min()} to {counts.max()} end points, not all as many")
+        raise ConfigError(
+            f"{topology.name} has {counts.min()} to {counts.max()} end points a switch; a matching needs equally many"
+        )
     if len(homes) > MAX_SWITCHES:
         raise InfeasibleError(f"{topology.name}: at most {MAX_SWITCHES:,} switches are matched, not {len(homes):,}")
     rng = np.random.default_rng(seed)
