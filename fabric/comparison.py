@@ -35,10 +35,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Rows in the order of their sets, the best of each first; one sentence a set."""
+    """Rows in the order of their sets, the best of each first; one sentence a set, and the measures of its front."""
 
     rows: tuple[Row, ...]
     sentences: dict[str, str]
+    measures: dict[str, str]
 
     @property
     def sets(self) -> dict[str, list[Row]]:
@@ -99,7 +100,7 @@ def rank(results: Sequence[Result], *, rank_all: bool = False) -> Comparison:
     for result in results:
         members.setdefault(_set_of(result, rank_all), []).append(result)
     rows: list[Row] = []
-    sentences = {}
+    sentences, measures = {}, {}
     for name, group in members.items():
         ordered = _ordered(group, rank_all)
         front = _pareto(ordered, rank_all)
@@ -108,7 +109,9 @@ def rank(results: Sequence[Result], *, rank_all: bool = False) -> Comparison:
             Row(result, name, None if alone else i + 1, None if alone else front[i]) for i, result in enumerate(ordered)
         ]
         sentences[name] = _sentence(ordered, rank_all)
-    return Comparison(tuple(rows), sentences)
+        if not alone:
+            measures[name] = _measures(ordered)
+    return Comparison(tuple(rows), sentences, measures)
 
 
 def _set_of(result: Result, rank_all: bool) -> str:
@@ -149,6 +152,16 @@ def _pareto(group: Sequence[Result], rank_all: bool) -> list[bool]:
         watts, usd = (_per(r, v, rank_all) for v in (r.network_power_w, r.capex_usd))
         points.append((r.time_us, unknown if watts is None else watts, unknown if usd is None else usd))
     return [not any(_dominates(q, p) for q in points) for p in points]
+
+
+def _measures(group: Sequence[Result]) -> str:
+    """What the Pareto front of a set is in: time, and of power and capex what is known."""
+    known = {
+        "power": [r.network_power_w is not None for r in group],
+        "capex": [r.capex_usd is not None for r in group],
+    }
+    used = ["time", *(name if all(has) else f"{name} where known" for name, has in known.items() if any(has))]
+    return " and ".join([", ".join(used[:-1]), used[-1]] if len(used) > 1 else used)
 
 
 def _dominates(q: tuple[float, float, float], p: tuple[float, float, float]) -> bool:

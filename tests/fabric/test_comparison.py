@@ -1,6 +1,8 @@
 """Ranks and Pareto marks of comparable sets."""
 
-from fabric.comparison import _dominates
+import pytest
+
+from fabric.comparison import _dominates, compare
 
 
 def test_an_unknown_measure_beats_no_known_one():
@@ -14,3 +16,20 @@ def test_half_a_per_cent_of_time_is_no_merit():
     assert _dominates((1.004, 9.0, 5.0), (1.0, 10.0, 5.0))
     assert not _dominates((1.0, 10.0, 5.0), (1.004, 10.0, 5.0))
     assert _dominates((1.0, 10.0, 5.0), (1.1, 10.0, 5.0))
+
+
+@pytest.mark.parametrize(
+    ("specs", "measures"),
+    [
+        (["ring:n=8", "ring:n=8,technology=pluggable"], "time, power and capex"),
+        (["nvl72", "nvl72:technology=pluggable"], "time and power"),  # an NVSwitch has no price
+        (["ring:n=8", "switch:n=8"], "time, power where known and capex where known"),
+        (["switch:n=8", "switch:n=8,rate_gbps=800"], "time"),
+    ],
+)
+def test_the_front_is_in_what_is_known(specs, measures):
+    assert list(compare(specs, ["all-reduce"]).measures.values()) == [measures]
+
+
+def test_what_stands_alone_has_no_front():
+    assert compare(["ring:n=8"], ["all-reduce"]).measures == {}
