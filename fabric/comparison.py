@@ -66,8 +66,8 @@ def compare(
 ) -> Comparison:
     """Each configuration under each collective, in comparable sets.
 
-    A set has the same accelerator, number of accelerators, collective, size and transport; with `rank_all` the
-    collective, size and transport alone, and watts and dollars count per accelerator.
+    A set has the same accelerator, number of accelerators, collective, size and transport, and counts the same layers;
+    with `rank_all` the collective, size, transport and layers alone, and watts and dollars count per accelerator.
 
     >>> c = compare(["torus:dims=4x4x8", "torus:dims=4x4x8,twist=true"], ["all-to-all"])
     >>> [(r.result.topology, r.rank) for r in c.rows]
@@ -116,6 +116,8 @@ def rank(results: Sequence[Result], *, rank_all: bool = False) -> Comparison:
 
 def _set_of(result: Result, rank_all: bool) -> str:
     what = f"{result.collective} of {format_size(result.size_bytes)}, {result.transport} transport"
+    if result.left_out:
+        what += f", watts and dollars without {' and '.join(result.left_out)}"
     return what if rank_all else f"{result.accelerators:,} x {result.accelerator or 'mixed'}, {what}"
 
 
@@ -173,7 +175,9 @@ def _sentence(ordered: Sequence[Result], rank_all: bool) -> str:
     """What the set shows: who is fastest, by how much, and who draws or costs least."""
     best = ordered[0]
     if len(ordered) == 1:
-        return f"{best.topology} stands alone: nothing else here has its accelerators, number, collective and size."
+        counted = " or counts the same layers" if best.left_out else ""
+        alike = "its accelerators, number, collective and size"
+        return f"{best.topology} stands alone: nothing else here has {alike}{counted}."
     last = max(ordered, key=lambda r: r.time_us)
     if last.time_us <= best.time_us * (1 + SAME_TIME):
         said = f"All take {format_time_us(best.time_us)}, within half a per cent"

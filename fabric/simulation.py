@@ -180,6 +180,7 @@ def evaluate(plan: Plan, size_bytes: int, transport: str = "ideal", fidelity: st
         estimates=estimates(topology),
         relays=plan.schedule.relays,
         accelerator=accelerator_of(topology),
+        left_out=sorted(topology.left_out),
     )
 
 
@@ -194,6 +195,10 @@ def estimates(topology: Topology) -> list[str]:
     if topology.circuits is not None and topology.circuits.share < 1:
         layer = topology.circuits
         said.append(f"circuit switches counted at this slice's share, {layer.share:g} of {layer.devices}")
+    if topology.left_out:
+        boundary = topology.parameters.get("boundary")
+        within = "" if boundary is None else f"boundary {boundary}: "
+        said.append(f"{within}watts and dollars leave out {' and '.join(sorted(topology.left_out))}")
     return [*said, *topology.notes]
 
 

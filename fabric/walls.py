@@ -2,7 +2,7 @@
 
 from fabric.results import Wall
 from topologies.graph import Topology, once
-from topologies.reach import beyond_reach, tightest_copper
+from topologies.reach import beyond_reach, outside, tightest_copper
 
 
 @once
@@ -28,7 +28,7 @@ def _copper(topology: Topology) -> Wall:
             "limit": reach,
             "value": length,
             "unit": "m",
-            "why": why,
+            "why": why + _unbilled(topology, cable.name, length),
         }
     tightest = tightest_copper(topology)
     if tightest is None:
@@ -42,5 +42,11 @@ def _copper(topology: Topology) -> Wall:
         "limit": tightest.allowance_db,
         "value": tightest.loss_db,
         "unit": "dB",
-        "why": tightest.why,
+        "why": tightest.why + _unbilled(topology, tightest.cable, tightest.length_m),
     }
+
+
+def _unbilled(topology: Topology, cable: str, length_m: float) -> str:
+    """Says so where a wall stands on links that watts, dollars and the bill leave out."""
+    layers = outside(topology, cable, length_m)
+    return f"; these are the links of {' and '.join(layers)}, which the bill leaves out" if layers else ""

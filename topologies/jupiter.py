@@ -76,7 +76,8 @@ def within(topology: Topology, boundary: str) -> Topology:
     >>> sorted(within(build("jupiter:blocks=4,uplinks=6"), "spine").left_out)
     ['blocks', 'hosts']
     """
-    return replace(topology, left_out=frozenset({"hosts", "blocks"} - set(boundary.split("+"))))
+    left_out = frozenset({"hosts", "blocks"} - set(boundary.split("+")))
+    return replace(topology, left_out=left_out, parameters={**topology.parameters, "boundary": boundary})
 
 
 def _add_spine(

@@ -33,3 +33,14 @@ def test_the_front_is_in_what_is_known(specs, measures):
 
 def test_what_stands_alone_has_no_front():
     assert compare(["ring:n=8"], ["all-reduce"]).measures == {}
+
+
+SMALL = "jupiter:blocks=8,uplinks=64"
+
+
+@pytest.mark.parametrize("rank_all", [False, True])
+def test_rows_that_count_other_layers_are_not_ranked_together(rank_all):
+    specs = [SMALL, f"{SMALL},spine=true", f"{SMALL},boundary=hosts+blocks+spine", "clos:hosts=512"]
+    sets = compare(specs, ["all-to-all"], rank_all=rank_all).sets
+    assert [{row.result.topology for row in rows} for rows in sets.values()] == [set(specs[:2]), set(specs[2:])]
+    assert ["without hosts" in name for name in sets] == [True, False]

@@ -43,3 +43,9 @@ def test_units():
 
 def test_active_optical_cable_beyond_its_reach_is_over():
     assert walls(build("clos:hosts=128,technology=aoc,length_m=2000"))["copper"]["state"] == "over"
+
+
+def test_a_wall_says_where_its_cable_is_not_in_the_bill():
+    apart, counted = (f"jupiter:blocks=4,uplinks=6,boundary={b}" for b in ("blocks+spine", "hosts+blocks+spine"))
+    assert "links of hosts, which the bill leaves out" in walls(build(apart))["copper"]["why"]
+    assert "leaves out" not in walls(build(counted))["copper"]["why"]

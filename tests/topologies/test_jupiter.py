@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from topologies.errors import ConfigError, TopologyError
+from topologies.jupiter import within
 from topologies.registry import build
 
 
@@ -77,3 +78,8 @@ def test_every_uplink_is_used(blocks_, uplinks):
 def test_refused(spec, kind, said):
     with pytest.raises(kind, match=said):
         build(spec)
+
+
+def test_another_boundary_is_named():
+    small = build("jupiter:blocks=4,uplinks=6")
+    assert [within(small, b).parameters["boundary"] for b in ("spine", "blocks+spine")] == ["spine", "blocks+spine"]
