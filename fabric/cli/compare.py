@@ -48,8 +48,9 @@ def command(
     """Configurations side by side, in comparable sets, ranked within each.
 
     A set has the same accelerator, number of accelerators, collective, size and transport, and counts the same layers
-    in watts and dollars. Rank is by time; within half a per cent by network power, then by capex. Without a SPEC four standing questions are answered. A * marks the
-    Pareto front in time and in power and capex where they are known; a ~ what stands on an estimate.
+    in watts and dollars. Rank is by time; within half a per cent by network power, then by capex. Without a SPEC four
+    standing questions are answered. A * marks the Pareto front in time and in power and capex where they are known;
+    a ~ what stands on an estimate.
     """
     from fabric.cli.output import emit_csv, emit_json, emit_tables
     from fabric.comparison import compare
