@@ -10,6 +10,7 @@ from fabric.collectives import collective
 from fabric.results import Result
 from fabric.simulation import choose, evaluate
 from fabric.transport import resolve_transport
+from fabric.walls import broken
 from topologies.errors import ConfigError
 from topologies.graph import Topology
 from topologies.parts import Catalogue
@@ -21,16 +22,19 @@ SAME_TIME = 0.005  # times within half a per cent are ranked by power, then by c
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A result in its comparable set; rank and pareto are None where it stands alone."""
+    """A result in its comparable set; rank and pareto are None where it stands alone, or where it cannot be built as
+    given: `unranked` then says why."""
 
     result: Result
     set: str
     rank: int | None
     pareto: bool | None
+    unranked: str | None = None
 
     def document(self) -> dict[str, Any]:
         """The row as JSON has it."""
-        return {**self.result.row(), "set": self.set, "rank": self.rank, "pareto": self.pareto}
+        place = {"set": self.set, "rank": self.rank, "pareto": self.pareto, "unranked": self.unranked}
+        return {**self.result.row(), **place}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +106,16 @@ def rank(results: Sequence[Result], *, rank_all: bool = False) -> Comparison:
     rows: list[Row] = []
     sentences, measures = {}, {}
     for name, group in members.items():
-        ordered = _ordered(group, rank_all)
-        front = _pareto(ordered, rank_all)
-        alone = len(ordered) == 1
-        rows += [
-            Row(result, name, None if alone else i + 1, None if alone else front[i]) for i, result in enumerate(ordered)
-        ]
+        why = {id(result): broken(result.walls) for result in group}
+        ordered = _ordered([result for result in group if why[id(result)] is None], rank_all)
+        if len(ordered) == 1:
+            rows.append(Row(ordered[0], name, None, None))
+        else:
+            front = _pareto(ordered, rank_all)
+            rows += [Row(result, name, i + 1, front[i]) for i, result in enumerate(ordered)]
+        rows += [Row(result, name, None, None, why[id(result)]) for result in group if why[id(result)]]
         sentences[name] = _sentence(ordered, rank_all)
-        if not alone:
+        if len(ordered) > 1:
             measures[name] = _measures(ordered)
     return Comparison(tuple(rows), sentences, measures)
 
@@ -173,6 +179,8 @@ def _dominates(q: tuple[float, float, float], p: tuple[float, float, float]) -> 
 
 def _sentence(ordered: Sequence[Result], rank_all: bool) -> str:
     """What the set shows: who is fastest, by how much, and who draws or costs least."""
+    if not ordered:
+        return "Nothing here can be built as given."
     best = ordered[0]
     if len(ordered) == 1:
         counted = " or counts the same layers" if best.left_out else ""

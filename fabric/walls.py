@@ -16,6 +16,17 @@ def walls(topology: Topology) -> dict[str, Wall | None]:
     return {"copper": _copper(topology), "power": None, "thermal": None, "memory": None}
 
 
+def broken(found: dict[str, Wall | None]) -> str | None:
+    """Why what is described cannot be built as given: the first wall that it is over; None where it can be.
+
+    >>> from topologies.registry import build
+    >>> broken(walls(build("nvl72"))) is None, "5 m of nvlink5-cartridge" in broken(walls(build("nvl72:length_m=5")))
+    (True, True)
+    """
+    over = ((name, wall) for name, wall in found.items() if wall is not None and wall["state"] == "over")
+    return next((f"over the {name} wall: {wall['why']}" for name, wall in over), None)
+
+
 def _copper(topology: Topology) -> Wall:
     long = beyond_reach(topology)
     if long:

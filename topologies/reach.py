@@ -95,7 +95,7 @@ def outside(topology: Topology, cable: str, length_m: float) -> list[str]:
     ['hosts']
     """
     alike = [e for _, _, e in topology.edges if e["cable"] == cable and float(e["length_m"]) == length_m]
-    layers = {e.get("layer") for e in alike}
+    layers = {str(e.get("layer")) for e in alike}
     return sorted(layers) if layers and layers <= topology.left_out else []
 
 

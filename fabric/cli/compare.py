@@ -124,7 +124,7 @@ def _render(found: "list[Answer | Comparison]", out: Output) -> list[Any]:
     from rich.text import Text
 
     from fabric.cli.output import console
-    from fabric.cli.tables import rows_table
+    from fabric.cli.tables import rows_table, warning
     from fabric.questions import Answer
 
     width = console(out.color).width
@@ -134,7 +134,9 @@ def _render(found: "list[Answer | Comparison]", out: Output) -> list[Any]:
         if isinstance(one, Answer):
             shown += [Text(f"({one.id}) {one.title}", style="bold"), Text(one.note, style="dim"), Text()]
         for name, rows in compared.sets.items():
-            shown += [rows_table(name, rows, width), Text(compared.sentences[name])]
+            shown.append(rows_table(name, rows, width))
+            shown += [warning(f"not ranked: {r.result.topology} is {r.unranked}") for r in rows if r.unranked]
+            shown.append(Text(compared.sentences[name]))
             if name in compared.measures and not out.quiet:
                 shown.append(Text(f"* on the Pareto front of {compared.measures[name]}.", style="dim"))
             shown.append(Text())

@@ -89,6 +89,11 @@ def wall_text(wall: Wall | None, *, with_margin: bool = True) -> Text:
     return Text(f"{wall['state']}{margin}", style=STYLE[wall["state"]])
 
 
+def warning(text: str) -> Text:
+    """What must not be overlooked."""
+    return Text(text, style="bold red")
+
+
 def facts_table(facts: Sequence[tuple[str, Any]]) -> Table:
     """Two columns: what, and its value."""
     table = Table(box=None, show_header=False, pad_edge=False)

@@ -21,6 +21,7 @@ TEXTS = {
     "compare.txt": COMPARED,
     "compare-rank-all.txt": ["compare", "ring:n=4", "ring:n=8", "ring:n=16", "-c", "all-reduce", "--rank-all"],
     "compare-long-names.txt": LONG,
+    "solve-over.txt": ["solve", "nvl72:length_m=5"],
     "solve-twisted.txt": TWISTED,
     "solve-twisted-explain.txt": [*TWISTED, "--explain"],
     "solve-pxn.txt": PXN,

@@ -44,3 +44,20 @@ def test_rows_that_count_other_layers_are_not_ranked_together(rank_all):
     sets = compare(specs, ["all-to-all"], rank_all=rank_all).sets
     assert [{row.result.topology for row in rows} for rows in sets.values()] == [set(specs[:2]), set(specs[2:])]
     assert ["without hosts" in name for name in sets] == [True, False]
+
+
+def test_what_cannot_be_built_is_not_ranked():
+    specs = ["nvl72:length_m=5", "nvl72:technology=pluggable", "nvl72"]
+    rows = compare(specs, ["all-reduce"]).rows
+    assert [(row.result.topology, row.rank) for row in rows] == [(specs[2], 1), (specs[1], 2), (specs[0], None)]
+    assert rows[2].pareto is None and "over the copper wall: 5 m of nvlink5-cartridge" in rows[2].unranked
+    assert [row.unranked for row in rows[:2]] == [None, None]
+
+
+def test_what_is_left_may_stand_alone_or_be_nothing():
+    pair = compare(["nvl72:length_m=5", "nvl72"], ["all-reduce"])
+    assert [row.rank for row in pair.rows] == [None, None]
+    assert pair.measures == {} and "nvl72 stands alone" in next(iter(pair.sentences.values()))
+    assert list(compare(["nvl72:length_m=5"], ["all-reduce"]).sentences.values()) == [
+        "Nothing here can be built as given."
+    ]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fabric.walls import walls
+from fabric.walls import broken, walls
 from topologies.registry import build, systems
 
 
@@ -11,6 +11,7 @@ def test_a_shipping_machine_passes(name, built):
     found = walls(built(name))
     assert found.keys() == {"copper", "power", "thermal", "memory"}
     assert found["copper"]["state"] == "ok"
+    assert broken(found) is None
 
 
 @pytest.mark.parametrize(
