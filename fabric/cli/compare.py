@@ -134,7 +134,7 @@ def _render(found: "list[Answer | Comparison]", out: Output) -> list[Any]:
         if isinstance(one, Answer):
             shown += [Text(f"({one.id}) {one.title}", style="bold"), Text(one.note, style="dim"), Text()]
         for name, rows in compared.sets.items():
-            shown.append(rows_table(name, rows, width))
+            shown += rows_table(name, rows, width)
             shown += [warning(f"not ranked: {r.result.topology} is {r.unranked}") for r in rows if r.unranked]
             shown.append(Text(compared.sentences[name]))
             if name in compared.measures and not out.quiet:
