@@ -14,7 +14,7 @@ from fabric.walls import broken
 from topologies.errors import ConfigError
 from topologies.graph import Topology
 from topologies.parts import Catalogue
-from topologies.registry import build
+from topologies.registry import topology_of
 from topologies.units import format_power_w, format_size, format_time_us, format_usd, parse_size_bytes
 
 SAME_TIME = 0.005  # times within half a per cent are ranked by power, then by capex
@@ -86,16 +86,12 @@ def compare(
     size_bytes, named = parse_size_bytes(size), resolve_transport(transport)
     results = []
     for spec in specs:
-        topology = spec if isinstance(spec, Topology) else _topology(spec, parts)
+        topology = topology_of(spec, parts=parts)
         for name in collectives:
             pattern = collective(name, len(topology.accelerators))
             plan = choose(topology, pattern, size_bytes, algorithm, routing, overlap=overlap, tie=tie, threads=threads)
             results.append(evaluate(plan, size_bytes, named))
     return rank(results, rank_all=rank_all)
-
-
-def _topology(spec: "str | nx.Graph", parts: Catalogue | None) -> Topology:
-    return build(spec, parts) if isinstance(spec, str) else Topology.from_graph(spec, parts=parts)
 
 
 def rank(results: Sequence[Result], *, rank_all: bool = False) -> Comparison:

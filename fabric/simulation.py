@@ -20,7 +20,7 @@ from fabric.walls import walls
 from topologies.errors import ConfigError, InfeasibleError, unknown
 from topologies.graph import Topology
 from topologies.parts import Catalogue
-from topologies.registry import build
+from topologies.registry import topology_of
 from topologies.units import parse_size_bytes
 
 FIDELITIES = ("steady",)
@@ -45,7 +45,7 @@ class Plan:
 
 
 def simulate(
-    topology: "Topology | nx.Graph | str",
+    topology: "Topology | nx.Graph | str | Path",
     collective_name: str = "all-reduce",
     size: "str | float" = "1GiB",
     *,
@@ -74,12 +74,7 @@ def simulate(
     >>> r.algorithm, round(r.busbw_gb_per_s, 1)
     ('bucket', 100.0)
     """
-    if rate_gbps is not None and not isinstance(topology, nx.Graph):
-        raise ConfigError("rate_gbps is for a networkx.Graph; write it into the spec, e.g. ring:n=8,rate_gbps=400")
-    if isinstance(topology, str):
-        topology = build(topology, parts)
-    elif isinstance(topology, nx.Graph):
-        topology = Topology.from_graph(topology, rate_gbps=rate_gbps, parts=parts)
+    topology = topology_of(topology, rate_gbps=rate_gbps, parts=parts)
     check_fidelity(fidelity)
     size_bytes = parse_size_bytes(size)
     pattern = collective(collective_name, len(topology.accelerators), shift=shift, permutation=permutation)

@@ -8,10 +8,13 @@ import networkx as nx
 
 from topologies.circuits import CircuitLayer, mesh_layer
 from topologies.clos import join, switch_tier
+from topologies.conditions import OnlyWith
 from topologies.errors import ConfigError, TopologyError
 from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
 from topologies.parts import Accelerator, Catalogue, CircuitSwitch, Switch
+
+MESHED = OnlyWith("spine", False)
 
 
 def jupiter(
@@ -27,9 +30,9 @@ def jupiter(
         int, "of switches inside a block: 1, ideal, no port joins them; 2, a folded Clos of all its ports"
     ] = 1,
     switch: Annotated[str, "catalogue name of the switches of blocks and spine"] = "th5-64x800g",
-    ocs: Annotated[str, "catalogue name of the circuit switch"] = "palomar-136",
-    optic: Annotated[str, "catalogue name of the modules under a spine"] = "400g-fr4",
-    ocs_optic: Annotated[str, "catalogue name of the modules that face circuit switches"] = "400g-fr4-bidi",
+    ocs: Annotated[str, "catalogue name of the circuit switch", MESHED] = "palomar-136",
+    optic: Annotated[str, "catalogue name of the modules under a spine", OnlyWith("spine", True)] = "400g-fr4",
+    ocs_optic: Annotated[str, "catalogue name of the modules that face circuit switches", MESHED] = "400g-fr4-bidi",
     rate_gbps: Annotated[float, "one direction of one link, Gb/s"] = 400.0,
     latency_ns: Annotated[float | None, "of one uplink; default from module and length"] = None,
     length_m: Annotated[float, "fibre from a block to a switch"] = 100.0,

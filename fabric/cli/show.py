@@ -21,7 +21,7 @@ def command(
 ) -> None:
     """What a topology is made of: nodes, links by medium, diameter, bisection, bill of materials, watts, cost."""
     from fabric.cli.output import emit_csv, emit_json, emit_tables
-    from fabric.metrics import describe
+    from fabric.describing import describe
     from fabric.results import provenance
     from topologies.registry import build
 
