@@ -77,6 +77,8 @@ def compare(
     >>> [(r.result.topology, r.rank) for r in c.rows]
     [('torus:dims=4x4x8,twist=true', 1), ('torus:dims=4x4x8', 2)]
     """
+    if isinstance(specs, str | Topology | nx.Graph):
+        raise ConfigError("compare takes a list of fabrics, e.g. ['nvl72', 'nvl72:technology=pluggable']")
     if not specs:
         raise ConfigError("nothing to compare; give topology specs, e.g. nvl72 nvl72:technology=pluggable")
     texts = [spec for spec in specs if isinstance(spec, str)]

@@ -1,6 +1,6 @@
 """A collective on a topology, at steady fidelity: time, bandwidths, the binding link, watts and dollars."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ def simulate(
     overlap: str = "auto",
     tie: str = "split",
     shift: int | None = None,
-    permutation: Path | None = None,
+    permutation: "Path | str | Sequence[int] | None" = None,
     rate_gbps: float | None = None,
     parts: Catalogue | None = None,
     threads: int = 0,
