@@ -14,14 +14,14 @@ _WHERE = {
     "build": "topologies.registry",
     "catalogue": "topologies.parts",
     "compare": "fabric.comparison",
-    "describe": "fabric.metrics",
+    "describe": "fabric.describing",
     "simulate": "fabric.simulation",
     "validate": "fabric.validation",
 }
 
 if TYPE_CHECKING:
     from fabric.comparison import compare
-    from fabric.metrics import describe
+    from fabric.describing import describe
     from fabric.results import Result
     from fabric.simulation import simulate
     from fabric.validation import validate

@@ -1,6 +1,8 @@
 """Collective patterns: what each rank must send, and the bandwidths that nccl-tests quotes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
 
 import numpy as np
@@ -44,8 +46,11 @@ class Collective:
         return (2.0 if self.name == "all-reduce" else 1.0) * (self.n - 1)
 
 
-def collective(name: str, n: int, *, shift: int | None = None, permutation: Path | None = None) -> Collective:
-    """A pattern over n ranks; `shift` (n/2 by default) or `permutation`, a file of ranks, say where permutation sends.
+def collective(
+    name: str, n: int, *, shift: int | None = None, permutation: "Path | str | Sequence[int] | None" = None
+) -> Collective:
+    """A pattern over n ranks; `shift` (n/2 by default) or `permutation`, ranks or a file of them, say where permutation
+    sends.
 
     >>> collective("permutation", 4).target.tolist(), collective("send-recv", 3).target.tolist()
     ([2, 3, 0, 1], [1, 2, 0])
@@ -62,22 +67,33 @@ def collective(name: str, n: int, *, shift: int | None = None, permutation: Path
     if name != "permutation":
         return Collective(name, n)
     if permutation is not None:
-        return Collective(name, n, _read_permutation(permutation, n))
-    by = (n // 2 if shift is None else shift) % n
+        return Collective(name, n, _permuted(permutation, n))
+    try:
+        by = (n // 2 if shift is None else index(shift)) % n
+    except TypeError:
+        raise ConfigError(f"shift {shift!r:.40} is not a whole number") from None
     if by == 0:
         raise ConfigError(f"a permutation by {shift} of {n} ranks moves nothing; give --shift from 1 to {n - 1}")
     return Collective(name, n, (ranks + by) % n)
 
 
-def _read_permutation(path: Path, n: int) -> NDArray[np.int64]:
+def _permuted(given: "Path | str | Sequence[int]", n: int) -> NDArray[np.int64]:
+    """The target of every rank, from a file or as it is given."""
+    where = str(given) if isinstance(given, Path | str) else "permutation"
     try:
-        target = np.array([int(word) for word in path.read_text(encoding="utf-8").replace(",", " ").split()], np.int64)
+        ranks = map(int, _words(Path(given), n)) if isinstance(given, Path | str) else map(index, given)
+        target = np.array(list(ranks), np.int64)
+    except (TypeError, ValueError, OverflowError):
+        raise ConfigError(f"{where}: not a list of ranks; give {n} whole numbers, the target of rank 0 first") from None
+    if len(target) != n or not np.array_equal(np.sort(target), np.arange(n)):
+        raise ConfigError(f"{where}: {len(target)} numbers that are not a permutation of the ranks 0 to {n - 1}")
+    if np.array_equal(target, np.arange(n)):
+        raise ConfigError(f"{where}: every rank sends to itself; nothing moves")
+    return target
+
+
+def _words(path: Path, n: int) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").replace(",", " ").split()
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; give a file of {n} ranks") from None
-    except (ValueError, OverflowError):
-        raise ConfigError(f"{path}: not a list of ranks; give {n} whole numbers, the target of rank 0 first") from None
-    if len(target) != n or not np.array_equal(np.sort(target), np.arange(n)):
-        raise ConfigError(f"{path}: {len(target)} numbers that are not a permutation of the ranks 0 to {n - 1}")
-    if np.array_equal(target, np.arange(n)):
-        raise ConfigError(f"{path}: every rank sends to itself; nothing moves")
-    return target

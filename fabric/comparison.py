@@ -11,10 +11,11 @@ from fabric.results import Result
 from fabric.routing import RoutingOptions
 from fabric.simulation import choose, evaluate
 from fabric.transport import resolve_transport
+from fabric.walls import broken
 from topologies.errors import ConfigError
 from topologies.graph import Topology
 from topologies.parts import Catalogue
-from topologies.registry import build
+from topologies.registry import topology_of
 from topologies.units import format_power_w, format_size, format_time_us, format_usd, parse_size_bytes
 
 SAME_TIME = 0.005  # times within half a per cent are ranked by power, then by capex
@@ -22,24 +23,28 @@ SAME_TIME = 0.005  # times within half a per cent are ranked by power, then by c
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A result in its comparable set; rank and pareto are None where it stands alone."""
+    """A result in its comparable set; rank and pareto are None where it stands alone, or where it cannot be built as
+    given: `unranked` then says why."""
 
     result: Result
     set: str
     rank: int | None
     pareto: bool | None
+    unranked: str | None = None
 
     def document(self) -> dict[str, Any]:
         """The row as JSON has it."""
-        return {**self.result.row(), "set": self.set, "rank": self.rank, "pareto": self.pareto}
+        place = {"set": self.set, "rank": self.rank, "pareto": self.pareto, "unranked": self.unranked}
+        return {**self.result.row(), **place}
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Rows in the order of their sets, the best of each first; one sentence a set."""
+    """Rows in the order of their sets, the best of each first; one sentence a set, and the measures of its front."""
 
     rows: tuple[Row, ...]
     sentences: dict[str, str]
+    measures: dict[str, str]
 
     @property
     def sets(self) -> dict[str, list[Row]]:
@@ -66,13 +71,15 @@ def compare(
 ) -> Comparison:
     """Each configuration under each collective, in comparable sets.
 
-    A set has the same accelerator, number of accelerators, collective, size and transport; with `rank_all` the
-    collective, size and transport alone, and watts and dollars count per accelerator.
+    A set has the same accelerator, number of accelerators, collective, size and transport, and counts the same layers;
+    with `rank_all` the collective, size, transport and layers alone, and watts and dollars count per accelerator.
 
     >>> c = compare(["torus:dims=4x4x8", "torus:dims=4x4x8,twist=true"], ["all-to-all"])
     >>> [(r.result.topology, r.rank) for r in c.rows]
     [('torus:dims=4x4x8,twist=true', 1), ('torus:dims=4x4x8', 2)]
     """
+    if isinstance(specs, str | Topology | nx.Graph):
+        raise ConfigError("compare takes a list of fabrics, e.g. ['nvl72', 'nvl72:technology=pluggable']")
     if not specs:
         raise ConfigError("nothing to compare; give topology specs, e.g. nvl72 nvl72:technology=pluggable")
     texts = [spec for spec in specs if isinstance(spec, str)]
@@ -83,16 +90,12 @@ def compare(
     options = RoutingOptions(tie=tie, threads=threads)
     results = []
     for spec in specs:
-        topology = spec if isinstance(spec, Topology) else _topology(spec, parts)
+        topology = topology_of(spec, parts=parts)
         for name in collectives:
             pattern = collective(name, len(topology.accelerators))
             plan = choose(topology, pattern, size_bytes, algorithm, routing, options, overlap=overlap)
             results.append(evaluate(plan, size_bytes, named))
     return rank(results, rank_all=rank_all)
-
-
-def _topology(spec: "str | nx.Graph", parts: Catalogue | None) -> Topology:
-    return build(spec, parts) if isinstance(spec, str) else Topology.from_graph(spec, parts=parts)
 
 
 def rank(results: Sequence[Result], *, rank_all: bool = False) -> Comparison:
@@ -101,20 +104,26 @@ def rank(results: Sequence[Result], *, rank_all: bool = False) -> Comparison:
     for result in results:
         members.setdefault(_set_of(result, rank_all), []).append(result)
     rows: list[Row] = []
-    sentences = {}
+    sentences, measures = {}, {}
     for name, group in members.items():
-        ordered = _ordered(group, rank_all)
-        front = _pareto(ordered, rank_all)
-        alone = len(ordered) == 1
-        rows += [
-            Row(result, name, None if alone else i + 1, None if alone else front[i]) for i, result in enumerate(ordered)
-        ]
+        why = {id(result): broken(result.walls) for result in group}
+        ordered = _ordered([result for result in group if why[id(result)] is None], rank_all)
+        if len(ordered) == 1:
+            rows.append(Row(ordered[0], name, None, None))
+        else:
+            front = _pareto(ordered, rank_all)
+            rows += [Row(result, name, i + 1, front[i]) for i, result in enumerate(ordered)]
+        rows += [Row(result, name, None, None, why[id(result)]) for result in group if why[id(result)]]
         sentences[name] = _sentence(ordered, rank_all)
-    return Comparison(tuple(rows), sentences)
+        if len(ordered) > 1:
+            measures[name] = _measures(ordered)
+    return Comparison(tuple(rows), sentences, measures)
 
 
 def _set_of(result: Result, rank_all: bool) -> str:
     what = f"{result.collective} of {format_size(result.size_bytes)}, {result.transport} transport"
+    if result.left_out:
+        what += f", watts and dollars without {' and '.join(result.left_out)}"
     return what if rank_all else f"{result.accelerators:,} x {result.accelerator or 'mixed'}, {what}"
 
 
@@ -153,6 +162,16 @@ def _pareto(group: Sequence[Result], rank_all: bool) -> list[bool]:
     return [not any(_dominates(q, p) for q in points) for p in points]
 
 
+def _measures(group: Sequence[Result]) -> str:
+    """What the Pareto front of a set is in: time, and of power and capex what is known."""
+    known = {
+        "power": [r.network_power_w is not None for r in group],
+        "capex": [r.capex_usd is not None for r in group],
+    }
+    used = ["time", *(name if all(has) else f"{name} where known" for name, has in known.items() if any(has))]
+    return " and ".join([", ".join(used[:-1]), used[-1]] if len(used) > 1 else used)
+
+
 def _dominates(q: tuple[float, float, float], p: tuple[float, float, float]) -> bool:
     no_worse = q[0] <= p[0] * (1 + SAME_TIME) and q[1] <= p[1] and q[2] <= p[2]
     return no_worse and (q[0] * (1 + SAME_TIME) < p[0] or q[1] < p[1] or q[2] < p[2])
@@ -160,9 +179,13 @@ def _dominates(q: tuple[float, float, float], p: tuple[float, float, float]) -> 
 
 def _sentence(ordered: Sequence[Result], rank_all: bool) -> str:
     """What the set shows: who is fastest, by how much, and who draws or costs least."""
+    if not ordered:
+        return "Nothing here can be built as given."
     best = ordered[0]
     if len(ordered) == 1:
-        return f"{best.topology} stands alone: nothing else here has its accelerators, number, collective and size."
+        counted = " or counts the same layers" if best.left_out else ""
+        alike = "its accelerators, number, collective and size"
+        return f"{best.topology} stands alone: nothing else here has {alike}{counted}."
     last = max(ordered, key=lambda r: r.time_us)
     if last.time_us <= best.time_us * (1 + SAME_TIME):
         said = f"All take {format_time_us(best.time_us)}, within half a per cent"

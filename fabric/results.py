@@ -45,6 +45,7 @@ class Result:
     estimates: list[str] = field(default_factory=list)
     relays: str | None = None
     accelerator: str | None = None
+    left_out: list[str] = field(default_factory=list)  # layers that watts and dollars do not count
 
     def row(self) -> dict[str, Any]:
         """The row as JSON has it."""

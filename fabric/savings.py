@@ -33,18 +33,19 @@ def savings(
     published: Mapping[str, float],
     parts: Catalogue | None = None,
 ) -> list[Saving]:
-    """The saving of `spec` against `against` under each boundary, from their bills of materials.
+    """The saving of `spec` against `against` under each boundary, from their bills of materials; what follows the comma
+    of a boundary ("blocks+spine,stages=2") are parameters that both take.
 
     Where a share of the traffic crosses a transit block, a byte takes `stretch` uplinks on average: at equal delivered
     throughput the fabric has that many more uplinks, and blocks to carry them.
     """
-    base, alike = build(against, parts), build(spec, parts)
-    uplinks = int(alike.parameters["uplinks"])
-    wider = 2 * ceil(uplinks * stretch / 2)
-    more = build(f"{spec}{',' if ':' in spec else ':'}uplinks={wider},hosts={uplinks}", parts)
     rows = []
+    built: dict[str, tuple[Topology, ...]] = {}
     for boundary in boundaries:
-        counted, other, grown = (within(topology, boundary) for topology in (alike, base, more))
+        layers, _, changed = boundary.partition(",")
+        if changed not in built:
+            built[changed] = _three(_with(spec, changed), _with(against, changed), stretch, parts)
+        counted, other, grown = (within(topology, layers) for topology in built[changed])
         power, capex = _saved(counted, other)
         close = tuple(
             name
@@ -53,6 +54,18 @@ def savings(
         )
         rows.append(Saving(boundary, power, capex, *_saved(grown, other), close))
     return rows
+
+
+def _three(spec: str, against: str, stretch: float, parts: Catalogue | None) -> tuple[Topology, ...]:
+    """The fabric, what it is held against, and the fabric with more uplinks for the same hosts."""
+    alike = build(spec, parts)
+    uplinks = int(alike.parameters["uplinks"])
+    wider = f"uplinks={2 * ceil(uplinks * stretch / 2)},hosts={uplinks}"
+    return alike, build(against, parts), build(_with(spec, wider), parts)
+
+
+def _with(spec: str, more: str) -> str:
+    return f"{spec}{',' if ':' in spec else ':'}{more}" if more else spec
 
 
 def _saved(topology: Topology, base: Topology) -> tuple[float | None, float | None]:

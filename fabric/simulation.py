@@ -1,6 +1,6 @@
 """A collective on a topology, at steady fidelity: time, bandwidths, the binding link, watts and dollars."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from fabric.walls import walls
 from topologies.errors import ConfigError, InfeasibleError, unknown
 from topologies.graph import Topology
 from topologies.parts import Catalogue
-from topologies.registry import build
+from topologies.registry import topology_of
 from topologies.units import parse_size_bytes
 
 FIDELITIES = ("steady",)
@@ -45,7 +45,7 @@ class Plan:
 
 
 def simulate(
-    topology: "Topology | nx.Graph | str",
+    topology: "Topology | nx.Graph | str | Path",
     collective_name: str = "all-reduce",
     size: "str | float" = "1GiB",
     *,
@@ -59,7 +59,7 @@ def simulate(
     flows_per_pair: int = 1,
     hedge: float = 0.0,
     shift: int | None = None,
-    permutation: Path | None = None,
+    permutation: "Path | str | Sequence[int] | None" = None,
     rate_gbps: float | None = None,
     parts: Catalogue | None = None,
     threads: int = 0,
@@ -77,12 +77,7 @@ def simulate(
     >>> r.algorithm, round(r.busbw_gb_per_s, 1)
     ('bucket', 100.0)
     """
-    if rate_gbps is not None and not isinstance(topology, nx.Graph):
-        raise ConfigError("rate_gbps is for a networkx.Graph; write it into the spec, e.g. ring:n=8,rate_gbps=400")
-    if isinstance(topology, str):
-        topology = build(topology, parts)
-    elif isinstance(topology, nx.Graph):
-        topology = Topology.from_graph(topology, rate_gbps=rate_gbps, parts=parts)
+    topology = topology_of(topology, rate_gbps=rate_gbps, parts=parts)
     check_fidelity(fidelity)
     size_bytes = parse_size_bytes(size)
     pattern = collective(collective_name, len(topology.accelerators), shift=shift, permutation=permutation)
@@ -185,6 +180,7 @@ def evaluate(plan: Plan, size_bytes: int, transport: str = "ideal", fidelity: st
         estimates=estimates(topology),
         relays=plan.schedule.relays,
         accelerator=accelerator_of(topology),
+        left_out=sorted(topology.left_out),
     )
 
 
@@ -199,6 +195,10 @@ def estimates(topology: Topology) -> list[str]:
     if topology.circuits is not None and topology.circuits.share < 1:
         layer = topology.circuits
         said.append(f"circuit switches counted at this slice's share, {layer.share:g} of {layer.devices}")
+    if topology.left_out:
+        boundary = topology.parameters.get("boundary")
+        within = "" if boundary is None else f"boundary {boundary}: "
+        said.append(f"{within}watts and dollars leave out {' and '.join(sorted(topology.left_out))}")
     return [*said, *topology.notes]
 
 

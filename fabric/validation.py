@@ -38,7 +38,8 @@ from typing import Any
 
 import networkx as nx
 
-from fabric.metrics import TIERS, describe
+from fabric.describing import describe
+from fabric.metrics import TIERS
 from fabric.simulation import simulate
 from topologies.bill import bill_of_materials
 from topologies.errors import ConfigError, FabricError, closest, unknown

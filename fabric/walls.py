@@ -2,7 +2,7 @@
 
 from fabric.results import Wall
 from topologies.graph import Topology, once
-from topologies.reach import beyond_reach, tightest_copper
+from topologies.reach import beyond_reach, outside, tightest_copper
 
 
 @once
@@ -14,6 +14,17 @@ def walls(topology: Topology) -> dict[str, Wall | None]:
     'ok'
     """
     return {"copper": _copper(topology), "power": None, "thermal": None, "memory": None}
+
+
+def broken(found: dict[str, Wall | None]) -> str | None:
+    """Why what is described cannot be built as given: the first wall that it is over; None where it can be.
+
+    >>> from topologies.registry import build
+    >>> broken(walls(build("nvl72"))) is None, "5 m of nvlink5-cartridge" in broken(walls(build("nvl72:length_m=5")))
+    (True, True)
+    """
+    over = ((name, wall) for name, wall in found.items() if wall is not None and wall["state"] == "over")
+    return next((f"over the {name} wall: {wall['why']}" for name, wall in over), None)
 
 
 def _copper(topology: Topology) -> Wall:
@@ -28,7 +39,7 @@ def _copper(topology: Topology) -> Wall:
             "limit": reach,
             "value": length,
             "unit": "m",
-            "why": why,
+            "why": why + _unbilled(topology, cable.name, length),
         }
     tightest = tightest_copper(topology)
     if tightest is None:
@@ -42,5 +53,11 @@ def _copper(topology: Topology) -> Wall:
         "limit": tightest.allowance_db,
         "value": tightest.loss_db,
         "unit": "dB",
-        "why": tightest.why,
+        "why": tightest.why + _unbilled(topology, tightest.cable, tightest.length_m),
     }
+
+
+def _unbilled(topology: Topology, cable: str, length_m: float) -> str:
+    """Says so where a wall stands on links that watts, dollars and the bill leave out."""
+    layers = outside(topology, cable, length_m)
+    return f"; these are the links of {' and '.join(layers)}, which the bill leaves out" if layers else ""

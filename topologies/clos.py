@@ -119,6 +119,8 @@ def clos(
     alone = tiers == 1 or (tiers is None and hosts <= tier.ports)
     if alone and hosts > tier.ports:
         raise TopologyError(f"clos: {hosts} hosts exceed the {tier.ports} ports of one {switch}; use tiers=2")
+    if alone and oversubscription != 1:
+        raise ConfigError("clos: oversubscription has no effect on a single switch; leave it out or give tiers=2")
     limit_nodes("clos", hosts + planes * 3 * ceil(hosts / down))
     graph = nx.Graph()
     labels = host_nodes(graph, hosts, accelerator, nic, link.rate_gbps, parts)

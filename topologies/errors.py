@@ -38,7 +38,7 @@ def closest(name: str, known: Iterable[str]) -> str:
     """
     from difflib import get_close_matches
 
-    near = get_close_matches(name, list(known), n=1)
+    near = get_close_matches(str(name), list(known), n=1)
     return f"; did you mean '{near[0]}'?" if near else ""
 
 

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from topologies.circuits import CircuitLayer
 from topologies.errors import ConfigError, TopologyError
 from topologies.links import MEDIA, LinkOptions
-from topologies.parts import Catalogue, Switch, catalogue
+from topologies.parts import Accelerator, Catalogue, Nic, Part, Switch, catalogue
 
 NODE_KINDS = ("accelerator", "switch", "nic", "host")
+PART_OF: dict[str, type[Part]] = {"accelerator": Accelerator, "switch": Switch, "nic": Nic}
 MAX_NODES = 2**24
 BYTES_PER_S = 1e9 / 8  # of one Gb/s
 
@@ -198,6 +199,11 @@ class Topology:
         copy = nx.Graph()
         kinds = dict(graph.nodes(data="kind"))
         bare = all(kind is None for kind in kinds.values())
+        nameless = next((node for node, kind in kinds.items() if kind is None), None)
+        if not bare and None in kinds.values():
+            raise TopologyError(
+                f"node {nameless} has no kind, others do; give every node one of {', '.join(NODE_KINDS)}, or none any"
+            )
         for node, attributes in graph.nodes(data=True):
             kind = "accelerator" if bare else attributes.get("kind")
             forwards = attributes.get("forwards", bare or kind != "accelerator")
@@ -262,6 +268,7 @@ def check(topology: Topology) -> None:
     for node, attributes in graph.nodes(data=True):
         if attributes.get("kind") not in NODE_KINDS:
             raise TopologyError(f"node {node}: kind {attributes.get('kind')!r} is not one of {', '.join(NODE_KINDS)}")
+        _check_part(node, attributes, topology.catalogue)
     for a, b, attributes in graph.edges(data=True):
         count = attributes["count"]
         if a == b:
@@ -277,6 +284,17 @@ def check(topology: Topology) -> None:
         lost = next(node for node in graph if node not in reached)
         raise TopologyError(
             f"{topology.name} is not connected: nothing joins {topology.accelerators[0]} and {lost}; add a link"
+        )
+
+
+def _check_part(node: Hashable, attributes: Mapping[str, Any], parts: Catalogue) -> None:
+    """A switch is a switch of the catalogue, an accelerator an accelerator; an unknown name is the bill's to refuse."""
+    needed = PART_OF.get(attributes["kind"])
+    row = parts.get(str(attributes.get("part")))
+    if needed is not None and row is not None and not isinstance(row, needed):
+        raise TopologyError(
+            f"node {node}: part '{row.name}' is of kind {row.kind}, the node a {attributes['kind']}; "
+            f"give a part of kind {attributes['kind']}, or none"
         )
 
 

@@ -8,10 +8,13 @@ import networkx as nx
 
 from topologies.circuits import CircuitLayer, mesh_layer
 from topologies.clos import join, switch_tier
+from topologies.conditions import OnlyWith
 from topologies.errors import ConfigError, TopologyError
 from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
 from topologies.parts import Accelerator, Catalogue, CircuitSwitch, Switch
+
+MESHED = OnlyWith("spine", False)
 
 
 def jupiter(
@@ -23,10 +26,13 @@ def jupiter(
         Literal["spine", "blocks+spine", "hosts+blocks+spine"],
         "what watts and dollars count: the spine layer (modules, circuit or spine switches), blocks, host links",
     ] = "blocks+spine",
+    stages: Annotated[
+        int, "of switches inside a block: 1, ideal, no port joins them; 2, a folded Clos of all its ports"
+    ] = 1,
     switch: Annotated[str, "catalogue name of the switches of blocks and spine"] = "th5-64x800g",
-    ocs: Annotated[str, "catalogue name of the circuit switch"] = "palomar-136",
-    optic: Annotated[str, "catalogue name of the modules under a spine"] = "400g-fr4",
-    ocs_optic: Annotated[str, "catalogue name of the modules that face circuit switches"] = "400g-fr4-bidi",
+    ocs: Annotated[str, "catalogue name of the circuit switch", MESHED] = "palomar-136",
+    optic: Annotated[str, "catalogue name of the modules under a spine", OnlyWith("spine", True)] = "400g-fr4",
+    ocs_optic: Annotated[str, "catalogue name of the modules that face circuit switches", MESHED] = "400g-fr4-bidi",
     rate_gbps: Annotated[float, "one direction of one link, Gb/s"] = 400.0,
     latency_ns: Annotated[float | None, "of one uplink; default from module and length"] = None,
     length_m: Annotated[float, "fibre from a block to a switch"] = 100.0,
@@ -36,9 +42,10 @@ def jupiter(
 ) -> Topology:
     """Google Jupiter (Poutievski et al., SIGCOMM 2022, sections 3 and 4).
 
-    A block is one switch node, ideal inside, whose `parts` hold its one stage of switches: uplinks and host links
-    together over a switch's capacity. Without a spine every uplink is a strand to a circuit switch, half of a block's
-    on side A and half on side B of each, and blocks are joined pairwise by floor or ceil of uplinks/(blocks - 1) links.
+    A block is one switch node, ideal inside, whose `parts` hold its switches: one stage, uplinks and host links
+    together over a switch's capacity, or the two stages and the copper that join any port to any other. Without a
+    spine every uplink is a strand to a circuit switch, half of a block's on side A and half on side B of each, and
+    blocks are joined pairwise by floor or ceil of uplinks/(blocks - 1) links.
 
     >>> from topologies.registry import build
     >>> t = build("jupiter-64x512"); t.circuits.devices, len(t.accelerators)
@@ -50,23 +57,42 @@ def jupiter(
     limit_nodes("jupiter", blocks * (ends + uplinks + 1))
     link = LinkOptions(rate_gbps, latency_ns, length_m)
     parts.part(accelerator, Accelerator)
-    capacity = parts.part(switch, Switch).capacity_gbps
-    inside = ceil((uplinks + ends) * link.rate_gbps / capacity - 1e-9)
+    host_link = LinkOptions(link.rate_gbps, length_m=2.0).attributes(parts)
+    held, note = _inside(uplinks + ends, stages, parts.part(switch, Switch), link.rate_gbps, host_link["cable"])
     graph = nx.Graph()
     names = [f"block-{b}" for b in range(blocks)]
     labels = [[f"host-{b}-{h}" for h in range(ends)] for b in range(blocks)]
     for block in labels:
         graph.add_nodes_from(block, kind="accelerator", forwards=False, part=accelerator)
-    graph.add_nodes_from(names, kind="switch", forwards=True, tier=1, parts={switch: inside}, layer="blocks")
-    host_link = LinkOptions(link.rate_gbps, length_m=2.0).attributes(parts)
+    graph.add_nodes_from(names, kind="switch", forwards=True, tier=1, parts=held, layer="blocks")
     host_link["layer"] = "hosts"
     for name, block in zip(names, labels, strict=True):
         graph.add_edges_from(((h, name) for h in block), **host_link)
     if spine:
         _add_spine(graph, names, uplinks, switch, optic, link, parts)
-        return within(Topology("jupiter", "jupiter", {}, graph, parts), boundary)
+        return within(Topology("jupiter", "jupiter", {}, graph, parts, notes=(note,)), boundary)
     layer = _mesh(graph, names, uplinks, ocs, ocs_optic, link, parts)
-    return within(Topology("jupiter", "jupiter", {}, graph, parts, circuits=layer), boundary)
+    return within(Topology("jupiter", "jupiter", {}, graph, parts, circuits=layer, notes=(note,)), boundary)
+
+
+def _inside(ports: int, stages: int, switch: Switch, rate_gbps: float, cable: str) -> tuple[dict[str, int], str]:
+    """What a block of so many ports holds, and what that takes for granted."""
+    if stages not in (1, 2):
+        raise ConfigError(f"jupiter: stages = {stages} is not 1 or 2")
+    single = ceil(ports * rate_gbps / switch.capacity_gbps - 1e-9)
+    leaves = ceil(2 * ports * rate_gbps / switch.capacity_gbps - 1e-9)
+    double = leaves + single
+    if single == 1 and stages == 2:
+        raise ConfigError(f"jupiter: stages = 2 has no effect where one {switch.name} is a block; leave it out")
+    if single == 1:
+        return {switch.name: 1}, f"a block is one {switch.name}"
+    if stages == 2:
+        held = {switch.name: double, cable: ports}
+        return held, f"a block is {double} {switch.name} in two stages; its latency counts as one"
+    return {switch.name: single}, (
+        f"a block is ideal inside: all ports of its {single} {switch.name} face hosts and uplinks, none joins them; "
+        f"stages=2 counts the {double} and the copper that a folded Clos of its ports takes"
+    )
 
 
 def within(topology: Topology, boundary: str) -> Topology:
@@ -76,7 +102,8 @@ def within(topology: Topology, boundary: str) -> Topology:
     >>> sorted(within(build("jupiter:blocks=4,uplinks=6"), "spine").left_out)
     ['blocks', 'hosts']
     """
-    return replace(topology, left_out=frozenset({"hosts", "blocks"} - set(boundary.split("+"))))
+    left_out = frozenset({"hosts", "blocks"} - set(boundary.split("+")))
+    return replace(topology, left_out=left_out, parameters={**topology.parameters, "boundary": boundary})
 
 
 def _add_spine(

@@ -7,6 +7,7 @@ from typing import Annotated
 import networkx as nx
 
 from topologies.clos import Tier, add_tiers, switch_tier
+from topologies.conditions import OnlyWith
 from topologies.errors import ConfigError, TopologyError
 from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
@@ -21,7 +22,7 @@ def nvl(
     switches: Annotated[int | None, "first-layer chips; the least that fit by default"] = None,
     layers: Annotated[int, "1, or 2 where the domain outgrows a chip"] = 1,
     gpus_per_tray: Annotated[int, "accelerators that share a face plate"] = 4,
-    switches_per_tray: Annotated[int, "chips that share a face plate"] = 2,
+    switches_per_tray: Annotated[int, "chips that share a face plate", OnlyWith("layers", 1)] = 2,
     switch: Annotated[str, "catalogue name of the switch chip"] = "nvswitch4",
     rate_gbps: Annotated[float | None, "of one link, one direction; the accelerator's own by default"] = None,
     latency_ns: Annotated[float | None, "of one link; default from cable and length"] = None,

@@ -7,11 +7,14 @@ import networkx as nx
 
 from topologies.circuits import CircuitLayer, mesh_layer
 from topologies.clos import FABRIC_LINK, Tier, adapter, add_tiers, leaf_split, plane_link, switch_tier, taper
+from topologies.conditions import OnlyWith
 from topologies.errors import ConfigError, TopologyError
 from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
 from topologies.parts import Accelerator, Catalogue, CircuitSwitch
 from topologies.rack import add_domain
+
+MESHED = OnlyWith("core", "ocs")
 
 
 def rail(
@@ -27,8 +30,8 @@ def rail(
     tiers: Annotated[int | None, "stages of switches, 2 or 3; as few as fit by default"] = None,
     switch: Annotated[str, "catalogue name of leaf, spine and core"] = "qm9700",
     nic: Annotated[str, "catalogue name of each accelerator's adapter"] = "cx7-400g",
-    ocs: Annotated[str, "catalogue name of the circuit switch of core=ocs"] = "palomar-136",
-    ocs_optic: Annotated[str, "catalogue name of the modules that face it"] = "400g-fr4-bidi",
+    ocs: Annotated[str, "catalogue name of the circuit switch of core=ocs", MESHED] = "palomar-136",
+    ocs_optic: Annotated[str, "catalogue name of the modules that face it", MESHED] = "400g-fr4-bidi",
     scaleup_switch: Annotated[str, "catalogue name of the chip inside the server"] = "nvswitch3",
     scaleup_switches: Annotated[int | None, "chips inside the server; the least that fit by default"] = 4,
     scaleup_cable: Annotated[str, "catalogue name of the links inside the server"] = "nvlink4-board",
@@ -72,6 +75,9 @@ def rail(
         elif core == "none" and up:
             for r, column in enumerate(leaves):
                 add_tiers(graph, column, up, tier, lane, parts, tiers=tiers, suffix=f"-r{r}{suffix}")
+        elif core != "ocs" and (tiers is not None or oversubscription != 1):
+            key = "oversubscription" if tiers is None else "tiers"
+            raise ConfigError(f"rail: {key} has no effect where one switch is a whole rail network; leave it out")
         elif core == "ocs":
             layers.append(_add_mesh(graph, leaves, up, ocs, ocs_optic, lane, parts))
     if len(layers) > 1:

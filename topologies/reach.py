@@ -87,6 +87,18 @@ def beyond_reach(topology: Topology) -> list[tuple[Cable | Optic, float]]:
     return sorted(long, key=lambda pair: -pair[1])
 
 
+def outside(topology: Topology, cable: str, length_m: float) -> list[str]:
+    """Layers of the links with that cable and length, where the bill of materials leaves all of them out; else none.
+
+    >>> from topologies.registry import build
+    >>> outside(build("jupiter:blocks=4,uplinks=6"), "dac-400g", 2.0)
+    ['hosts']
+    """
+    alike = [e for _, _, e in topology.edges if e["cable"] == cable and float(e["length_m"]) == length_m]
+    layers = {str(e.get("layer")) for e in alike}
+    return sorted(layers) if layers and layers <= topology.left_out else []
+
+
 @once
 def _classes(topology: Topology) -> list[tuple[str, float]]:
     """Every pair of cable and length that occurs."""

@@ -12,6 +12,9 @@ from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+import networkx as nx
+
+from topologies.conditions import OnlyWith
 from topologies.errors import ConfigError, closest, unknown
 from topologies.graph import Topology
 from topologies.parts import Catalogue, catalogue
@@ -48,6 +51,7 @@ class Parameter:
     default: Any
     required: bool
     bundle: str | None  # the builder's argument that gathers it
+    only: OnlyWith | None = None  # where it has an effect; None: everywhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +115,12 @@ def _family(name: str, builder: Builder) -> Family:
 
 
 def _parameter(name: str, hint: Any, default: Any, bundle: str | None) -> Parameter:
-    meaning = ""
+    meaning, only = "", None
     if get_origin(hint) is Annotated:
-        hint, meaning = get_args(hint)[:2]
+        hint, meaning, *more = get_args(hint)
+        only = more[0] if more else None
     required = default is inspect.Parameter.empty
-    return Parameter(name, hint, meaning, None if required else default, required, bundle)
+    return Parameter(name, hint, meaning, None if required else default, required, bundle, only)
 
 
 @cache
@@ -149,15 +154,68 @@ def build(spec: str, parts: Catalogue | None = None) -> Topology:
     given = _split(rest, spec) if colon else {}
     system = systems().get(name)
     if system is not None:
-        read = _values(family(system.family), {**system.parameters, **given}, spec)
-        return _named(family(system.family), text, read, parts, system.notes)
-    chosen = family(name)
-    return _named(chosen, text, _values(chosen, given, spec), parts, ())
+        return _named(family(system.family), text, spec, given, system, parts)
+    return _named(family(name), text, spec, given, None, parts)
 
 
-def _named(chosen: Family, name: str, read: dict[str, Any], parts: Catalogue, notes: tuple[str, ...]) -> Topology:
+def topology_of(
+    given: "Topology | nx.Graph | str | Path", *, rate_gbps: float | None = None, parts: Catalogue | None = None
+) -> Topology:
+    """Whatever names a fabric as a Topology: one as it is, a spec, a file, or a graph, whose links without `rate_gbps`
+    take the one given here.
+
+    Raises ConfigError for what is none of these, and as `build` and `Topology.from_graph` do.
+
+    >>> topology_of(nx.cycle_graph(4)).links, topology_of("ring:n=8").links
+    (4, 8)
+    """
+    if isinstance(given, nx.Graph):
+        return Topology.from_graph(given, rate_gbps=rate_gbps, parts=parts)
+    if rate_gbps is not None:
+        raise ConfigError("rate_gbps is for a networkx.Graph; write it into the spec, e.g. ring:n=8,rate_gbps=400")
+    if isinstance(given, Topology):
+        return given
+    if isinstance(given, Path):
+        return _build_file(given, parts or catalogue())
+    if isinstance(given, str):
+        return build(given, parts)
+    what = f"{type(given).__name__} {given!r:.40}"
+    raise ConfigError(f"{what} is no fabric; give a spec like 'nvl72', a Topology or a networkx.Graph")
+
+
+def _settled(
+    chosen: Family, base: Mapping[str, Any], given: Mapping[str, Any], parts: Catalogue
+) -> dict[str, Any]:
+    """What is given over what a system or family sets: a technology puts aside a cable that is none of it."""
+    technology, cable = given.get("technology"), given.get("cable")
+    if technology is None or "cable" not in chosen.parameters:
+        return {**base, **given}
+    row = parts.get(base.get("cable", chosen.parameters["cable"].default) if cable is None else str(cable))
+    own = getattr(row, "technology", technology)
+    if own == technology:
+        return {**base, **given}
+    if cable is not None:
+        raise ConfigError(f"cable '{cable}' is of technology {own}, not {technology}; give one of the two")
+    return {**base, "cable": "none", **given}
+
+
+def _refuse_idle(chosen: Family, read: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """What is given must have an effect."""
+    for key in given:
+        only = chosen.parameters[key].only
+        if only is not None and read[only.key] != only.value:
+            raise ConfigError(f"{chosen.name}: {key} has no effect without {only}; leave it out or give that too")
+
+
+def _named(
+    chosen: Family, name: str, where: str, given: Mapping[str, Any], system: System | None, parts: Catalogue
+) -> Topology:
+    """The topology of a family with what is given, over what a ready-made system sets."""
     from dataclasses import replace
 
+    base, notes = (system.parameters, system.notes) if system else ({}, ())
+    read = _values(chosen, _settled(chosen, base, given, parts), where)
+    _refuse_idle(chosen, read, given)
     arguments = {k: v for k, v in read.items() if chosen.parameters[k].bundle is None}
     for bundle, kind in chosen.bundles.items():
         keys = [p.name for p in chosen.parameters.values() if p.bundle == bundle]
@@ -301,5 +359,4 @@ def _build_file(path: Path, parts: Catalogue) -> Topology:
     own, name = document.get("parameters", {}), document.get("name", path.stem)
     if not isinstance(own, dict) or not isinstance(name, str):
         raise ConfigError(f"{path}: name is text and parameters is a table of key = value")
-    given = {**(base.parameters if base else {}), **own}
-    return _named(chosen, name, _values(chosen, given, str(path)), parts, base.notes if base else ())
+    return _named(chosen, name, str(path), own, base, parts)

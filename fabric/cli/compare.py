@@ -47,9 +47,10 @@ def command(
 ) -> None:
     """Configurations side by side, in comparable sets, ranked within each.
 
-    A set has the same accelerator, number of accelerators, collective, size and transport. Rank is by time; within
-    half a per cent by network power, then by capex. Without a SPEC four standing questions are answered. A * marks the
-    Pareto front in time, power and capex; a ~ what stands on an estimate.
+    A set has the same accelerator, number of accelerators, collective, size and transport, and counts the same layers
+    in watts and dollars. Rank is by time; within half a per cent by network power, then by capex. Without a SPEC four
+    standing questions are answered. A * marks the Pareto front in time and in power and capex where they are known;
+    a ~ what stands on an estimate.
     """
     from fabric.cli.output import emit_csv, emit_json, emit_tables
     from fabric.comparison import compare
@@ -110,19 +111,20 @@ def _document(found: "list[Answer | Comparison]") -> dict[str, Any]:
         if isinstance(one, Answer):
             questions.append({
                 "id": one.id, "title": one.title, "note": one.note, "sentences": compared.sentences,
+                "pareto_measures": compared.measures,
                 "savings": [asdict(saving) for saving in one.savings],
             })  # fmt: skip
     if questions:
         return {"rows": rows, "questions": questions}
     assert not isinstance(found[0], Answer)
-    return {"rows": rows, "sentences": found[0].sentences}
+    return {"rows": rows, "sentences": found[0].sentences, "pareto_measures": found[0].measures}
 
 
 def _render(found: "list[Answer | Comparison]", out: Output) -> list[Any]:
     from rich.text import Text
 
     from fabric.cli.output import console
-    from fabric.cli.tables import rows_table
+    from fabric.cli.tables import rows_table, warning
     from fabric.questions import Answer
 
     width = console(out.color).width
@@ -132,11 +134,16 @@ def _render(found: "list[Answer | Comparison]", out: Output) -> list[Any]:
         if isinstance(one, Answer):
             shown += [Text(f"({one.id}) {one.title}", style="bold"), Text(one.note, style="dim"), Text()]
         for name, rows in compared.sets.items():
-            shown += [rows_table(name, rows, width), Text(compared.sentences[name]), Text()]
+            shown += rows_table(name, rows, width)
+            shown += [warning(f"not ranked: {r.result.topology} is {r.unranked}") for r in rows if r.unranked]
+            shown.append(Text(compared.sentences[name]))
+            if name in compared.measures and not out.quiet:
+                shown.append(Text(f"* on the Pareto front of {compared.measures[name]}.", style="dim"))
+            shown.append(Text())
         if isinstance(one, Answer) and one.savings:
             shown += [*_savings(one.savings), Text()]
     if not out.quiet:
-        shown.append(Text("* on the Pareto front of time, power and capex; ~ stands on an estimate (solve lists them); "
+        shown.append(Text("~ stands on an estimate (solve lists them); "
                           "transport ideal: raw rates, no library overhead.", style="dim"))  # fmt: skip
     return shown
 

@@ -94,6 +94,19 @@ def _render(target: "Console", parts: "Sequence[RenderableType]") -> None:
     """Print without the blanks that fill a line up to the width."""
     with target.capture() as captured:
         for part in parts:
+            _fold(part, target)
             target.print(part)
     text = "\n".join(line.rstrip() for line in captured.get().split("\n"))
     click.echo(text, nl=False, file=target.file, color=True)
+
+
+def _fold(part: "RenderableType", target: "Console") -> None:
+    """Let a table fold its cells rather than cut them, words and names too where they do not fit otherwise."""
+    from rich.table import Table
+
+    if not isinstance(part, Table):
+        return
+    narrow = target.measure(part).minimum > target.width
+    for column in part.columns:
+        column.overflow = "fold"
+        column.no_wrap = column.no_wrap and not narrow

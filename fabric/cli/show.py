@@ -21,7 +21,7 @@ def command(
 ) -> None:
     """What a topology is made of: nodes, links by medium, diameter, bisection, bill of materials, watts, cost."""
     from fabric.cli.output import emit_csv, emit_json, emit_tables
-    from fabric.metrics import describe
+    from fabric.describing import describe
     from fabric.results import provenance
     from topologies.registry import build
 
@@ -39,7 +39,8 @@ def command(
 def _render(found: dict[str, Any], quiet: bool) -> list[Any]:
     from rich.text import Text
 
-    from fabric.cli.tables import facts_table, known, wall_text
+    from fabric.cli.tables import facts_table, known, wall_text, warning
+    from fabric.walls import broken
     from topologies.units import format_number, format_power_w, format_usd
 
     def listed(counts: dict[str, int]) -> str:
@@ -75,7 +76,9 @@ def _render(found: dict[str, Any], quiet: bool) -> list[Any]:
         lit = f"{found['circuit_switches']}, at most {used} of 2 x {side} strands used on each; "
         lit += f"{found['strands']:,} in all, {found['circuits']:,} circuits"
         facts.insert(4, ("circuit switches", lit))
-    shown = [facts_table(facts), Text(), _bill(found)]
+    shown: list[Any] = [facts_table(facts), Text(), _bill(found)]
+    if why := broken(found["walls"]):
+        shown[:0] = [warning(f"CANNOT BE BUILT AS GIVEN, {why}"), Text()]
     if found["estimates"] and not quiet:
         shown += [Text(), Text("stands on estimates and defaults (~):", style="dim")]
         shown += [Text(f"  {line}", style="dim") for line in found["estimates"]]

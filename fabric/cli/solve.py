@@ -79,7 +79,8 @@ def command(
 def _render(result: "Result", explained: dict[str, Any] | None, quiet: bool) -> list[Any]:
     from rich.text import Text
 
-    from fabric.cli.tables import capex_text, facts_table, guessed, known, wall_text
+    from fabric.cli.tables import capex_text, facts_table, guessed, known, wall_text, warning
+    from fabric.walls import broken
     from topologies.units import format_number, format_power_w, format_size, format_time_us
 
     end = result.bottleneck
@@ -116,6 +117,8 @@ def _render(result: "Result", explained: dict[str, Any] | None, quiet: bool) -> 
         ("", (result.walls["copper"] or {}).get("why", "")),
     ]
     shown: list[Any] = [facts_table(facts)]
+    if why := broken(result.walls):
+        shown[:0] = [warning(f"CANNOT BE BUILT AS GIVEN, {why}"), Text()]
     if explained is not None:
         shown += _explained(explained)
     if result.estimates and not quiet:

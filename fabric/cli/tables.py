@@ -7,13 +7,12 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from fabric.cli.layout import Column, laid_out
 from fabric.comparison import Row
 from fabric.results import Result, Wall
 from topologies.units import format_number, format_power_w, format_time_us, format_usd
 
 STYLE = {"ok": "green", "marginal": "yellow", "over": "red", "unknown": "dim"}
-WIDE = 110
-NARROW_NAME = 26
 
 
 def new_table(title: str | None = None) -> Table:
@@ -24,44 +23,32 @@ def new_table(title: str | None = None) -> Table:
     )  # fmt: skip
 
 
-def rows_table(title: str, rows: Sequence[Row], width: int) -> Table:
-    """One comparable set; at 110 columns and more also latency, algorithm and what binds."""
-    wide = width >= WIDE
-    table = new_table(title)
-    table.add_column("#", justify="right")
-    table.add_column("topology", no_wrap=True)
-    if wide:
-        table.add_column("algorithm")
-    for name in ("time", "busbw\nGB/s", "power", "W per\nacc.", "capex"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("copper")
-    if wide:
-        table.add_column("binds", overflow="fold")
-    for row in rows:
-        table.add_row(*_cells(row, wide))
-    return table
+def rows_table(title: str, rows: Sequence[Row], width: int) -> list[Any]:
+    """One comparable set, every measure of every row at any width."""
+    results = [row.result for row in rows]
+    guesses = [(guessed(r, "power"), guessed(r, "price")) for r in results]
 
+    def column(head: str, name: str, cells: Sequence[str | Text], leaves: int = 0, left: bool = False) -> Column:
+        return Column(head, name, [Text(c) if isinstance(c, str) else c for c in cells], leaves, left)
 
-def _cells(row: Row, wide: bool) -> list[Any]:
-    result = row.result
-    watts, usd = guessed(result, "power"), guessed(result, "price")
-    mark = "-" if row.rank is None else f"{row.rank}{'*' if row.pareto else ' '}"
-    name = result.topology if wide or len(result.topology) <= NARROW_NAME else result.topology.replace(":", ":\n  ", 1)
-    cells: list[Any] = [mark, name]
-    if wide:
-        cells.append(result.algorithm)
-    cells += [
-        format_time_us(result.time_us),
-        format_number(result.busbw_gb_per_s),
-        known(result.network_power_w, format_power_w, watts),
-        known(result.network_power_w_per_accelerator, lambda w: format_number(w, 3), watts),
-        capex_text(result.capex_usd, result.priced_usd, usd),
-        wall_text(result.walls["copper"], with_margin=wide),
-    ]
-    if wide:
-        end = result.bottleneck
-        cells.append(f"{end['medium']} {end['from']} > {end['to']}" if end else "-")
-    return cells
+    marks = column("#", "#", ["- " if r.rank is None else f"{r.rank}{'*' if r.pareto else ' '}" for r in rows])
+    names = column("topology", "topology", [r.topology for r in results], left=True)
+    per = [known(r.network_power_w_per_accelerator, lambda w: format_number(w, 3), g[0])
+           for r, g in zip(results, guesses, strict=True)]  # fmt: skip
+    ends = [r.bottleneck for r in results]
+    columns = [
+        column("algorithm", "algorithm", [r.algorithm for r in results], 3, left=True),
+        column("time", "time", [format_time_us(r.time_us) for r in results]),
+        column("busbw\nGB/s", "busbw in GB/s", [format_number(r.busbw_gb_per_s) for r in results]),
+        column("power", "power", [known(r.network_power_w, format_power_w, g[0])
+                                  for r, g in zip(results, guesses, strict=True)]),
+        column("W per\nacc.", "W per accelerator", per, 1),
+        column("capex", "capex", [capex_text(r.capex_usd, r.priced_usd, g[1])
+                                  for r, g in zip(results, guesses, strict=True)]),
+        column("copper", "copper", [wall_text(r.walls["copper"]) for r in results], 2, left=True),
+        column("binds", "binds", [f"{e['medium']} {e['from']} > {e['to']}" if e else "-" for e in ends], 4, left=True),
+    ]  # fmt: skip
+    return laid_out(title, marks, names, columns, width)
 
 
 def known(value: float | None, show: Any, estimated: bool) -> str:
@@ -81,12 +68,17 @@ def guessed(result: Result, what: str) -> bool:
     return any(line.startswith(f"{what} of ") for line in result.estimates)
 
 
-def wall_text(wall: Wall | None, *, with_margin: bool = True) -> Text:
+def wall_text(wall: Wall | None) -> Text:
     """The state of a wall, with its margin."""
     if wall is None:
         return Text("-")
-    margin = "" if wall["margin"] is None or not with_margin else f" {wall['margin']:+.1f} {wall['unit']}"
+    margin = "" if wall["margin"] is None else f" {wall['margin']:+.1f} {wall['unit']}"
     return Text(f"{wall['state']}{margin}", style=STYLE[wall["state"]])
+
+
+def warning(text: str) -> Text:
+    """What must not be overlooked."""
+    return Text(text, style="bold red")
 
 
 def facts_table(facts: Sequence[tuple[str, Any]]) -> Table:

@@ -47,26 +47,25 @@ def command(
 def _render(found: "Validation", out: Output, width: int) -> list[Any]:
     from rich.text import Text
 
-    from fabric.cli.tables import WIDE, new_table
+    from fabric.cli.layout import Column, laid_out
+    from fabric.cli.tables import STYLE, new_table
 
-    wide = width >= WIDE
-    table = new_table("published figures against ours")
-    table.add_column("", no_wrap=True)
-    table.add_column("case", overflow="fold", min_width=22)
-    for name in ("expected", "computed"):
-        table.add_column(name, justify="right", overflow="fold", min_width=8)
-    table.add_column("error", justify="right", no_wrap=True)
-    table.add_column("unit", no_wrap=True)
-    if wide:
-        table.add_column("source", overflow="fold")
-    for case in found.cases:
-        mark = Text("ok", style="green") if case.ok else Text("MISS", style="red")
-        error = "-" if case.error is None else f"{case.error:.2%}"
-        numbers = _number(case.expected), _number(case.computed)
-        table.add_row(mark, case.id, *numbers, error, case.unit, *([case.source] if wide else []))
-    shown: list[Any] = [table, Text()]
-    if not wide:
-        shown += [_sources(found), Text()]
+    cases = found.cases
+    held = [Text("ok", STYLE["ok"]) if case.ok else Text("MISS", STYLE["over"]) for case in cases]
+
+    def column(name: str, cells: list[str], leaves: int = 0, left: bool = False) -> Column:
+        return Column(name, name, [Text(cell) for cell in cells], leaves, left)
+
+    columns = [
+        column("expected", [_number(case.expected) for case in cases], 1),
+        column("computed", [_number(case.computed) for case in cases], 2),
+        column("error", ["-" if case.error is None else f"{case.error:.2%}" for case in cases]),
+        column("unit", [case.unit for case in cases], 3, left=True),
+    ]
+    names = column("case", [case.id for case in cases], left=True)
+    title = "published figures against ours"
+    shown: list[Any] = [*laid_out(title, Column("", "", held, left=True), names, columns, width), Text()]
+    shown += [_sources(found), Text()]
     summary = found.summary
     shown.append(
         Text(

@@ -66,3 +66,32 @@ def test_refused(tmp_path):
         collective("permutation", 4, shift=1, permutation=tmp_path)
     with pytest.raises(ConfigError, match="give a file of 4 ranks"):
         collective("permutation", 4, permutation=tmp_path / "absent")
+
+
+@pytest.mark.parametrize("given", [[1, 0, 2], (1, 0, 2), np.array([1, 0, 2], np.int32), iter([1, 0, 2])])
+def test_a_permutation_of_numbers(given):
+    assert collective("permutation", 3, permutation=given).target.tolist() == [1, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([1, 0], "permutation: 2 numbers"), ([1, 1, 2], "not a permutation"), ([0, 1, 2], "nothing moves"),
+        ([1.5, 0, 2], "not a list of ranks"), (["1", "0", "2"], "not a list of ranks"), (7, "not a list of ranks"),
+        ([10**30, 0, 1], "not a list of ranks"), ([[1, 0, 2]], "not a list of ranks"), ("1 0 2", "give a file"),
+    ],
+)  # fmt: skip
+def test_a_bad_permutation_of_numbers(given, said):
+    with pytest.raises(ConfigError, match=said):
+        collective("permutation", 3, permutation=given)
+
+
+def test_a_path_may_be_text(tmp_path):
+    (tmp_path / "p.txt").write_text("1 0 2")
+    assert collective("permutation", 3, permutation=str(tmp_path / "p.txt")).target.tolist() == [1, 0, 2]
+
+
+@pytest.mark.parametrize("shift", ["1", 1.5, [1]])
+def test_a_shift_is_a_whole_number(shift):
+    with pytest.raises(ConfigError, match="is not a whole number"):
+        collective("permutation", 4, shift=shift)

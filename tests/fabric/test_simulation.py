@@ -333,3 +333,10 @@ def test_cube_against_product_of_sizes():
         bandwidth_s(s, algorithm="bucket") for s in ("torus:dims=4x4x4,latency_ns=0", "ring:n=64,latency_ns=0")
     )
     assert prod((4, 4, 4)) == 64 and ring == pytest.approx(3 * cube)
+
+
+def test_an_answer_names_the_boundary_and_what_it_leaves_out():
+    counted = simulate("jupiter:blocks=4,uplinks=6", "all-to-all")
+    assert counted.left_out == ["hosts"]
+    assert "boundary blocks+spine: watts and dollars leave out hosts" in counted.estimates
+    assert simulate("jupiter:blocks=4,uplinks=6,boundary=hosts+blocks+spine", "all-to-all").left_out == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fabric.walls import walls
+from fabric.walls import broken, walls
 from topologies.registry import build, systems
 
 
@@ -11,6 +11,7 @@ def test_a_shipping_machine_passes(name, built):
     found = walls(built(name))
     assert found.keys() == {"copper", "power", "thermal", "memory"}
     assert found["copper"]["state"] == "ok"
+    assert broken(found) is None
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,9 @@ def test_units():
 
 def test_active_optical_cable_beyond_its_reach_is_over():
     assert walls(build("clos:hosts=128,technology=aoc,length_m=2000"))["copper"]["state"] == "over"
+
+
+def test_a_wall_says_where_its_cable_is_not_in_the_bill():
+    apart, counted = (f"jupiter:blocks=4,uplinks=6,boundary={b}" for b in ("blocks+spine", "hosts+blocks+spine"))
+    assert "links of hosts, which the bill leaves out" in walls(build(apart))["copper"]["why"]
+    assert "leaves out" not in walls(build(counted))["copper"]["why"]

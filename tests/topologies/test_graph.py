@@ -108,7 +108,7 @@ def test_other_refusals():
     with pytest.raises(TopologyError, match="node s: kind 'router'"):
         Topology.from_graph(odd)
     del odd.nodes["s"]["kind"]
-    with pytest.raises(TopologyError, match="node s: kind None"):
+    with pytest.raises(TopologyError, match="node s has no kind, others do; give every node one of accelerator"):
         Topology.from_graph(odd)
 
 
@@ -198,3 +198,20 @@ def test_link_latency_is_flight_and_phys():
 def test_only_circuit_fabrics_have_a_state():
     with pytest.raises(TopologyError, match="no circuit layer"):
         build("ring:n=4").with_state(np.zeros((0, 3), np.int32))
+
+
+@pytest.mark.parametrize(
+    ("node", "part", "kind"), [("s", "h100-sxm", "accelerator"), ("a", "qm9700", "switch"), ("s", "dac-400g", "cable")]
+)
+def test_a_part_of_another_kind_is_refused(node, part, kind):
+    graph = star()
+    graph.nodes[node]["part"] = part
+    with pytest.raises(TopologyError, match=f"node {node}: part '{part}' is of kind {kind}, the node a") as error:
+        Topology.from_graph(graph)
+    assert str(error.value).count("\n") == 0
+
+
+def test_parts_of_the_right_kind_are_taken():
+    graph = star()
+    graph.nodes["s"]["part"], graph.nodes["a"]["part"] = "qm9700", "h100-sxm"
+    assert Topology.from_graph(graph).attribute("part") == ["h100-sxm", None, "qm9700"]

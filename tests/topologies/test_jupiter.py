@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from topologies.errors import ConfigError, TopologyError
+from topologies.jupiter import within
 from topologies.registry import build
 
 
@@ -77,3 +78,24 @@ def test_every_uplink_is_used(blocks_, uplinks):
 def test_refused(spec, kind, said):
     with pytest.raises(kind, match=said):
         build(spec)
+
+
+def test_another_boundary_is_named():
+    small = build("jupiter:blocks=4,uplinks=6")
+    assert [within(small, b).parameters["boundary"] for b in ("spine", "blocks+spine")] == ["spine", "blocks+spine"]
+
+
+@pytest.mark.parametrize(("more", "boxes", "copper"), [("", 8, 0), (",stages=2", 24, 1024)])
+def test_a_block_of_two_stages_has_the_ports_that_join_its_switches(more, boxes, copper):
+    topology = build(f"jupiter:blocks=4{more}")
+    held = topology.graph.nodes["block-0"]["parts"]
+    assert (held["th5-64x800g"], held.get("dac-400g", 0)) == (boxes, copper)
+    assert any(f"{boxes} th5-64x800g" in note for note in topology.notes)
+    assert ("ideal inside" in topology.notes[0]) == (not more)
+
+
+def test_one_switch_has_no_two_stages():
+    with pytest.raises(ConfigError, match="stages = 2 has no effect"):
+        build("jupiter:blocks=4,uplinks=6,stages=2")
+    with pytest.raises(ConfigError, match="stages = 3 is not 1 or 2"):
+        build("jupiter:stages=3")

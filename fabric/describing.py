@@ -1,0 +1,46 @@
+"""What a fabric is, asked of whatever names one: what `show` prints."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+
+from fabric import metrics
+from topologies.graph import Topology
+from topologies.parts import Catalogue
+from topologies.registry import topology_of
+
+LINK = ("cable", "technology", "rate_gbps", "length_m", "latency_ns")
+
+
+def describe(
+    topology: "Topology | nx.Graph | str | Path", *, rate_gbps: float | None = None, parts: Catalogue | None = None
+) -> dict[str, Any]:
+    """Everything that `show` prints, by the keys of its JSON.
+
+    `topology` is what `simulate` takes: a Topology, a spec, or any networkx.Graph, whose links without `rate_gbps` take
+    the one given here. ConfigError for what cannot be read, TopologyError for a broken graph.
+
+    >>> d = describe("tpu-v5e-256"); d["bisection_gb_per_s"], d["diameter"]
+    (1600.0, 16)
+    >>> describe(nx.cycle_graph(4), rate_gbps=100)["link_classes"][0]["rate_gbps"]
+    100.0
+    """
+    found = topology_of(topology, rate_gbps=rate_gbps, parts=parts)
+    return {**metrics.describe(found), "link_classes": _link_classes(found), "trays": _trays(found)}
+
+
+def _link_classes(topology: Topology) -> list[dict[str, Any]]:
+    """Links alike in cable, rate, length and latency, in the order in which they first occur."""
+    classes: Counter[tuple[Any, ...]] = Counter()
+    for _, _, edge in topology.edges:
+        classes[(*(edge[key] for key in LINK), edge["medium"])] += int(edge["count"])
+    return [{"links": number, **dict(zip((*LINK, "medium"), alike, strict=True))} for alike, number in classes.items()]
+
+
+def _trays(topology: Topology) -> dict[str, int]:
+    """Face plates that several nodes share, by the kind of node."""
+    nodes = topology.graph.nodes(data=True)
+    plates = {(d["kind"], d["tray"]) for _, d in nodes if d.get("tray") is not None}
+    return dict(sorted(Counter(kind for kind, _ in plates).items()))
