@@ -3,6 +3,7 @@
 from cext._dor import dor_loads, dor_uniform_loads
 from cext._loads import ecmp_loads
 from cext._paths import components, distance_profile, hop_distances
+from cext._symmetry import orbits, verify_automorphism
 
 __all__ = [
     "components",
@@ -11,4 +12,6 @@ __all__ = [
     "dor_uniform_loads",
     "ecmp_loads",
     "hop_distances",
+    "orbits",
+    "verify_automorphism",
 ]

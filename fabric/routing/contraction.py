@@ -21,7 +21,7 @@ class Contracted:
 
     `node_of_rank` int32[n] is where a rank's traffic starts (a position in the folded graph); `arcs` int64[A'] are the
     arcs that remain; `host_arc` int64[n] is each folded rank's own arc, -1 where it is not folded; `host_latency_s` is
-    that of a folded rank's link.
+    that of a folded rank's link. `place` int32[V] is where each node of the topology went, -1 where it was folded.
     """
 
     indptr: NDArray[np.int64]
@@ -35,6 +35,12 @@ class Contracted:
     node_of_rank: NDArray[np.int32]
     host_arc: NDArray[np.int64]
     host_latency_s: float
+    place: NDArray[np.int32]
+
+    @property
+    def folded(self) -> bool:
+        """Are the ranks folded? All are, or none."""
+        return bool(self.host_arc[0] >= 0)
 
 
 @once
@@ -71,6 +77,7 @@ def contract(topology: Topology) -> Contracted:
         node_of_rank=new[np.where(fold, home, ranks)].astype(np.int32),
         host_arc=np.where(fold, first, -1),
         host_latency_s=float(csr.latency[first[0]]) if fold.any() else 0.0,
+        place=np.where(gone, -1, new).astype(np.int32),
     )
 
 

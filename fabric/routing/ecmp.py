@@ -5,9 +5,13 @@ from numpy.typing import NDArray
 
 from cext import ecmp_loads
 from fabric.routing.contraction import contract, demand_at_nodes, refuse
+from fabric.routing.reduction import reduced
 from fabric.routing.router import Loads, RoutingOptions, loads_of
+from fabric.symmetry import symmetry
 from fabric.traffic import Traffic
 from topologies.graph import Topology
+
+SEARCHED_AT_ONCE = 2_000_000  # visits of arcs below which a look for symmetry takes longer than it saves
 
 
 def ecmp(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loads:
@@ -26,19 +30,18 @@ def _split(
     topology: Topology, traffic: Traffic, shares: NDArray[np.float64], threads: int
 ) -> tuple[NDArray[np.float64], float]:
     csr, small = topology.csr(), contract(topology)
-    folded = small.host_arc[0] >= 0
-    targets, entry_ptr, entry_list, entry_scale, list_ptr, list_node, list_amount = demand_at_nodes(
-        traffic, small.node_of_rank
-    )
+    demand = demand_at_nodes(traffic, small.node_of_rank)
+    worth = len(demand[0]) * len(small.heads) > SEARCHED_AT_ONCE
+    fewer = reduced(symmetry(topology), demand) if worth else None
     inner, latency, hops, lost = ecmp_loads(
         small.indptr, small.heads, shares, small.twin, small.forwards, small.latency, small.node_latency,
-        targets, entry_ptr, entry_list, entry_scale, list_ptr, list_node, list_amount, threads,
+        *(demand if fewer is None else fewer.demand), threads,
     )  # fmt: skip
     if lost[0] >= 0:
         refuse(topology, small, int(lost[0]), int(lost[1]))
     arcs = np.zeros(len(csr.heads))
-    arcs[small.arcs] = inner
-    if not folded:
+    arcs[small.arcs] = inner if fewer is None else fewer.spread(inner)
+    if not small.folded:
         return arcs, latency
     arcs[small.host_arc] = traffic.sent
     arcs[csr.twin[small.host_arc]] = traffic.received
