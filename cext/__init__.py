@@ -3,6 +3,7 @@
 from cext._dor import dor_loads, dor_uniform_loads
 from cext._loads import ecmp_loads
 from cext._paths import components, distance_profile, hop_distances
+from cext._trees import hashed_loads, single_path_loads
 
 __all__ = [
     "components",
@@ -10,5 +11,7 @@ __all__ = [
     "dor_loads",
     "dor_uniform_loads",
     "ecmp_loads",
+    "hashed_loads",
     "hop_distances",
+    "single_path_loads",
 ]
