@@ -4,6 +4,7 @@ from cext._dor import dor_loads, dor_uniform_loads
 from cext._loads import ecmp_loads
 from cext._paths import components, distance_profile, hop_distances
 from cext._symmetry import orbits, verify_automorphism
+from cext._trees import hashed_loads, single_path_loads
 
 __all__ = [
     "components",
@@ -11,7 +12,9 @@ __all__ = [
     "dor_loads",
     "dor_uniform_loads",
     "ecmp_loads",
+    "hashed_loads",
     "hop_distances",
     "orbits",
     "verify_automorphism",
+    "single_path_loads",
 ]
