@@ -2,6 +2,7 @@
 
 from cext._dor import dor_loads, dor_uniform_loads
 from cext._loads import ecmp_loads
+from cext._pathflow import path_concurrent
 from cext._paths import components, distance_profile, hop_distances
 
 __all__ = [
@@ -11,4 +12,5 @@ __all__ = [
     "dor_uniform_loads",
     "ecmp_loads",
     "hop_distances",
+    "path_concurrent",
 ]
