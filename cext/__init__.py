@@ -1,7 +1,9 @@
 """Compiled kernels: CSR arrays in, arrays out."""
 
 from cext._dor import dor_loads, dor_uniform_loads
+from cext._kshortest import k_shortest_paths
 from cext._loads import ecmp_loads
+from cext._pathflow import path_concurrent
 from cext._paths import components, distance_profile, hop_distances
 from cext._symmetry import orbits, verify_automorphism
 from cext._trees import hashed_loads, single_path_loads
@@ -17,4 +19,6 @@ __all__ = [
     "orbits",
     "verify_automorphism",
     "single_path_loads",
+    "k_shortest_paths",
+    "path_concurrent",
 ]

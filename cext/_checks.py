@@ -119,3 +119,32 @@ def check_terminals(
     check_amounts(multiplicity=multiplicity)
     if np.unique(terminals).size < terminals.size:
         raise ValueError("terminals must be distinct nodes: merge those that share one into its multiplicity")
+
+
+def check_capacities(
+    indptr: NDArray[np.int64],
+    heads: NDArray[np.int32],
+    twin: NDArray[np.int32],
+    capacity: NDArray[np.float64],
+    forwards: NDArray[np.uint8],
+) -> None:
+    """Raise ValueError unless the arrays form a symmetric graph with positive capacities."""
+    check_graph(indptr, heads)
+    check_twin(indptr, heads, twin)
+    check_length(heads.size, capacity=capacity)
+    check_length(indptr.size - 1, forwards=forwards)
+    check_amounts(capacity=capacity)
+    if not capacity.all():
+        raise ValueError("capacity must be positive: leave out an arc that carries nothing")
+
+
+def check_pairs(
+    source: NDArray[np.int32], target: NDArray[np.int32], amount: NDArray[np.float64], nodes: int
+) -> None:
+    """Raise ValueError unless the arrays form pairs of different nodes, at least one, with positive amounts."""
+    check_range("source", source, nodes)
+    check_range("target", target, nodes)
+    check_length(source.size, target=target, amount=amount)
+    check_amounts(amount=amount)
+    if source.size == 0 or (source == target).any() or not amount.all():
+        raise ValueError("pairs must be at least one, join different nodes and have positive amounts; drop the others")
