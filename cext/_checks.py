@@ -119,3 +119,10 @@ def check_terminals(
     check_amounts(multiplicity=multiplicity)
     if np.unique(terminals).size < terminals.size:
         raise ValueError("terminals must be distinct nodes: merge those that share one into its multiplicity")
+
+
+def check_capacity(arcs: int, capacity: NDArray[np.int64]) -> None:
+    """Raise ValueError unless every arc has a whole capacity of 0 or more whose sum stays below 2^61."""
+    check_length(arcs, capacity=capacity)
+    if capacity.size and (int(capacity.min()) < 0 or float(capacity.sum(dtype=np.float64)) >= 2.0**61):
+        raise ValueError("capacity must be 0 or more and sum to less than 2^61; divide out a common unit")
