@@ -1,5 +1,6 @@
 """Compiled kernels: CSR arrays in, arrays out."""
 
+from cext._cuts import cut_ratio, max_flow, min_connectivity
 from cext._dor import dor_loads, dor_uniform_loads
 from cext._kshortest import k_shortest_paths
 from cext._loads import ecmp_loads
@@ -10,6 +11,7 @@ from cext._trees import hashed_loads, single_path_loads
 
 __all__ = [
     "components",
+    "cut_ratio",
     "distance_profile",
     "dor_loads",
     "dor_uniform_loads",
@@ -21,4 +23,6 @@ __all__ = [
     "single_path_loads",
     "k_shortest_paths",
     "path_concurrent",
+    "max_flow",
+    "min_connectivity",
 ]

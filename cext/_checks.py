@@ -148,3 +148,8 @@ def check_pairs(
     check_amounts(amount=amount)
     if source.size == 0 or (source == target).any() or not amount.all():
         raise ValueError("pairs must be at least one, join different nodes and have positive amounts; drop the others")
+def check_capacity(arcs: int, capacity: NDArray[np.int64]) -> None:
+    """Raise ValueError unless every arc has a whole capacity of 0 or more whose sum stays below 2^61."""
+    check_length(arcs, capacity=capacity)
+    if capacity.size and (int(capacity.min()) < 0 or float(capacity.sum(dtype=np.float64)) >= 2.0**61):
+        raise ValueError("capacity must be 0 or more and sum to less than 2^61; divide out a common unit")
