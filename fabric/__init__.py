@@ -15,12 +15,14 @@ _WHERE = {
     "catalogue": "topologies.parts",
     "compare": "fabric.comparison",
     "describe": "fabric.metrics",
+    "fluid_completion": "fabric.fluid",
     "simulate": "fabric.simulation",
     "validate": "fabric.validation",
 }
 
 if TYPE_CHECKING:
     from fabric.comparison import compare
+    from fabric.fluid import fluid_completion
     from fabric.metrics import describe
     from fabric.results import Result
     from fabric.simulation import simulate
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
     from topologies.registry import build
 
 __all__ = [
-    "FabricError", "Result", "Topology", "build", "catalogue", "compare", "describe", "simulate", "validate",
+    "FabricError", "Result", "Topology", "build", "catalogue", "compare", "describe", "fluid_completion",
+    "simulate", "validate",
 ]  # fmt: skip
 
 
