@@ -8,6 +8,11 @@ from cext._pathflow import path_concurrent
 from cext._paths import components, distance_profile, hop_distances
 from cext._symmetry import orbits, verify_automorphism
 from cext._trees import hashed_loads, single_path_loads
+from cext._fluid import first_cycle, fluid
+from cext._loads import ecmp_loads
+from cext._maxmin import maxmin, maxmin_slack
+from cext._paths import components, distance_profile, hop_distances
+from cext._routes import grid_routes, shortest_routes
 
 __all__ = [
     "components",
@@ -25,4 +30,11 @@ __all__ = [
     "path_concurrent",
     "max_flow",
     "min_connectivity",
+    "first_cycle",
+    "fluid",
+    "grid_routes",
+    "hop_distances",
+    "maxmin",
+    "maxmin_slack",
+    "shortest_routes",
 ]

@@ -32,6 +32,13 @@ def check_amounts(**arrays: NDArray[np.float64]) -> None:
             raise ValueError(f"{name} must be finite and not negative")
 
 
+def check_positive(**arrays: NDArray[np.float64]) -> None:
+    """Raise ValueError unless every named array is finite and positive."""
+    for name, array in arrays.items():
+        if not (np.isfinite(array) & (array > 0)).all():
+            raise ValueError(f"{name} must be finite and positive")
+
+
 def check_graph(indptr: NDArray[np.int64], indices: NDArray[np.int32]) -> None:
     """Raise ValueError unless ``indptr`` and ``indices`` form a CSR graph."""
     check_offsets("indptr", indptr, indices.size)
