@@ -119,3 +119,29 @@ def check_terminals(
     check_amounts(multiplicity=multiplicity)
     if np.unique(terminals).size < terminals.size:
         raise ValueError("terminals must be distinct nodes: merge those that share one into its multiplicity")
+
+
+def check_concurrent(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    twin: NDArray[np.int32],
+    capacity: NDArray[np.float64],
+    forwards: NDArray[np.uint8],
+    terminals: NDArray[np.int32],
+    sent: NDArray[np.float64],
+    received: NDArray[np.float64],
+    demand: NDArray[np.float64] | None,
+) -> None:
+    """Raise ValueError unless the arrays form a symmetric network with capacities, and demand between terminals."""
+    check_graph(indptr, indices)
+    check_twin(indptr, indices, twin)
+    check_length(indices.size, capacity=capacity)
+    check_length(indptr.size - 1, forwards=forwards)
+    check_amounts(capacity=capacity, sent=sent, received=received)
+    if not capacity.all():
+        raise ValueError("capacity must be positive: leave out an arc that carries nothing")
+    check_terminals(terminals, sent, np.zeros(received.size, np.int32), indptr.size - 1)
+    if demand is not None:
+        if np.shape(demand) != (terminals.size, terminals.size):
+            raise ValueError(f"demand must have shape ({terminals.size}, {terminals.size}), got {np.shape(demand)}")
+        check_amounts(demand=demand)
