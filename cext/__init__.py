@@ -1,6 +1,7 @@
 """Compiled kernels: CSR arrays in, arrays out."""
 
 from cext._cuts import cut_ratio, max_flow, min_connectivity
+from cext._concurrent import tree_concurrent
 from cext._dor import dor_loads, dor_uniform_loads
 from cext._kshortest import k_shortest_paths
 from cext._loads import ecmp_loads
@@ -37,4 +38,5 @@ __all__ = [
     "maxmin",
     "maxmin_slack",
     "shortest_routes",
+    "tree_concurrent",
 ]

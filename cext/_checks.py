@@ -160,3 +160,27 @@ def check_capacity(arcs: int, capacity: NDArray[np.int64]) -> None:
     check_length(arcs, capacity=capacity)
     if capacity.size and (int(capacity.min()) < 0 or float(capacity.sum(dtype=np.float64)) >= 2.0**61):
         raise ValueError("capacity must be 0 or more and sum to less than 2^61; divide out a common unit")
+def check_concurrent(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    twin: NDArray[np.int32],
+    capacity: NDArray[np.float64],
+    forwards: NDArray[np.uint8],
+    terminals: NDArray[np.int32],
+    sent: NDArray[np.float64],
+    received: NDArray[np.float64],
+    demand: NDArray[np.float64] | None,
+) -> None:
+    """Raise ValueError unless the arrays form a symmetric network with capacities, and demand between terminals."""
+    check_graph(indptr, indices)
+    check_twin(indptr, indices, twin)
+    check_length(indices.size, capacity=capacity)
+    check_length(indptr.size - 1, forwards=forwards)
+    check_amounts(capacity=capacity, sent=sent, received=received)
+    if not capacity.all():
+        raise ValueError("capacity must be positive: leave out an arc that carries nothing")
+    check_terminals(terminals, sent, np.zeros(received.size, np.int32), indptr.size - 1)
+    if demand is not None:
+        if np.shape(demand) != (terminals.size, terminals.size):
+            raise ValueError(f"demand must have shape ({terminals.size}, {terminals.size}), got {np.shape(demand)}")
+        check_amounts(demand=demand)
