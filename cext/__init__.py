@@ -1,19 +1,17 @@
 """Compiled kernels: CSR arrays in, arrays out."""
 
-from cext._cuts import cut_ratio, max_flow, min_connectivity
 from cext._concurrent import tree_concurrent
+from cext._cuts import cut_ratio, max_flow, min_connectivity
 from cext._dor import dor_loads, dor_uniform_loads
+from cext._fluid import first_cycle, fluid
 from cext._kshortest import k_shortest_paths
 from cext._loads import ecmp_loads
+from cext._maxmin import maxmin, maxmin_slack
 from cext._pathflow import path_concurrent
 from cext._paths import components, distance_profile, hop_distances
+from cext._routes import grid_routes, shortest_routes
 from cext._symmetry import orbits, verify_automorphism
 from cext._trees import hashed_loads, single_path_loads
-from cext._fluid import first_cycle, fluid
-from cext._loads import ecmp_loads
-from cext._maxmin import maxmin, maxmin_slack
-from cext._paths import components, distance_profile, hop_distances
-from cext._routes import grid_routes, shortest_routes
 
 __all__ = [
     "components",
@@ -22,21 +20,20 @@ __all__ = [
     "dor_loads",
     "dor_uniform_loads",
     "ecmp_loads",
-    "hashed_loads",
-    "hop_distances",
-    "orbits",
-    "verify_automorphism",
-    "single_path_loads",
-    "k_shortest_paths",
-    "path_concurrent",
-    "max_flow",
-    "min_connectivity",
     "first_cycle",
     "fluid",
     "grid_routes",
+    "hashed_loads",
     "hop_distances",
+    "k_shortest_paths",
+    "max_flow",
     "maxmin",
     "maxmin_slack",
+    "min_connectivity",
+    "orbits",
+    "path_concurrent",
     "shortest_routes",
+    "single_path_loads",
     "tree_concurrent",
+    "verify_automorphism",
 ]

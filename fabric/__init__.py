@@ -15,7 +15,6 @@ _WHERE = {
     "catalogue": "topologies.parts",
     "compare": "fabric.comparison",
     "describe": "fabric.describing",
-    "describe": "fabric.metrics",
     "fluid_completion": "fabric.fluid",
     "simulate": "fabric.simulation",
     "validate": "fabric.validation",
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from fabric.comparison import compare
     from fabric.describing import describe
     from fabric.fluid import fluid_completion
-    from fabric.metrics import describe
     from fabric.results import Result
     from fabric.simulation import simulate
     from fabric.validation import validate
