@@ -131,10 +131,10 @@ def _plan(
     loads = tuple(route(topology, step.traffic, routing, options) for step in schedule.steps)
     capacity = topology.csr().capacity
     if schedule.overlap == "pipelined":
-        shares = np.sum([load.arcs for load in loads], axis=0) / capacity
+        shares = np.sum([load.binding for load in loads], axis=0) / capacity
         per_byte = float(shares.max())
     else:
-        per_step = [load.arcs / capacity for load in loads]
+        per_step = [load.binding / capacity for load in loads]
         per_byte = float(sum(share.max() for share in per_step))
         shares = max(per_step, key=lambda share: float(share.max()))
     binding = int(np.argmax(shares >= shares.max() * (1 - 1e-9)))  # the first of those that are equal but for rounding
@@ -213,6 +213,6 @@ def _bottleneck(plan: Plan, size_bytes: float, time_s: float) -> dict[str, Any] 
 
 
 def arc_loads(plan: Plan) -> NDArray[np.float64]:
-    """float64[A]: bytes on every arc per byte of size, all steps together."""
-    total: NDArray[np.float64] = np.sum([load.arcs for load in plan.loads], axis=0)
+    """float64[A]: bytes on every arc per byte of size, all steps together, as if its links were all like the fullest."""
+    total: NDArray[np.float64] = np.sum([load.binding for load in plan.loads], axis=0)
     return total

@@ -3,9 +3,14 @@
 from dataclasses import replace
 
 from fabric.routing.contraction import Contracted, contract
+from fabric.routing.dmodk import dmodk
 from fabric.routing.ecmp import ecmp, weighted
 from fabric.routing.grid import dor
+from fabric.routing.hashing import hashed
+from fabric.routing.policy import parse_routing, preferred
 from fabric.routing.router import Loads, Router, RoutingOptions
+from fabric.routing.tables import lft
+from fabric.routing.valiant import ugal, valiant
 from fabric.traffic import Traffic
 from topologies.errors import ConfigError, unknown
 from topologies.graph import Topology, once
@@ -16,6 +21,11 @@ ROUTERS: dict[str, Router] = {
     "ecmp": ecmp,
     "weighted": weighted,
     "dor": dor,
+    "dmodk": dmodk,
+    "hash": hashed,
+    "valiant": valiant,
+    "ugal": ugal,
+    "lft": lft,
 }
 ROUTINGS = ("auto", *ROUTERS)
 TIES = ("split", "positive")
@@ -23,14 +33,21 @@ ANY = RoutingOptions()
 
 
 def resolve(topology: Topology, routing: str) -> str:
-    """The routing that `auto` stands for: dor on regular tori and meshes, ecmp elsewhere; ConfigError if unfit."""
-    if routing not in ROUTINGS:
-        raise ConfigError(unknown("routing", routing, ROUTINGS))
-    regular = topology.grid is not None and not topology.grid.twist
-    if routing == "dor" and not regular:
+    """The routing that `auto` stands for, as `fabric.routing.policy` has it; ConfigError for one that does not fit.
+
+    >>> from topologies.registry import build
+    >>> resolve(build("torus:dims=4x4"), "auto"), resolve(build("dragonfly:p=2,a=4,h=2"), "auto")
+    ('dor', 'ugal')
+    """
+    if routing == "auto":
+        return preferred(topology, ROUTERS)
+    name, _ = parse_routing(routing)
+    if name not in ROUTERS:
+        raise ConfigError(unknown("routing", name, ROUTINGS))
+    if name == "dor" and (topology.grid is None or topology.grid.twist):
         why = "its wraparound is twisted" if topology.grid is not None else "it is no grid"
         raise ConfigError(f"dor orders the dimensions of a regular grid; {topology.name}: {why}; use ecmp")
-    return ("dor" if regular else "ecmp") if routing == "auto" else routing
+    return routing
 
 
 def route(topology: Topology, traffic: Traffic, routing: str, options: RoutingOptions = ANY) -> Loads:
@@ -51,7 +68,7 @@ def route(topology: Topology, traffic: Traffic, routing: str, options: RoutingOp
     if asked not in known:
         known[asked] = ROUTERS[name](topology, Traffic.uniform(traffic.n, 1.0), options)
     unit = known[asked]
-    return replace(unit, arcs=unit.arcs * amount)
+    return replace(unit, arcs=unit.arcs * amount, peaks=None if unit.peaks is None else unit.peaks * amount)
 
 
 @once

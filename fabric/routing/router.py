@@ -30,12 +30,19 @@ class Loads:
     latency of the pairs that exchange any: the longest, and the mean of a byte (s).
 
     `gap` is how far, relatively, the largest load may lie above the best that the routing allows; 0 where exact.
+    `peaks` is, where parallel links of an arc are not loaded alike, their number times the load of the fullest.
     """
 
     arcs: NDArray[np.float64]
     latency_s: float
     mean_latency_s: float
     gap: float = 0.0
+    peaks: NDArray[np.float64] | None = None
+
+    @property
+    def binding(self) -> NDArray[np.float64]:
+        """What each arc would carry if all its links were as full as the fullest."""
+        return self.arcs if self.peaks is None else self.peaks
 
 
 Router = Callable[[Topology, Traffic, RoutingOptions], Loads]

@@ -113,6 +113,9 @@ NODE = {
     "rack": Key("text, a number, a list of them, or null", _or_none(_label), required=False),
     "position": Key("a list of numbers, or null", _or_none(_each(_number)), required=False),
     "reduces": Key("true or false", _flag, required=False),
+    "guid": Key("text", _line, required=False),
+    "lid": Key("a whole number", _whole, required=False),
+    "ports": Key("an object of ids of nodes", _table(_line), required=False),
 }
 LINK = {
     "from": Key("the id of a node", _label),
