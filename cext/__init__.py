@@ -2,6 +2,7 @@
 
 from cext._concurrent import tree_concurrent
 from cext._cuts import cut_ratio, max_flow, min_connectivity
+from cext._columns import PathFlow, PathSet
 from cext._dor import dor_loads, dor_uniform_loads
 from cext._fluid import first_cycle, fluid
 from cext._kshortest import k_shortest_paths
@@ -14,6 +15,8 @@ from cext._symmetry import orbits, verify_automorphism
 from cext._trees import hashed_loads, single_path_loads
 
 __all__ = [
+    "PathFlow",
+    "PathSet",
     "components",
     "cut_ratio",
     "distance_profile",

@@ -40,29 +40,33 @@ class PathFlow(NamedTuple):
         """No flow at all."""
         paths = PathSet.empty(pairs)
         nothing = np.zeros(arcs)
-        return cls(0.0, 0.0, nothing, *paths.arrays, np.zeros(0), nothing, 0, (source, target))
+        return cls(0.0, 0.0, nothing, *paths, np.zeros(0), nothing, 0, (source, target))
 
 
-class PathSet:
+class PathSet(NamedTuple):
     """Paths of pairs: pair_ptr int64[P+1] into paths, path_ptr int64[N+1] into arcs int32."""
 
-    def __init__(self, pair_ptr: NDArray[np.int64], path_ptr: NDArray[np.int64], arcs: NDArray[np.int32]) -> None:
-        self.pair_ptr = np.ascontiguousarray(pair_ptr, np.int64)
-        self.path_ptr = np.ascontiguousarray(path_ptr, np.int64)
-        self.arcs = np.ascontiguousarray(arcs, np.int32)
+    pair_ptr: NDArray[np.int64]
+    path_ptr: NDArray[np.int64]
+    arcs: NDArray[np.int32]
+
+    @classmethod
+    def of(
+        cls, pair_ptr: NDArray[np.int64], path_ptr: NDArray[np.int64], arcs: NDArray[np.int32]
+    ) -> "PathSet":
+        """The same with contiguous arrays of those types."""
+        offsets = (np.ascontiguousarray(pointers, np.int64) for pointers in (pair_ptr, path_ptr))
+        return cls(*offsets, np.ascontiguousarray(arcs, np.int32))
 
     @classmethod
     def empty(cls, pairs: int) -> "PathSet":
         """No path for any pair."""
         return cls(np.zeros(pairs + 1, np.int64), np.zeros(1, np.int64), np.zeros(0, np.int32))
 
-    def __len__(self) -> int:
-        return len(self.path_ptr) - 1
-
     @property
-    def arrays(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
-        """The three arrays."""
-        return self.pair_ptr, self.path_ptr, self.arcs
+    def size(self) -> int:
+        """How many there are."""
+        return len(self.path_ptr) - 1
 
     @property
     def pair(self) -> NDArray[np.int64]:
@@ -75,7 +79,7 @@ class PathSet:
 
     def cost(self, length: Floats) -> Floats:
         """The length of each path."""
-        return np.add.reduceat(length[self.arcs], self.path_ptr[:-1]) if len(self) else np.zeros(0)
+        return np.add.reduceat(length[self.arcs], self.path_ptr[:-1]) if self.size else np.zeros(0)
 
     def scaled(self, flow: Floats, amount: Floats) -> Floats:
         """The flow with what rounding has lost or won put right, so that each pair carries its amount."""
@@ -92,10 +96,10 @@ class PathSet:
     ) -> None:
         """Raise ValueError unless these are paths from the sources to the targets, with room for the amounts."""
         _checks.check_length(len(source) + 1, pair_ptr=self.pair_ptr)
-        _checks.check_offsets("pair_ptr", self.pair_ptr, len(self))
+        _checks.check_offsets("pair_ptr", self.pair_ptr, self.size)
         _checks.check_offsets("path_ptr", self.path_ptr, len(self.arcs))
         _checks.check_range("path_arc", self.arcs, len(heads))
-        _checks.check_length(len(self), limit=limit)
+        _checks.check_length(self.size, limit=limit)
         if (np.diff(self.pair_ptr) == 0).any() or (np.diff(self.path_ptr) == 0).any():
             raise ValueError("paths must give every pair a path, and every path an arc")
         tails = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))[self.arcs]
@@ -106,7 +110,7 @@ class PathSet:
         tail = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
         if broken or (tail[first] != source[self.pair]).any() or (heads[last] != target[self.pair]).any():
             raise ValueError("paths must lead from the source of their pair to its target, each arc on from the last")
-        owner = np.repeat(np.arange(len(self)), np.diff(self.path_ptr))
+        owner = np.repeat(np.arange(self.size), np.diff(self.path_ptr))
         if len(np.unique(owner * len(heads) + self.arcs)) < len(self.arcs):
             raise ValueError("paths must pass an arc once at most")
         if np.isnan(limit).any() or (limit < 0).any():
@@ -122,7 +126,7 @@ class PathSet:
         A path found is written last arc first. The first path of a pair carries its amount, a later one nothing yet.
         """
         held = np.diff(self.pair_ptr)
-        kept, new = np.ones(len(self), bool), hops > 0
+        kept, new = np.ones(self.size, bool), hops > 0
         full = new & (held >= k)
         if full.any():
             order = np.lexsort((np.where(flow <= 1e-9 * amount[self.pair], cost, -1.0), self.pair))

@@ -352,8 +352,8 @@ def path_concurrent(
     fixed = paths is not None
     length = slow / A
     if fixed:
-        paths = PathSet(*paths)
-        room = np.full(len(paths), np.inf) if limit is None else np.asarray(limit, np.float64)
+        paths = PathSet.of(*paths)
+        room = np.full(paths.size, np.inf) if limit is None else np.asarray(limit, np.float64)
         paths.check(np.asarray(indptr), np.asarray(heads), from_, to, sent, room)
         flow = solver.fill(paths, room, length)
     else:
@@ -365,7 +365,7 @@ def path_concurrent(
             return PathFlow.none(P, A, int(from_[lost]), int(to[lost]))
         nothing = np.zeros(0)
         paths, flow = PathSet.empty(P).extended(nothing, nothing, solver.found, solver.found_hops, sent, k)
-        room = np.full(len(paths), np.inf)
+        room = np.full(paths.size, np.inf)
 
     best = PathFlow.none(P, A, -1, -1)._replace(ub=np.inf)
     weight, sharpness = np.full(A, 1 / A), FIRST_SHARPNESS
@@ -402,7 +402,7 @@ def path_concurrent(
         solver.search(length, cheapest * (1 - min(1e-3, gap / 10)))
         paths, flow = paths.extended(flow, cost, solver.found, solver.found_hops, sent, k)
         flow = paths.scaled(flow, sent)
-        room = np.full(len(paths), np.inf)
+        room = np.full(paths.size, np.inf)
     if best.lb > best.ub * (1 + 1e-9):
         raise AssertionError(f"flow {best.lb} exceeds its bound {best.ub}")
     return best._replace(ub=max(best.lb, best.ub), rounds=rounds)

@@ -184,12 +184,12 @@ def test_units_do_not_matter(randomly, seed, scale):
 
 
 def test_threads_change_no_bit(compiled):
-    network = compiled(nx.random_regular_graph(6, 96, seed=1))
-    nodes = np.arange(96, dtype=np.int32)
-    demand = nodes, np.roll(nodes, 31), np.ones(96)
-    one = path_concurrent(*arrays(network), *demand, threads=1)
+    network = compiled(nx.random_regular_graph(14, 400, seed=1))  # enough work for a parallel region
+    nodes = np.arange(400, dtype=np.int32)
+    demand = nodes, np.roll(nodes, 31), np.ones(400)
+    one = path_concurrent(*arrays(network), *demand, gap=0.1, threads=1)
     for threads in (0, 2, 5):
-        other = path_concurrent(*arrays(network), *demand, threads=threads)
+        other = path_concurrent(*arrays(network), *demand, gap=0.1, threads=threads)
         for a, b in zip(one, other, strict=True):
             assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
 
