@@ -42,7 +42,7 @@ cdef struct Run:
     index_t *first                  # flow of a group that ends first
     index_t *joining                # flows that begin to send now
     index_t joins
-    offset_t leaves
+    offset_t leaves                 # flows that ended now and shared a link
     offset_t solves
     offset_t ended
     value_t slack                   # of time, relative: what ends within it ends together
@@ -82,12 +82,12 @@ cdef void _end_on(Run *r, Fair *w, index_t l, value_t until) noexcept nogil:
         f = r.first[g]
         _end(r, f, time)
         r.first[g] = cut(&r.goal, f, f)
-        r.leaves += 1
         w.work += w.ptr[g + 1] - w.ptr[g]
         if r.first[g] < 0:
-            detach(w, g)
+            r.leaves += detach(w, g)
             w.count[g] = 0
             continue
+        r.leaves += 1
         resize(w, g, -1)
         w.need[g] = r.goal.key[r.first[g]]
         reschedule(w, g)

@@ -57,7 +57,7 @@ cdef struct Fair:
 cdef void advance(Fair *w, index_t l) noexcept nogil
 cdef void attach(Fair *w, index_t g) noexcept nogil
 cdef void enter(Fair *w, index_t g) noexcept nogil
-cdef void detach(Fair *w, index_t g) noexcept nogil
+cdef bint detach(Fair *w, index_t g) noexcept nogil
 cdef void resize(Fair *w, index_t g, value_t more) noexcept nogil
 cdef void reschedule(Fair *w, index_t g) noexcept nogil
 cdef bint settle(Fair *w, offset_t patience) noexcept nogil

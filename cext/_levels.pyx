@@ -183,8 +183,9 @@ cdef void resize(Fair *w, index_t g, value_t more) noexcept nogil:
     _touch(w, b)
 
 
-cdef void detach(Fair *w, index_t g) noexcept nogil:
-    """Let a group cease to send."""
+cdef bint detach(Fair *w, index_t g) noexcept nogil:
+    """Let a group cease to send; did it share a link?"""
+    cdef bint shared = False
     cdef offset_t j
     cdef index_t b = w.by[g], last
     cdef value_t level = w.at[b].level
@@ -197,6 +198,7 @@ cdef void detach(Fair *w, index_t g) noexcept nogil:
         if x.active == 0:
             x.foreign = x.foreign_low = x.fastest = 0
             continue
+        shared = True
         if w.link[j] != b:
             _load(x, -_weight(w, g, j) * level)
         _unsettle(w, w.link[j])
@@ -204,6 +206,7 @@ cdef void detach(Fair *w, index_t g) noexcept nogil:
     last = w.sending[w.senders]
     w.sending[w.sends_at[g]] = last
     w.sends_at[last] = w.sends_at[g]
+    return shared
 
 
 cdef void reschedule(Fair *w, index_t g) noexcept nogil:
