@@ -1,8 +1,8 @@
 """Compiled kernels: CSR arrays in, arrays out."""
 
+from cext._columns import PathFlow, PathSet
 from cext._concurrent import tree_concurrent
 from cext._cuts import cut_ratio, max_flow, min_connectivity
-from cext._columns import PathFlow, PathSet
 from cext._dor import dor_loads, dor_uniform_loads
 from cext._fluid import first_cycle, fluid
 from cext._kshortest import k_shortest_paths

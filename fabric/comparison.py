@@ -1,18 +1,19 @@
 """Comparison: configurations in comparable sets, ranked within each, with Pareto marks and a sentence each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import networkx as nx
 
+from fabric.choices import check_choices
 from fabric.collectives import collective
 from fabric.results import Result
 from fabric.routing import RoutingOptions
 from fabric.simulation import choose, evaluate
 from fabric.transport import resolve_transport
 from fabric.walls import broken
-from topologies.errors import ConfigError
+from topologies.errors import ConfigError, FabricError
 from topologies.graph import Topology
 from topologies.parts import Catalogue
 from topologies.registry import topology_of
@@ -39,12 +40,23 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Infeasible:
+    """What has no answer, and why in one line."""
+
+    topology: str
+    collective: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
-    """Rows in the order of their sets, the best of each first; one sentence a set, and the measures of its front."""
+    """Rows in the order of their sets, the best of each first; one sentence a set, the measures of its front, and what
+    has no answer."""
 
     rows: tuple[Row, ...]
     sentences: dict[str, str]
     measures: dict[str, str]
+    infeasible: tuple[Infeasible, ...] = ()
 
     @property
     def sets(self) -> dict[str, list[Row]]:
@@ -73,6 +85,8 @@ def compare(
 
     A set has the same accelerator, number of accelerators, collective, size and transport, and counts the same layers;
     with `rank_all` the collective, size, transport and layers alone, and watts and dollars count per accelerator.
+    A fabric that has no answer under these options (no path, no algorithm, no grid for its routing) stands in
+    `infeasible`; the others are compared.
 
     >>> c = compare(["torus:dims=4x4x8", "torus:dims=4x4x8,twist=true"], ["all-to-all"])
     >>> [(r.result.topology, r.rank) for r in c.rows]
@@ -86,16 +100,23 @@ def compare(
     twice = [name for names in (texts, list(collectives)) for name in names if names.count(name) > 1]
     if twice:
         raise ConfigError(f"'{twice[0]}' is given twice; nothing is compared with itself")
+    check_choices(
+        collectives=collectives, size=size, algorithm=algorithm, routing=routing, transport=transport,
+        overlap=overlap, tie=tie,
+    )  # fmt: skip
     size_bytes, named = parse_size_bytes(size), resolve_transport(transport)
     options = RoutingOptions(tie=tie, threads=threads)
-    results = []
+    results, infeasible = [], []
     for spec in specs:
         topology = topology_of(spec, parts=parts)
         for name in collectives:
             pattern = collective(name, len(topology.accelerators))
-            plan = choose(topology, pattern, size_bytes, algorithm, routing, options, overlap=overlap)
-            results.append(evaluate(plan, size_bytes, named))
-    return rank(results, rank_all=rank_all)
+            try:
+                plan = choose(topology, pattern, size_bytes, algorithm, routing, options, overlap=overlap)
+                results.append(evaluate(plan, size_bytes, named))
+            except FabricError as error:
+                infeasible.append(Infeasible(topology.name, name, str(error)))
+    return replace(rank(results, rank_all=rank_all), infeasible=tuple(infeasible))
 
 
 def rank(results: Sequence[Result], *, rank_all: bool = False) -> Comparison:

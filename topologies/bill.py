@@ -8,7 +8,7 @@ from math import ceil
 from topologies.circuits import CircuitLayer
 from topologies.errors import ConfigError
 from topologies.graph import Topology, once
-from topologies.parts import Accelerator, Cable, Optic, Part
+from topologies.parts import Accelerator, Cable, Catalogue, Optic, Part
 
 CIRCULATOR = "circulator"
 
@@ -26,8 +26,9 @@ def bill_of_materials(topology: Topology) -> tuple[BillRow, ...]:
     """Parts of nodes, cables, modules and circuit switches, in the order of the catalogue.
 
     Modules are counted per face plate: ceil over the links of a `tray` (a node without one is its own) of what a module
-    holds. They sit at both ends of a link, and at the end node of every strand to a circuit switch, lit or dark; a
-    strand that carries both ways has a circulator too. What has a `layer` that the topology leaves out is not counted.
+    holds; a link that ends there alone has the `single` module of its row. They sit at both ends of a link, and at the
+    end node of every strand to a circuit switch, lit or dark; a strand that carries both ways has a circulator too.
+    What has a `layer` that the topology leaves out is not counted.
 
     >>> from topologies.registry import build
     >>> {r.part.kind: r.quantity for r in bill_of_materials(build("nvl72"))}
@@ -76,7 +77,8 @@ def _link_parts(topology: Topology) -> Counter[str]:
     for (_, name, rate), links in on_plate.items():
         row = topology.catalogue[name]
         assert isinstance(row, Optic)
-        counts[name] += modules(row, links, rate)
+        alone = _single(row, links, rate, topology.catalogue)
+        counts[alone or name] += 1 if alone else modules(row, links, rate)
     return counts
 
 
@@ -105,6 +107,12 @@ def modules(optic: Optic, links: int, rate_gbps: float) -> int:
     if per_module >= 1:
         return ceil(links / per_module)
     return links * (optic.modules_per_end or ceil(rate_gbps / optic.rate_gbps - 1e-9))
+
+
+def _single(optic: Optic, links: int, rate_gbps: float, parts: Catalogue) -> str | None:
+    """The module of a link that is alone on its face plate, where a module of several would be bought for it."""
+    row = parts.get(optic.single) if optic.single is not None and links == 1 else None
+    return row.name if isinstance(row, Optic) and row.rate_gbps >= rate_gbps else None
 
 
 def network_rows(topology: Topology) -> list[BillRow]:

@@ -81,6 +81,7 @@ class Optic(Part):
     bidirectional: bool = False
     price_usd: float | None = None
     links_per_module: int | None = None
+    single: str | None = None  # the module of one link, where only one ends on a face plate
     modules_per_end: int | None = None
     default_for_gbps: tuple[float, ...] = ()
     energy_pj_per_bit: float | None = None

@@ -44,13 +44,13 @@ def command(
     csv: bool,
     parts: Path | None,
     out: Output,
-) -> None:
+) -> int:
     """Configurations side by side, in comparable sets, ranked within each.
 
     A set has the same accelerator, number of accelerators, collective, size and transport, and counts the same layers
     in watts and dollars. Rank is by time; within half a per cent by network power, then by capex. Without a SPEC four
     standing questions are answered. A * marks the Pareto front in time and in power and capex where they are known;
-    a ~ what stands on an estimate.
+    a ~ what stands on an estimate. Exit code 4 where nothing has an answer.
     """
     from fabric.cli.output import emit_csv, emit_json, emit_tables
     from fabric.comparison import compare
@@ -78,8 +78,11 @@ def command(
         emit_json("compare", _document(found), provenance(told, catalogue.hash, model.seed), out)
     elif csv:
         emit_csv(_document(found)["rows"], out)
+        for row in _document(found)["infeasible"]:
+            click.echo(f"infeasible: {row['topology']}, {row['collective']}: {row['error']}", err=True)
     else:
         emit_tables(_render(found, out), out)
+    return 0 if _document(found)["rows"] else 4
 
 
 def _refuse_options(collective: tuple[str, ...], rank_all: bool, model: Model) -> None:
@@ -103,11 +106,12 @@ def _document(found: "list[Answer | Comparison]") -> dict[str, Any]:
 
     from fabric.questions import Answer
 
-    rows, questions = [], []
+    rows, questions, infeasible = [], [], []
     for one in found:
         compared = one.comparison if isinstance(one, Answer) else one
         question = one.id if isinstance(one, Answer) else None
         rows += [{**row.document(), **({"question": question} if question else {})} for row in compared.rows]
+        infeasible += [asdict(row) for row in compared.infeasible]
         if isinstance(one, Answer):
             questions.append({
                 "id": one.id, "title": one.title, "note": one.note, "sentences": compared.sentences,
@@ -115,9 +119,10 @@ def _document(found: "list[Answer | Comparison]") -> dict[str, Any]:
                 "savings": [asdict(saving) for saving in one.savings],
             })  # fmt: skip
     if questions:
-        return {"rows": rows, "questions": questions}
+        return {"rows": rows, "infeasible": infeasible, "questions": questions}
     assert not isinstance(found[0], Answer)
-    return {"rows": rows, "sentences": found[0].sentences, "pareto_measures": found[0].measures}
+    sentences, measures = found[0].sentences, found[0].measures
+    return {"rows": rows, "infeasible": infeasible, "sentences": sentences, "pareto_measures": measures}
 
 
 def _render(found: "list[Answer | Comparison]", out: Output) -> list[Any]:
@@ -140,6 +145,8 @@ def _render(found: "list[Answer | Comparison]", out: Output) -> list[Any]:
             if name in compared.measures and not out.quiet:
                 shown.append(Text(f"* on the Pareto front of {compared.measures[name]}.", style="dim"))
             shown.append(Text())
+        shown += [warning(f"infeasible: {r.topology}, {r.collective}: {r.error}") for r in compared.infeasible]
+        shown += [Text()] if compared.infeasible else []
         if isinstance(one, Answer) and one.savings:
             shown += [*_savings(one.savings), Text()]
     if not out.quiet:

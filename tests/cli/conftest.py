@@ -59,6 +59,7 @@ def program():
     """Run an argument list in a process of its own."""
 
     def run_process(*argv, **options):
+        options.setdefault("env", dict(os.environ))  # not the C environment, where readline puts COLUMNS
         done = subprocess.run([*PROGRAM, *argv], capture_output=True, text=True, timeout=60, **options)
         return Ran(done.returncode, done.stdout, done.stderr)
 

@@ -229,3 +229,23 @@ def test_json_is_one_document_in_utf_8(program):
 def test_output_survives_a_c_locale(argv, program):
     told = program(*argv, env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"})
     assert (told.code, told.err) == (0, "") and told.out
+
+
+MIXED = ["compare", "torus:dims=4x4", "switch:n=16", "-c", "all-reduce", "--algorithm", "bucket"]
+NOTHING = ["compare", "switch:n=16", "-c", "all-reduce", "--algorithm", "bucket"]
+
+
+def test_a_row_without_an_answer_is_shown(run):
+    told = run(*MIXED)
+    assert (told.code, told.err) == (0, "")
+    assert "infeasible: switch:n=16, all-reduce: bucket needs a regular grid" in told.out
+    found = json.loads(run(*MIXED, "--json").out)
+    assert [row["topology"] for row in found["rows"]] == ["torus:dims=4x4"]
+    assert [sorted(row) for row in found["infeasible"]] == [["collective", "error", "topology"]]
+    told = run(*MIXED, "--csv")
+    assert told.code == 0 and len(told.out.splitlines()) == 2 and told.err.startswith("infeasible: switch:n=16")
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--csv"]], ids=words)
+def test_nothing_but_rows_without_an_answer_is_exit_code_4(form, run):
+    assert run(*NOTHING, *form).code == 4

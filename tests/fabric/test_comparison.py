@@ -3,6 +3,7 @@
 import pytest
 
 from fabric.comparison import _dominates, compare
+from topologies.errors import ConfigError
 
 
 def test_an_unknown_measure_beats_no_known_one():
@@ -61,3 +62,33 @@ def test_what_is_left_may_stand_alone_or_be_nothing():
     assert list(compare(["nvl72:length_m=5"], ["all-reduce"]).sentences.values()) == [
         "Nothing here can be built as given."
     ]
+
+
+def test_what_has_no_answer_does_not_stop_the_others():
+    specs = ["torus:dims=4x4", "switch:n=16"]
+    found = compare(specs, ["all-reduce", "broadcast"], algorithm="bucket")
+    assert [(row.result.topology, row.result.collective) for row in found.rows] == [(specs[0], "all-reduce")]
+    assert [(row.topology, row.collective) for row in found.infeasible] == [
+        (specs[0], "broadcast"), (specs[1], "all-reduce"), (specs[1], "broadcast"),
+    ]  # fmt: skip
+    assert all("bucket" in row.error and "\n" not in row.error for row in found.infeasible)
+
+
+def test_a_misspelt_fabric_is_an_error_and_no_row():
+    with pytest.raises(ConfigError, match="did you mean 'torus'"):
+        compare(["ring:n=4", "torsu:dims=4x4"])
+
+
+def test_a_routing_that_does_not_fit_one_fabric_does_not_stop_the_others():
+    found = compare(["torus:dims=4x4", "switch:n=16"], ["all-reduce"], routing="dor")
+    assert len(found.rows) == 1 and "it is no grid" in found.infeasible[0].error
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"algorithm": "x"}, {"routing": "x"}, {"overlap": "x"}, {"tie": "x"}, {"transport": "x"}, {"size": 0},
+     {"collectives": ["x"]}],
+)  # fmt: skip
+def test_a_misspelt_choice_is_an_error_and_no_row(wrong):
+    with pytest.raises(ConfigError):
+        compare(["ring:n=4"], **wrong)

@@ -38,13 +38,14 @@ def test_dgx_h100_has_four_twin_port_modules_a_server():
 
 
 def test_plates_are_not_shared_between_servers():
-    """Three 400G links on one tray need two twin-port modules; on three trays, three."""
+    """Three 400G links on one tray need two twin-port modules; on three trays, three of a single port."""
     graph = nx.star_graph(3)
     nx.set_node_attributes(graph, {0: "switch", 1: "accelerator", 2: "accelerator", 3: "accelerator"}, "kind")
     nx.set_node_attributes(graph, "generic", "part")
     graph.nodes[0]["part"] = "qm9700"
     nx.set_edge_attributes(graph, "pluggable", "technology")
-    assert bill(Topology.from_graph(graph))["800g-2xdr4"] == 2 + 3
+    found = bill(Topology.from_graph(graph))
+    assert (found["800g-2xdr4"], found["400g-dr4"]) == (2, 3)
     nx.set_node_attributes(graph, dict.fromkeys((1, 2, 3), "tray-0"), "tray")
     assert bill(Topology.from_graph(graph))["800g-2xdr4"] == 2 + 2
 
@@ -117,3 +118,26 @@ def test_dark_ports_keep_their_modules():
     regular = build("tpu-pod:slice=4x4x4")
     dark = regular.with_state(regular.circuits.state[:-1])
     assert bill(dark)["ici-osfp-400g"] == bill(regular)["ici-osfp-400g"]
+
+
+@pytest.mark.parametrize(
+    ("more", "alone", "twin"),
+    [
+        ("", {"400g-dr4": 64}, {"800g-2xdr4": 32}), (",planes=2", {}, {"800g-2xdr4": 64 + 2 * 16}),
+        (",technology=lpo", {"400g-dr4-lpo": 64}, {"800g-lpo": 32}),
+        (",cable=800g-sr8", {"400g-sr4": 64}, {"800g-sr8": 32}),
+        (",technology=lro", {}, {"800g-lro": 64 + 32}), (",rate_gbps=800,switch=q3400", {}, {"800g-2xdr4": 64 + 64}),
+    ],
+)  # fmt: skip
+def test_a_link_alone_on_its_plate_has_a_module_of_one_port(more, alone, twin):
+    """64 hosts on one switch: each host's only link is a 400G module, the switch's share twin-port ones."""
+    found = bill(f"clos:hosts=64,tiers=1{more}")
+    optics = {name: number for name, number in found.items() if isinstance(catalogue()[name], Optic)}
+    assert optics == alone | twin
+
+
+def test_single_modules_are_optics_of_the_same_technology():
+    for row in catalogue().of_kind(Optic):
+        if row.single is not None:
+            alone = part(row.single, Optic)
+            assert alone.technology == row.technology and alone.rate_gbps * 2 == row.rate_gbps

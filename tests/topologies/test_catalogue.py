@@ -172,3 +172,16 @@ def test_known_values():
     nvlink4 = 2 * PARTS["nvlink4-board"]["phy_latency_ns"] + PARTS["nvswitch3"]["latency_ns"]
     assert (nvlink5, nvlink4) == (790, 822)
     assert PARTS["800g-2xdr4"]["price_usd"] == 1399 and PARTS["cx7-400g"]["price_usd"] == 1499
+
+
+def test_boxes_of_one_capacity_agree_within_their_ranges():
+    """Sources disagree on a 51.2T box ($95,000 and 750 W, $51,999 and 940 W): each range holds the other's value."""
+    boxes = [PARTS[name] for name in ("th5-64x800g", "sn5600", "sn5610")]
+    for box in boxes:
+        for other in boxes:
+            for key in ("price_usd", "power_typical_w"):
+                assert box[f"{key}_low"] <= other[key] <= box[f"{key}_high"], (box["name"], other["name"], key)
+
+
+def test_a_cost_of_materials_is_an_estimate_of_a_price():
+    assert "cost of materials" in PARTS["1600g-dr8"]["estimates"]["price_usd"]

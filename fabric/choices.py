@@ -1,0 +1,45 @@
+"""What a question may name - collective, algorithm, routing, transport - checked before anything is built."""
+
+from collections.abc import Iterable, Sequence
+
+from fabric.algorithms import ALGORITHMS, OVERLAPS
+from fabric.collectives import COLLECTIVES
+from fabric.routing import ROUTINGS, TIES
+from fabric.simulation import check_fidelity
+from fabric.transport import resolve_transport
+from topologies.errors import ConfigError, unknown
+from topologies.units import parse_size_bytes
+
+
+def check_choices(
+    *,
+    collectives: Sequence[str] = (),
+    size: "str | float" = "1GiB",
+    algorithm: str = "auto",
+    routing: str = "auto",
+    transport: str = "auto",
+    overlap: str = "auto",
+    tie: str = "split",
+    fidelity: str = "steady",
+) -> None:
+    """Raise ConfigError for the first value that no fabric could answer: a misspelt name, a size below one byte.
+
+    >>> check_choices(algorithm="bukcet")
+    Traceback (most recent call last):
+    topologies.errors.ConfigError: no algorithm is named 'bukcet'; did you mean 'bucket'?
+    """
+    for name in collectives:
+        _check("collective", name, COLLECTIVES)
+    parse_size_bytes(size)
+    _check("algorithm", algorithm, ["auto", *ALGORITHMS])
+    _check("routing", routing.partition(":")[0], [name.partition(":")[0] for name in ROUTINGS])
+    _check("overlap", overlap, ["auto", *OVERLAPS])
+    _check("tie", tie, TIES)
+    resolve_transport(transport)
+    check_fidelity(fidelity)
+
+
+def _check(what: str, name: str, known: Iterable[str]) -> None:
+    names = list(known)
+    if name not in names:
+        raise ConfigError(unknown(what, name, names))
