@@ -6,13 +6,8 @@ from pathlib import Path
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-import fabric
 from fabric.fluid import fluid_completion
-from fabric.paths import Paths, flow_paths, given_paths
-from topologies.errors import ConfigError, InfeasibleError
 from topologies.graph import Topology
 from topologies.registry import build
 
