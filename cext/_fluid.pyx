@@ -235,7 +235,9 @@ cdef void _twice(const offset_t[::1] ptr, const index_t[::1] link, index_t[::1] 
             seen[1 + link[j]] = <index_t> g
 
 
-cdef void _invert(const offset_t[::1] ptr, const index_t[::1] item, offset_t[::1] start, index_t[::1] row) noexcept nogil:
+cdef void _invert(
+    const offset_t[::1] ptr, const index_t[::1] item, offset_t[::1] start, index_t[::1] row
+) noexcept nogil:
     """The transpose of a CSR pattern; start is zero at first, and one longer than it needs to be."""
     cdef offset_t i, j
     for j in range(item.shape[0]):
@@ -320,13 +322,12 @@ cdef class _Filling:
         self.state, self.first_weight, self.key = np.empty((links, 2)), np.empty(links), np.empty(links)
         self.heap, self.capacity = np.empty(links, np.int32), capacity
 
-    cdef void fill(self, Fair *w):
+    cdef void rates_of(self, Fair *w):
         """Give every group that sends its rate."""
         cdef Problem p
         cdef offset_t k, j, n = 0
         cdef index_t g
         cdef bint plain = w.share == NULL
-        cdef value_t weight
         with nogil:
             self.ptr[0] = 0
             for k in range(w.senders):
@@ -481,7 +482,7 @@ def fluid(
         if state == CROWDED:
             if filling is None:
                 filling = _Filling(G, N, capacity)
-            (<_Filling> filling).fill(&w)
+            (<_Filling> filling).rates_of(&w)
         PyErr_CheckSignals()
     if r.ended < F:
         raise ValueError(f"pred must have no cycle; {F - r.ended} of {F} flows wait for each other")

@@ -265,8 +265,8 @@ def maxmin_slack(
 
     >>> import numpy as np                              # a link of 1: equal shares are fair, others are not
     >>> ptr, link, one = np.array([0, 1, 2]), np.array([0, 0], np.int32), np.ones(1)
-    >>> [maxmin_slack(ptr, link, None, one, None, None, np.array(r)) for r in ([0.5, 0.5], [0.25, 0.75])]
-    [0.0, 0.6666666666666666]
+    >>> [maxmin_slack(ptr, link, None, one, None, None, np.array(r)) for r in ([0.5, 0.5], [0.25, 1.0])]
+    [0.0, 0.75]
     """
     entries = _entries(ptr, link, share, capacity, multiplicity, cap)
     _checks.check_length(ptr.shape[0] - 1, rates=rates)

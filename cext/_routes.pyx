@@ -221,7 +221,7 @@ def shortest_routes(
     cdef const offset_t[::1] order = by_root
     cdef const offset_t[::1] root_ptr = np.append(begins, P)
     cdef const index_t[::1] root = at
-    cdef offset_t roots = root_ptr.shape[0] - 1, blocks = min(<offset_t> BLOCKS, roots), b, i, q, lo, hi, j, n
+    cdef offset_t roots = root_ptr.shape[0] - 1, blocks = min(<offset_t> BLOCKS, roots), b, lo, hi
     cdef int team = thread_count(threads), how = PICKS[pick]
 
     cdef Graph g

@@ -39,7 +39,8 @@ class Paths:
         """What crosses each of so many arcs when every flow sends its amount, float64[arcs]."""
         carried = np.bincount(self.path_of, amounts, minlength=len(self.latency_s))
         each = np.repeat(carried, np.diff(self.ptr))
-        return np.bincount(self.arc, each if self.share is None else each * self.share, minlength=arcs)
+        crossing = each if self.share is None else each * self.share
+        return np.bincount(self.arc, crossing, minlength=arcs).astype(np.float64)
 
     def merged(self) -> "Paths":
         """The same with equal single paths listed once, so that flows on one path form one group."""
@@ -107,7 +108,7 @@ def flow_paths(
     if routing == "dor":
         return Paths(*_grid_paths(topology, from_rank, to_rank, tie == "split"), path_of)
     csr = topology.csr()
-    *found, lost = shortest_routes(
+    ptr, arc, share, seconds, lost = shortest_routes(
         csr.indptr, csr.heads, csr.capacity if routing == "weighted" else csr.links, csr.twin, csr.forwards,
         csr.latency, csr.node_latency, csr.accelerators[from_rank], csr.accelerators[to_rank], keys,
         {"dmodk": "modulo", "hash": "random"}.get(routing, "split"), threads,
@@ -115,7 +116,7 @@ def flow_paths(
     if lost >= 0:
         a, b = (topology.accelerators[ranks[lost]] for ranks in (from_rank, to_rank))
         raise InfeasibleError(f"{topology.name}: no path from {a} to {b} that crosses switches only; relay in flows")
-    return Paths(*found, path_of)
+    return Paths(ptr, arc, share, seconds, path_of)
 
 
 def given_paths(topology: Topology, ptr: ArrayLike, node: ArrayLike) -> Paths:
@@ -155,7 +156,7 @@ def given_paths(topology: Topology, ptr: ArrayLike, node: ArrayLike) -> Paths:
         raise ConfigError(f"paths: the path of flow {pairs[twice[0]] // len(keys)} crosses a link twice")
     starts = rows - np.arange(len(rows))
     cost = csr.latency[arc] + np.where(np.isin(step, inner), csr.node_latency[nodes[step]], 0.0)
-    latency = np.bincount(flow[step], cost, minlength=len(rows) - 1)
+    latency = np.bincount(flow[step], cost, minlength=len(rows) - 1).astype(np.float64)
     return Paths(starts, arc.astype(np.int32), None, latency, np.arange(len(rows) - 1, dtype=np.int32))
 
 
@@ -176,8 +177,9 @@ def _flow_keys(pairs: NDArray[np.int64], seed: int) -> NDArray[np.uint64]:
     nth = np.empty(len(pairs), np.uint64)
     nth[order] = np.arange(len(pairs)) - np.repeat(first, np.diff(first, append=len(pairs)))
     salt = np.random.SeedSequence(seed).generate_state(3, np.uint64)
-    keys: NDArray[np.uint64] = pairs.astype(np.uint64) * (salt[0] | np.uint64(1)) + nth * (salt[1] | np.uint64(1))
-    return keys ^ salt[2]
+    odd = salt | np.uint64(1)
+    keys: NDArray[np.uint64] = (pairs.astype(np.uint64) * odd[0] + nth * odd[1]) ^ salt[2]
+    return keys
 
 
 def _grid_paths(
