@@ -26,12 +26,12 @@ cdef class _Preflow:
     cdef const index_t[::1] heads, twin
     cdef const offset_t[::1] capacity   # of each arc, in the direction that excess goes
     cdef offset_t[::1] residual, excess, room, current
-    cdef index_t[::1] label, count, queue, touched, search
+    cdef index_t[::1] label, count, queue, touched, search, visit
     cdef flag_t[::1] seen, queued, endless, supplied
-    cdef offset_t[::1] changed
+    cdef offset_t[::1] changed, came
     cdef flag_t[::1] is_changed
     cdef offset_t changes, work, since_global, short, supply
-    cdef index_t nodes, dead, head, waiting, touches
+    cdef index_t nodes, dead, head, waiting, touches, visits
 
     def __init__(self, indptr, heads, twin, capacity):
         V, A = indptr.size - 1, heads.size
@@ -45,7 +45,8 @@ cdef class _Preflow:
         self.seen, self.queued, self.endless, self.supplied = np.zeros((4, V), np.uint8)
         self.changed, self.is_changed = np.empty(A, np.int64), np.zeros(A, np.uint8)
         self.short = self.supply = self.changes = self.work = self.since_global = 0
-        self.head = self.waiting = self.touches = 0
+        self.head = self.waiting = self.touches = self.visits = 0
+        self.visit, self.came = np.zeros(V, np.int32), np.empty(V, np.int64)
 
     cdef void scale(self, const offset_t[::1] capacity, offset_t supply) noexcept nogil:
         """Start clean with other capacities, and room for ``supply`` at every supplied node."""
@@ -87,6 +88,56 @@ cdef class _Preflow:
         self.excess[u] += amount
         self.short += amount
         self.enqueue(u)
+
+    cdef void augment(self, index_t s) noexcept nogil:
+        """Carry excess of s along shortest paths to endless room, while that is cheap; what is left waits for run().
+
+        Labels start at 1, far too low where rooms are few, so that run() would wander; a search does not.
+        """
+        cdef offset_t stop = self.work + 4 * (self.heads.shape[0] + <offset_t> self.nodes), a, amount
+        cdef index_t u, t
+        while self.excess[s] > 0 and self.work < stop:
+            t = self.nearest(s)
+            if t < 0:
+                return
+            amount, u = self.excess[s], t
+            while u != s:
+                a = self.came[u]
+                amount = min(amount, self.residual[a])
+                u = self.heads[self.twin[a]]
+            u = t
+            while u != s:
+                a = self.came[u]
+                self.change(a, -amount)
+                self.change(self.twin[a], amount)
+                u = self.heads[self.twin[a]]
+            self.excess[s] -= amount
+            self.short -= amount
+
+    cdef index_t nearest(self, index_t s) noexcept nogil:
+        """The first endless node that a search from s meets, with the way there in ``came``; -1 if none."""
+        cdef index_t u, v, head = 0, tail = 1
+        cdef offset_t a
+        if self.visits == 0x7fffffff:
+            self.visit[:] = 0
+            self.visits = 0
+        self.visits += 1
+        self.visit[s] = self.visits
+        self.search[0] = s
+        while head < tail:
+            u = self.search[head]
+            head += 1
+            for a in range(self.indptr[u], self.indptr[u + 1]):
+                self.work += 1
+                v = self.heads[a]
+                if self.visit[v] == self.visits or self.residual[a] == 0:
+                    continue
+                self.visit[v], self.came[v] = self.visits, a
+                if self.endless[v]:
+                    return v
+                self.search[tail] = v
+                tail += 1
+        return -1
 
     cdef void enqueue(self, index_t u) noexcept nogil:
         cdef offset_t place
@@ -240,6 +291,7 @@ cdef offset_t _screen(
         with nogil:
             flow.forget()
             flow.add(order[i], need)
+            flow.augment(order[i])
             still = flow.run()
         while not still or flow.work > pause:
             PyErr_CheckSignals()
