@@ -60,6 +60,9 @@ def compare(
     transport: str = "auto",
     overlap: str = "auto",
     tie: str = "split",
+    seed: int = 0,
+    flows_per_pair: int = 1,
+    hedge: float = 0.0,
     rank_all: bool = False,
     parts: Catalogue | None = None,
     threads: int = 0,
@@ -80,7 +83,7 @@ def compare(
     if twice:
         raise ConfigError(f"'{twice[0]}' is given twice; nothing is compared with itself")
     size_bytes, named = parse_size_bytes(size), resolve_transport(transport)
-    options = RoutingOptions(tie=tie, threads=threads)
+    options = RoutingOptions(tie=tie, seed=seed, flows_per_pair=flows_per_pair, hedge=hedge, threads=threads)
     results = []
     for spec in specs:
         topology = spec if isinstance(spec, Topology) else _topology(spec, parts)
