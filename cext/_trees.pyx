@@ -148,6 +148,7 @@ cdef value_t _walk(
     const index_t[::1] indices,
     const value_t[::1] latency,
     const value_t[::1] node_latency,
+    const index_t[::1] divisor,
     const index_t[::1] dist,
     const index_t[::1] via,
     index_t[::1] start,
@@ -162,7 +163,7 @@ cdef value_t _walk(
     while v != d:
         _list_hops(v, indptr, indices, dist, via, start, hops, filled)
         number = hops[start[v] - 1]
-        j = key % number
+        j = key // divisor[hops[start[v]]] % number
         if hashed:
             state = mixed(state, <word_t> v)
             scattered(state, 1, number, &counts[0])
@@ -188,6 +189,7 @@ cdef value_t _push(
     const index_t[::1] indices,
     const value_t[::1] latency,
     const value_t[::1] node_latency,
+    const index_t[::1] divisor,
     const index_t[::1] dist,
     const index_t[::1] via,
     const index_t[::1] queue,
@@ -212,7 +214,8 @@ cdef value_t _push(
         _list_hops(v, indptr, indices, dist, via, start, hops, filled)
         number = hops[start[v] - 1]
         since = far[v] + node_latency[v] if far[v] >= 0 else 0
-        first, last = key % number, key % number + 1
+        first = key // divisor[hops[start[v]]] % number
+        last = first + 1
         if hashed:
             scattered(mixed(state, <word_t> v), <offset_t> amount[v], number, &counts[0])
             first, last = 0, number
@@ -242,6 +245,7 @@ cdef object _loads(
     const flag_t[::1] forwards,
     const value_t[::1] latency,
     const value_t[::1] node_latency,
+    const index_t[::1] divisor,
     const index_t[::1] destinations,
     const index_t[::1] keys,
     const value_t[::1] sizes,
@@ -281,7 +285,7 @@ cdef object _loads(
             _run(
                 min(block_start(b, blocks, D) + begin, block_start(b + 1, blocks, D)),
                 min(block_start(b, blocks, D) + begin + per_round, block_start(b + 1, blocks, D)),
-                indptr, indices, forwards, latency, node_latency, destinations, keys, sizes,
+                indptr, indices, forwards, latency, node_latency, divisor, destinations, keys, sizes,
                 entry_ptr, entry_list, entry_scale, list_ptr, list_source, list_amount, seed, hashed,
                 wanted[b], dist[b], via[b], queue[b], sources[b], start[b], hops[b], counts[b], amount[b], far[b],
                 loads[b], slowest[b:b + 1], unreachable[b], state[b, :1], state[b, 1:],
@@ -299,6 +303,7 @@ cdef void _run(
     const flag_t[::1] forwards,
     const value_t[::1] latency,
     const value_t[::1] node_latency,
+    const index_t[::1] divisor,
     const index_t[::1] destinations,
     const index_t[::1] keys,
     const value_t[::1] sizes,
@@ -348,13 +353,13 @@ cdef void _run(
                     s = sources[j]
                     for flow in range(<offset_t> amount[s] if hashed else 1):
                         seconds = _walk(s, d, keys[i], mixed(mixed(stream, <word_t> s), <word_t> flow), hashed,
-                                        sizes[i] if hashed else amount[s], indptr, indices, latency, node_latency,
+                                        sizes[i] if hashed else amount[s], indptr, indices, latency, node_latency, divisor,
                                         dist, via, start, hops, filled, counts, loads)
                         slowest[0] = max(slowest[0], seconds)
                     amount[s] = 0
             elif count[0]:
                 seconds = _push(d, keys[i], stream, hashed, sizes[i], reached, indptr, indices, latency, node_latency,
-                                dist, via, queue, start, hops, filled, counts, amount, far, loads)
+                                divisor, dist, via, queue, start, hops, filled, counts, amount, far, loads)
                 slowest[0] = max(slowest[0], seconds)
             i += 1
         for j in range(reached):
@@ -368,6 +373,7 @@ def single_path_loads(
     const flag_t[::1] forwards,
     const value_t[::1] latency,
     const value_t[::1] node_latency,
+    const index_t[::1] divisor,
     const index_t[::1] destinations,
     const index_t[::1] keys,
     const offset_t[::1] entry_ptr,
@@ -378,7 +384,7 @@ def single_path_loads(
     const value_t[::1] list_amount,
     int threads=0,
 ):
-    """Loads of all links when each node takes next hop number key mod next hops: D-mod-K.
+    """Loads of all links when each node takes next hop number key / divisor mod next hops: D-mod-K.
 
     See ``_trees.pyi`` for the shapes and the meaning of each array. Raises ValueError for a malformed one.
 
@@ -388,7 +394,7 @@ def single_path_loads(
     >>> graph = np.array([0, 2, 4, 6, 8]), heads, twin, np.ones(4, np.uint8), np.zeros(8), np.zeros(4)
     >>> sources = np.array([0, 1]), np.array([0], i), np.array([3.0])
     >>> demand = np.array([0, 1]), np.array([0], i), np.ones(1), *sources
-    >>> single_path_loads(*graph, np.array([3], i), np.array([5], i), *demand)[0]
+    >>> single_path_loads(*graph, np.ones(8, i), np.array([3], i), np.array([5], i), *demand)[0]
     array([0., 3., 0., 0., 0., 3., 0., 0.])
     """
     _check(
@@ -397,8 +403,11 @@ def single_path_loads(
         threads,
     )
     _checks.check_length(destinations.shape[0], keys=np.asarray(keys))
+    _checks.check_length(indices.shape[0], divisor=np.asarray(divisor))
+    if (np.asarray(divisor) < 1).any():
+        raise ValueError("divisor must be 1 or more")
     _checks.check_range("keys", np.asarray(keys), np.iinfo(np.int32).max)
-    return _loads(indptr, indices, forwards, latency, node_latency, destinations, keys,
+    return _loads(indptr, indices, forwards, latency, node_latency, divisor, destinations, keys,
                   np.ones(destinations.shape[0]), entry_ptr, entry_list, entry_scale, list_ptr, list_source,
                   list_amount, 0, False, threads)
 
@@ -447,7 +456,7 @@ def hashed_loads(
             raise ValueError(f"{name} must be whole numbers: flows are not split")
     if np.sum(list_flows) * np.sum(entry_scale) >= 2.0**53:
         raise ValueError("list_flows and entry_scale must make fewer than 2^53 flows")
-    return _loads(indptr, indices, forwards, latency, node_latency, destinations,
+    return _loads(indptr, indices, forwards, latency, node_latency, np.ones(indices.shape[0], np.int32), destinations,
                   np.zeros(destinations.shape[0], np.int32), sizes, entry_ptr, entry_list, entry_scale, list_ptr,
                   list_source, list_flows, <word_t> (int(seed) % 2**64), True, threads)
 

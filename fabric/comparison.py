@@ -77,6 +77,9 @@ def compare(
     transport: str = "auto",
     overlap: str = "auto",
     tie: str = "split",
+    seed: int = 0,
+    flows_per_pair: int = 1,
+    hedge: float = 0.0,
     rank_all: bool = False,
     parts: Catalogue | None = None,
     threads: int = 0,
@@ -105,7 +108,7 @@ def compare(
         overlap=overlap, tie=tie,
     )  # fmt: skip
     size_bytes, named = parse_size_bytes(size), resolve_transport(transport)
-    options = RoutingOptions(tie=tie, threads=threads)
+    options = RoutingOptions(tie=tie, seed=seed, flows_per_pair=flows_per_pair, hedge=hedge, threads=threads)
     results, infeasible = [], []
     for spec in specs:
         topology = topology_of(spec, parts=parts)

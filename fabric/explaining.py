@@ -24,6 +24,9 @@ def explanation(
     routing: str = "auto",
     overlap: str = "auto",
     tie: str = "split",
+    seed: int = 0,
+    flows_per_pair: int = 1,
+    hedge: float = 0.0,
     shift: int | None = None,
     permutation: Any = None,
     threads: int = 0,
@@ -32,7 +35,7 @@ def explanation(
     and the changes that move what binds."""
     size_bytes = parse_size_bytes(size)
     pattern = collective(collective_name, len(topology.accelerators), shift=shift, permutation=permutation)
-    options = RoutingOptions(tie=tie, threads=threads)
+    options = RoutingOptions(tie=tie, seed=seed, flows_per_pair=flows_per_pair, hedge=hedge, threads=threads)
     plan = choose(topology, pattern, size_bytes, algorithm, routing, options, overlap=overlap)
     rows = []
     for name in ALGORITHMS:

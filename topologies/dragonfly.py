@@ -13,6 +13,8 @@ from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
 from topologies.parts import Catalogue
 
+GLOBAL_HOPS = 3  # of a global link to minimal routing: local, global, local is shorter than two global links
+
 
 def dragonfly(
     p: Annotated[int, "accelerators of a router; a balanced one has a = 2p = 2h"],
@@ -67,7 +69,7 @@ def dragonfly(
     for (i, j), (k, m) in _global_links(groups, a * h // (groups - 1), arrangement):
         ends = routers[i][j // h], routers[k][m // h]
         count = graph.edges[ends]["count"] + 1 if graph.has_edge(*ends) else 1
-        graph.add_edge(*ends, **far | {"count": count})
+        graph.add_edge(*ends, **far | {"count": count, "hops": GLOBAL_HOPS})
         links += 1
     assert links == groups * (groups - 1) // 2 * (a * h // (groups - 1))
     left = a * h - (groups - 1) * (a * h // (groups - 1))

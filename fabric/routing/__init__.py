@@ -7,6 +7,7 @@ from fabric.routing.dmodk import dmodk
 from fabric.routing.ecmp import ecmp, weighted
 from fabric.routing.grid import dor
 from fabric.routing.hashing import hashed
+from fabric.routing.minimal import minimal
 from fabric.routing.policy import parse_routing, preferred
 from fabric.routing.router import Loads, Router, RoutingOptions
 from fabric.routing.tables import lft
@@ -23,6 +24,7 @@ ROUTERS: dict[str, Router] = {
     "dor": dor,
     "dmodk": dmodk,
     "hash": hashed,
+    "minimal": minimal,
     "valiant": valiant,
     "ugal": ugal,
     "lft": lft,

@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from cext import ecmp_loads
-from fabric.routing.contraction import Contracted, contract, demand_at_nodes, refuse
-from fabric.routing.ecmp import ecmp
+from fabric.routing.contraction import Contracted, NodeDemand, contract, demand_at_nodes
+from fabric.routing.minimal import minimal, split
 from fabric.routing.parallel import from_end_to_end, on_all_arcs
 from fabric.routing.router import Loads, RoutingOptions, loads_of
 from fabric.traffic import Traffic
@@ -21,21 +20,19 @@ def valiant(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Lo
     """Loads where all that leaves a switch goes to a random switch first, and from there to its own (Valiant 1982).
 
     Every middle is as likely: the switches that have end points, or on a direct network the accelerators that forward.
-    Both legs split over equal-cost paths. Traffic between accelerators of one switch stays there. The latency is that
+    Both legs are minimal. Traffic between accelerators of one switch stays there. The latency is that
     of the longest first leg and the longest second leg together.
     """
     small = contract(topology)
     nodes = len(small.indptr) - 1
     sent, received = _leaving(traffic, small.node_of_rank, nodes)
     if not sent.any():
-        return ecmp(topology, traffic, options)
+        return minimal(topology, traffic, options)
     middles = _middles(topology, small, (sent > 0) | (received > 0))
-    chance = np.full(len(middles), 1 / len(middles))
-    to_middle = _legs(topology, small, sent, middles, chance, options.threads)
-    to_target = _legs(
-        topology, small, np.bincount(middles, chance, minlength=nodes),
-        np.flatnonzero(received).astype(np.int32), received[received > 0], options.threads,
-    )  # fmt: skip
+    chance = np.zeros(nodes)
+    chance[middles] = 1 / len(middles)
+    to_middle = split(topology, _all_to_each(sent, chance), options.threads)
+    to_target = split(topology, _all_to_each(chance, received), options.threads)
     arcs = on_all_arcs(topology, traffic, to_middle[0] + to_target[0])
     turn = float(small.node_latency[middles].max())
     latency = from_end_to_end(topology, small, to_middle[1] + turn + to_target[1], far=True)
@@ -49,10 +46,10 @@ def ugal(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loads
     what UGAL with global knowledge tends to (Singh, PhD thesis, Stanford 2005; Kim et al., ISCA 2008). The latency is
     that of the shortest paths, which an idle network takes.
     """
-    minimal, detour = ecmp(topology, traffic, options), valiant(topology, traffic, options)
+    direct, detour = minimal(topology, traffic, options), valiant(topology, traffic, options)
     capacity = topology.csr().capacity
-    share = best_mix(minimal.arcs / capacity, detour.arcs / capacity)
-    return replace(minimal, arcs=share * minimal.arcs + (1 - share) * detour.arcs)
+    share = best_mix(direct.arcs / capacity, detour.arcs / capacity)
+    return replace(direct, arcs=share * direct.arcs + (1 - share) * detour.arcs)
 
 
 def best_mix(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
@@ -137,21 +134,11 @@ def _middles(topology: Topology, small: Contracted, active: NDArray[np.bool_]) -
     return middles.astype(np.int32)
 
 
-def _legs(
-    topology: Topology,
-    small: Contracted,
-    sent: NDArray[np.float64],
-    targets: NDArray[np.int32],
-    share: NDArray[np.float64],
-    threads: int,
-) -> tuple[NDArray[np.float64], float]:
-    """Loads and the longest latency where every source sends sent x share to each target: one list for all."""
-    sources = np.flatnonzero(sent)
-    loads, latency, _, lost = ecmp_loads(
-        small.indptr, small.heads, small.links, small.twin, small.forwards, small.latency, small.node_latency,
-        targets, np.arange(len(targets) + 1), np.zeros(len(targets), np.int32), share,
-        np.array([0, len(sources)]), sources.astype(np.int32), sent[sources], threads,
+def _all_to_each(sent: NDArray[np.float64], share: NDArray[np.float64]) -> NodeDemand:
+    """The demand sent[s] x share[t] between all nodes: one list for all targets."""
+    sources, targets = np.flatnonzero(sent), np.flatnonzero(share)
+    entries = len(targets)
+    return (
+        targets.astype(np.int32), np.arange(entries + 1), np.zeros(entries, np.int32), share[targets],
+        np.array([0, len(sources)]), sources.astype(np.int32), sent[sources],
     )  # fmt: skip
-    if lost[0] >= 0:
-        refuse(topology, small, int(lost[0]), int(lost[1]))
-    return loads, latency

@@ -129,6 +129,7 @@ LINK = {
     "latency_ns": Key("a number, zero or above", lambda value: _number(value) and value >= 0),
     "duty": Key("a number above 0, at most 1", lambda value: _positive(value) and value <= 1),
     "nic": Key("the name of a part", _line, required=False),
+    "hops": Key("a whole number above zero", _count, required=False),
 }
 
 
