@@ -19,7 +19,8 @@ from fabric.transport import resolve_transport
 from fabric.walls import walls
 from topologies.errors import ConfigError, InfeasibleError, unknown
 from topologies.graph import Topology
-from topologies.parts import Catalogue
+from topologies.parts import Cable, Catalogue, Optic
+from topologies.reach import cable_lengths
 from topologies.registry import topology_of
 from topologies.units import parse_size_bytes
 
@@ -192,6 +193,7 @@ def estimates(topology: Topology) -> list[str]:
     said += [f"no power: {name}" for name in power.missing]
     said += [f"price of {name}" for name in cost.estimates]
     said += [f"no price: {name}" for name in cost.missing]
+    said += _of_cables(topology)
     if topology.circuits is not None and topology.circuits.share < 1:
         layer = topology.circuits
         said.append(f"circuit switches counted at this slice's share, {layer.share:g} of {layer.devices}")
@@ -200,6 +202,20 @@ def estimates(topology: Topology) -> list[str]:
         within = "" if boundary is None else f"boundary {boundary}: "
         said.append(f"{within}watts and dollars leave out {' and '.join(sorted(topology.left_out))}")
     return [*said, *topology.notes]
+
+
+def _of_cables(topology: Topology) -> list[str]:
+    """Lengths that a cable's row estimates, and what co-packaged optics leave as it was."""
+    said, engines = [], []
+    for name, length in cable_lengths(topology):
+        row = topology.catalogue.get(name)
+        if isinstance(row, Cable) and row.length_m == length and "length_m" in row.estimates:
+            said.append(f"length of {name}: {length:g} m, {row.estimates['length_m']}")
+        if isinstance(row, Optic) and row.host_serdes_pj_per_bit is not None:
+            engines.append(name)
+    return said + [
+        f"{name} lowers the SerDes energy of the accelerators' ends only; switches keep their power" for name in engines
+    ]
 
 
 def _bottleneck(plan: Plan, size_bytes: float, time_s: float) -> dict[str, Any] | None:

@@ -66,6 +66,7 @@ _SUBJECTS = {
 _SOLVE_NEEDS = ("collective", "size", "transport")
 _SOLVE_TAKES = ("algorithm", "routing", "overlap", "tie", "shift")
 _COUNTED = {"switches_by_tier": tuple(TIERS.values()), "links_by_medium": MEDIA}
+_COUNTED_IN = re.compile("power|usd|energy")
 _GENERATOR = re.compile(r"networkx:([a-z_]\w*_graph)(?:\((\d+(?:, *\d+)*)\))?")
 
 
@@ -87,7 +88,7 @@ class Published:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """A judged case. `error` is relative, absolute where 0 is expected, and of a list the largest. Where the program
-    refused it is None, and `computed` the message."""
+    refused it is None, and `computed` the message. `boundary` is what watts and dollars count, where not all layers."""
 
     id: str
     system: str
@@ -100,6 +101,7 @@ class Case:
     tolerance: Mapping[str, float]
     ok: bool
     source: str
+    boundary: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,8 @@ class Validation:
 
     def document(self) -> dict[str, Any]:
         """The keys that `validate --json` prints beside schema and provenance."""
-        rows = [{spec.name: getattr(case, spec.name) for spec in fields(case)} for case in self.cases]
+        keys = [spec.name for spec in fields(Case) if spec.name != "boundary"]
+        rows = [{key: getattr(case, key) for key in keys} for case in self.cases]
         return {"cases": rows, "left_out": [asdict(row) for row in self.left_out], "summary": self.summary}
 
 
@@ -163,7 +166,7 @@ def _matches(pattern: str, *names: str) -> bool:
 
 def _judge(case: Published) -> Case:
     computed: Value | str
-    error, ok = None, False
+    error, ok, boundary = None, False, None
     try:
         values = [value for table in case.compute for value in compute(table)]
         expected = case.expected if isinstance(case.expected, list) else [case.expected]
@@ -173,10 +176,19 @@ def _judge(case: Published) -> Case:
         pairs = list(zip(values, expected, strict=True))
         error = max(abs(value - wanted) / (abs(wanted) or 1.0) for value, wanted in pairs)
         ok = all(_within(value, wanted, case.tolerance) for value, wanted in pairs)
+        boundary = next(filter(None, map(_boundary, case.compute)), None)
     except FabricError as reason:
         computed = str(reason)
     stated = {spec.name: getattr(case, spec.name) for spec in fields(case) if spec.name != "compute"}
-    return Case(**stated, computed=computed, error=error, ok=ok)
+    return Case(**stated, computed=computed, error=error, ok=ok, boundary=boundary)
+
+
+def _boundary(table: Compute) -> str | None:
+    """The boundary of a question about watts or dollars of a fabric that leaves layers out."""
+    asked = str(table.get("describe", table.get("solve", "")))
+    if "topology" not in table or not _COUNTED_IN.search(asked) or not (topology := _topology(table)).left_out:
+        return None
+    return str(topology.parameters.get("boundary") or f"without {', '.join(sorted(topology.left_out))}")
 
 
 def _within(computed: float, expected: float, tolerance: Mapping[str, float]) -> bool:

@@ -196,7 +196,8 @@ class Topology:
 
         Nodes without a `kind` are accelerators that forward where no node has one, and are refused otherwise; links
         without `rate_gbps` take the one given here (400 where none is), those without `count` are single, those
-        without a cable are 1 m of passive copper. ConfigError and TopologyError say which node or link is wrong.
+        without a cable are 1 m of passive copper; `notes` say how many. ConfigError and TopologyError say which node
+        or link is wrong.
 
         >>> Topology.from_graph(nx.cycle_graph(4), rate_gbps=100).links
         4
@@ -218,9 +219,21 @@ class Topology:
             copy.add_node(node, **{**attributes, "kind": kind, "forwards": forwards})
         for a, b, attributes in graph.edges(data=True):
             copy.add_edge(a, b, **_link(a, b, attributes, rate_gbps, parts))
-        topology = cls(name=name, family="graph", parameters={}, graph=copy, catalogue=parts)
+        notes = _assumed(graph, rate_gbps)
+        topology = cls(name=name, family="graph", parameters={}, graph=copy, catalogue=parts, notes=notes)
         check(topology)
         return topology
+
+
+def _assumed(graph: nx.Graph, rate_gbps: float | None) -> tuple[str, ...]:
+    """Notes on what links do not say, with how many do not."""
+    edges = [attributes for _, _, attributes in graph.edges(data=True)]
+    lacking = {
+        "1 m": sum("length_m" not in edge for edge in edges),
+        "dac": sum("technology" not in edge and "cable" not in edge for edge in edges),
+        "400 Gb/s": 0 if rate_gbps is not None else sum("rate_gbps" not in edge for edge in edges),
+    }
+    return tuple(f"default: {value} on {n:,} of {len(edges):,} edges" for value, n in lacking.items() if n)
 
 
 def _link(

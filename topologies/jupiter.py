@@ -16,6 +16,7 @@ from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
 from topologies.parts import Accelerator, Catalogue, CircuitSwitch, Switch
 
+HOST_LENGTH_M = 2.0
 MESHED = OnlyWith("spine", False)
 
 
@@ -59,8 +60,9 @@ def jupiter(
     limit_nodes("jupiter", blocks * (ends + uplinks + 1))
     link = LinkOptions(rate_gbps, latency_ns, length_m)
     parts.part(accelerator, Accelerator)
-    host_link = LinkOptions(link.rate_gbps, length_m=2.0).attributes(parts)
-    held, note = _inside(uplinks + ends, stages, parts.part(switch, Switch), link.rate_gbps, host_link["cable"])
+    host_link = LinkOptions(link.rate_gbps, length_m=HOST_LENGTH_M).attributes(parts)
+    held, inside = _inside(uplinks + ends, stages, parts.part(switch, Switch), link.rate_gbps, host_link["cable"])
+    notes = (inside, f"host links are {HOST_LENGTH_M:g} m of {host_link['cable']}")
     graph = nx.Graph()
     names = [f"block-{b}" for b in range(blocks)]
     labels = [[f"host-{b}-{h}" for h in range(ends)] for b in range(blocks)]
@@ -74,11 +76,11 @@ def jupiter(
     if spine:
         spines = _add_spine(graph, names, uplinks, switch, optic, link, parts)
         moves = partial(block_generators, [*alike, Block(spines, ("spine",))])
-        bare = Topology("jupiter", "jupiter", {}, graph, parts, notes=(note,), generators=moves)
+        bare = Topology("jupiter", "jupiter", {}, graph, parts, notes=notes, generators=moves)
         return within(bare, boundary)
     layer = _mesh(graph, names, uplinks, ocs, ocs_optic, link, parts)
     moves = partial(block_generators, alike)
-    bare = Topology("jupiter", "jupiter", {}, graph, parts, circuits=layer, notes=(note,), generators=moves)
+    bare = Topology("jupiter", "jupiter", {}, graph, parts, circuits=layer, notes=notes, generators=moves)
     return within(bare, boundary)
 
 

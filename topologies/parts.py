@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -93,17 +93,39 @@ class Catalogue(Mapping[str, Part]):
         return self.default_cable(technology, larger[0])
 
 
-def _read_part(row: Any, where: str) -> Part:
+def _read_part(row: Any, where: str, known: Mapping[str, Part]) -> Part:
+    """A part of a row; one of a name that is known changes what the row states and keeps the rest."""
     if not isinstance(row, dict):
         raise ConfigError(f"{where}: {row!r} is not a [[part]] table")
     name = row.get("name")
-    kind = KINDS.get(str(row.get("kind")))
     if not isinstance(name, str) or not name:
         raise ConfigError(f"{where}: a part has no name")
     where = f"{where}: part '{name}'"
+    base = known.get(name)
+    spelt = row.get("kind", base.kind if base is not None else None)
+    kind = KINDS.get(str(spelt))
     if kind is None:
-        raise ConfigError(f"{where}: kind '{row.get('kind')}' is unknown; there are {', '.join(KINDS)}")
+        raise ConfigError(f"{where}: kind '{spelt}' is unknown; there are {', '.join(KINDS)}")
+    if base is not None and base.kind != spelt:
+        raise ConfigError(f"{where} is of kind {base.kind} in the catalogue, not {spelt}; give it another name")
     keys = {spec.name: spec for spec in fields(kind)}
+    values, bounds = _stated(row, keys, where)
+    missing = [k for k, s in keys.items() if s.default is MISSING and s.default_factory is MISSING and k not in values]
+    if missing and base is None:
+        raise ConfigError(f"{where}: {', '.join(missing)} missing")
+    for key, allowed in _CHOICES.items():
+        if key in values and values[key] not in allowed:
+            raise ConfigError(f"{where}: {key} '{values[key]}' is not one of {', '.join(allowed)}")
+    own = {k: _range(k, b, values.get(k, getattr(base, k, None)), where) for k, b in bounds.items()}
+    if base is None:
+        return kind(**values, ranges=own)
+    return _changed(base, values, own, where)
+
+
+def _stated(
+    row: Mapping[str, Any], keys: Mapping[str, Any], where: str
+) -> tuple[dict[str, Any], dict[str, list[float]]]:
+    """Typed values of a row, and the bounds of its ranges."""
     values: dict[str, Any] = {}
     bounds: dict[str, list[float]] = {}
     for key, value in row.items():
@@ -116,14 +138,20 @@ def _read_part(row: Any, where: str) -> Part:
             bounds.setdefault(stem, [float("nan"), float("nan")])[end == "high"] = _number(value, f"{where}: {key}")
         else:
             raise ConfigError(f"{where}: unknown key '{key}'{closest(key, list(keys))}")
-    missing = [k for k, s in keys.items() if s.default is MISSING and s.default_factory is MISSING and k not in values]
-    if missing:
-        raise ConfigError(f"{where}: {', '.join(missing)} missing")
-    for key, allowed in _CHOICES.items():
-        if key in values and values[key] not in allowed:
-            raise ConfigError(f"{where}: {key} '{values[key]}' is not one of {', '.join(allowed)}")
-    values["ranges"] = {k: _range(k, b, values.get(k), where) for k, b in bounds.items()}
-    return kind(**values)
+    return values, bounds
+
+
+def _changed(base: Part, values: dict[str, Any], ranges: Mapping[str, tuple[float, float]], where: str) -> Part:
+    """A known part with some values of its own; a value that changes leaves its range, source and estimate behind."""
+    about = ("name", "title", "source", "year", "confidence", "sources", "estimates")
+    new = {key for key in values if key not in about}
+    source = values.pop("source", None) or where
+    told = {"sources": dict.fromkeys(new, source) | dict(values.pop("sources", {}))}
+    told["estimates"] = dict(values.pop("estimates", {}))
+    for key, stated in told.items():
+        values[key] = {k: v for k, v in getattr(base, key).items() if k not in new} | stated
+    kept = {key: bounds for key, bounds in base.ranges.items() if key not in new | ranges.keys()}
+    return replace(base, **{**values, "ranges": {**kept, **ranges}})
 
 
 def _range(key: str, bounds: list[float], value: float | None, where: str) -> tuple[float, float]:
@@ -166,8 +194,12 @@ def _typed(value: Any, annotation: str, where: str) -> Any:
     return value
 
 
-def read_parts(path: Path) -> dict[str, Part]:
-    """Parts of one TOML file of [[part]] tables, by name; ConfigError names file, part and key of what is wrong."""
+def read_parts(path: Path, known: Mapping[str, Part] = MappingProxyType({})) -> dict[str, Part]:
+    """Parts of one TOML file of [[part]] tables, by name; ConfigError names file, part and key of what is wrong.
+
+    A row that bears the name of a known part states what differs, and the rest stays: `name` and one value do. Its
+    `source` becomes the source of what it states; a range or an estimate of a value that changes is gone with it.
+    """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -179,7 +211,7 @@ def read_parts(path: Path) -> dict[str, Part]:
         raise ConfigError(f"{path}: holds {', '.join(document) or 'nothing'}; give [[part]] tables")
     parts: dict[str, Part] = {}
     for row in rows:
-        read = _read_part(row, str(path.name))
+        read = _read_part(row, str(path.name), known)
         if read.name in parts:
             raise ConfigError(f"{path.name}: part '{read.name}' stands there twice")
         parts[read.name] = read
@@ -188,11 +220,11 @@ def read_parts(path: Path) -> dict[str, Part]:
 
 @cache
 def catalogue(*extra: Path) -> Catalogue:
-    """The catalogue that comes with the program; each extra file adds rows or replaces those of the same name."""
+    """The catalogue that comes with the program; each extra file adds rows, or changes values of those it names."""
     parts: dict[str, Part] = {}
     digest = sha256()
     for path in [*sorted(_FOLDER.glob("*.toml")), *extra]:
-        read = read_parts(path)
+        read = read_parts(path) if path.parent == _FOLDER else read_parts(path, parts)
         repeated = set(parts) & set(read) if path.parent == _FOLDER else set()
         if repeated:
             raise ConfigError(f"{path.name}: parts {', '.join(sorted(repeated))} stand in another file too")

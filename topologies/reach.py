@@ -69,14 +69,14 @@ def copper_reach(cable: Cable, length_m: float, parts: Catalogue) -> Reach | Non
 
 def tightest_copper(topology: Topology) -> Reach | None:
     """The copper cable of least margin; None where the fabric has none that can be judged."""
-    rows = [(topology.catalogue.get(name), length) for name, length in _classes(topology)]
+    rows = [(topology.catalogue.get(name), length) for name, length in cable_lengths(topology)]
     budgets = [copper_reach(row, length, topology.catalogue) for row, length in rows if isinstance(row, Cable)]
     return min((b for b in budgets if b is not None), key=lambda b: (b.state != "over", b.margin_db), default=None)
 
 
 def beyond_reach(topology: Topology) -> list[tuple[Cable | Optic, float]]:
     """Optics, and cables without a loss budget, whose links are longer than their reach; the longest first."""
-    rows = [(topology.catalogue.get(name), length) for name, length in _classes(topology)]
+    rows = [(topology.catalogue.get(name), length) for name, length in cable_lengths(topology)]
     long = [
         (row, length)
         for row, length in rows
@@ -100,6 +100,6 @@ def outside(topology: Topology, cable: str, length_m: float) -> list[str]:
 
 
 @once
-def _classes(topology: Topology) -> list[tuple[str, float]]:
+def cable_lengths(topology: Topology) -> list[tuple[str, float]]:
     """Every pair of cable and length that occurs."""
     return sorted({(e["cable"], float(e["length_m"])) for _, _, e in topology.edges})

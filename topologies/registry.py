@@ -224,7 +224,20 @@ def _named(
         keys = [p.name for p in chosen.parameters.values() if p.bundle == bundle]
         arguments[bundle] = kind(**{k: read[k] for k in keys})
     built = chosen.builder(**arguments, parts=parts)
-    return replace(built, name=name, family=chosen.name, parameters=read, notes=(*built.notes, *notes))
+    assumed = _assumed(read, {**base, **given})
+    return replace(built, name=name, family=chosen.name, parameters=read, notes=(*built.notes, *notes, *assumed))
+
+
+def _assumed(read: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[str, ...]:
+    """A note on the lengths and the technology that neither the user nor a ready-made system states."""
+    said = []
+    if "length_m" in read and "length_m" not in given:
+        said.append(f"{read['length_m']:g} m")
+    if "technology" in read and "technology" not in given and read.get("cable") is None:
+        said.append(read["technology"])
+    named = [key for key in read if key.endswith("_length_m") and key not in given]
+    words = [" ".join(said)] * bool(said) + [f"{key} = {read[key]:g} m" for key in named]
+    return (f"default: {', '.join(words)}",) if words else ()
 
 
 def _split(rest: str, spec: str) -> dict[str, str]:

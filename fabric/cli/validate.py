@@ -8,6 +8,8 @@ import click
 from fabric.cli.options import CONTEXT, Output, output_options
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fabric.validation import Validation
 
 
@@ -26,9 +28,9 @@ def command(
     files: tuple[Path, ...],
     out: Output,
 ) -> int:
-    """Published figures against our answers: expected, computed, error, source. Exit code 1 where one misses.
+    """Published figures against our answers, with error, tolerance and source. Exit code 1 where one misses.
 
-    ID is a case, a system or a pattern (nvl72-*); -v gives whole sources, and what is left out and why.
+    ID is a case, a system or a pattern (nvl72-*); -v lists what is left out and why.
     """
     from fabric.cli.output import console, emit_json, emit_tables
     from fabric.results import provenance
@@ -60,9 +62,11 @@ def _render(found: "Validation", out: Output, width: int) -> list[Any]:
         column("expected", [_number(case.expected) for case in cases], 1),
         column("computed", [_number(case.computed) for case in cases], 2),
         column("error", ["-" if case.error is None else f"{case.error:.2%}" for case in cases]),
+        column("tolerance", [_tolerance(case.tolerance) for case in cases], 4),
         column("unit", [case.unit for case in cases], 3, left=True),
     ]
-    names = column("case", [case.id for case in cases], left=True)
+    labels = [case.id if case.boundary is None else f"{case.id} ({case.boundary})" for case in cases]
+    names = column("case", labels, left=True)
     title = "published figures against ours"
     shown: list[Any] = [*laid_out(title, Column("", "", held, left=True), names, columns, width), Text()]
     shown += [_sources(found), Text()]
@@ -92,6 +96,16 @@ def _sources(found: "Validation") -> Any:
     for source in dict.fromkeys(case.source for case in found.cases):
         table.add_row(source, ", ".join(case.id for case in found.cases if case.source == source))
     return table
+
+
+def _tolerance(tolerance: "Mapping[str, float]") -> str:
+    """How far an answer may lie from the published figure."""
+    ((kind, limit),) = tolerance.items()
+    if limit == 0 and kind in ("rel", "abs"):
+        return "exact"
+    if kind == "rel":
+        return f"{100 * limit:g} %"
+    return {"abs": "+-", "min": ">= ", "max": "<= "}[kind] + _number(limit)
 
 
 def _number(value: Any) -> str:

@@ -160,3 +160,42 @@ def test_more_oversubscription_costs_and_draws_less(spec):
     full, thin = (network_power(t).external_w for t in totals)
     assert thin < full
     assert capital_cost(totals[1]).priced_usd < capital_cost(totals[0]).priced_usd
+
+
+@pytest.mark.parametrize(
+    ("spec", "said", "never"),
+    [
+        ("nvl72", "length of nvlink5-cartridge: 1 m, longest run", "pluggable"),
+        ("nvl72:technology=pluggable", "default: 1 m", "cartridge"),
+        ("nvl72:technology=cpo", "default: 1 m", "cartridge"),
+        ("nvl72:technology=cpo", "1600g-cpo lowers the SerDes energy of the accelerators' ends only", "cartridge"),
+        ("nvl72:length_m=1", "length of nvlink5-cartridge", "default"), ("ring:n=4", "default: 1 m dac", "length"),
+        ("ring:n=4,technology=aec", "default: 1 m", "default: 1 m aec"), ("ring:n=4,length_m=2", "default: dac", " m "),
+        ("ring:n=4,cable=aec-400g,length_m=2", "power of generic", "default"),
+        ("tpu-v4-64", "default: 1 m, optical_length_m = 50 m", "dac"),
+        ("dgx-h100-superpod-256", "default: 30 m pluggable", "cartridge"),
+        ("jupiter:blocks=4,uplinks=6", "host links are 2 m of dac-400g", "pluggable"),
+    ],
+)  # fmt: skip
+def test_what_the_user_did_not_say_is_said(spec, said, never):
+    found = estimates(build(spec))
+    assert [line for line in found if said in line]
+    assert not [line for line in found if never in line]
+
+
+def test_one_length_of_one_cartridge():
+    lengths = {
+        edge["length_m"]
+        for spec in ("nvl72", "nvl72-x8:servers=2")
+        for _, _, edge in build(spec).edges
+        if edge["cable"] == "nvlink5-cartridge"
+    }
+    assert lengths == {1.0}
+
+
+def test_what_links_of_a_graph_do_not_say_is_said():
+    graph = nx.path_graph(3)
+    graph.edges[0, 1]["length_m"] = 2
+    assert [line for line in estimates(Topology.from_graph(graph)) if "default" in line] == [
+        "default: 1 m on 1 of 2 edges", "default: dac on 2 of 2 edges", "default: 400 Gb/s on 2 of 2 edges",
+    ]  # fmt: skip

@@ -291,3 +291,9 @@ def _facts() -> dict[str, dict]:
     if not FACTS.is_file():
         pytest.skip("the facts that the cases were taken from are not beside this checkout")
     return {fact["id"]: fact for fact in json.loads(FACTS.read_text(encoding="utf-8"))}
+
+
+def test_a_case_in_watts_or_dollars_names_its_boundary():
+    found = {case.id: case.boundary for case in validate(only="jupiter-*").cases}
+    assert found == {"jupiter-capex": "blocks+spine", "jupiter-power": "blocks+spine", "jupiter-bisection": None}
+    assert all("blocks+spine" in case.quantity for case in validate(only="jupiter-[cp]*").cases)

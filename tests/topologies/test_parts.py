@@ -184,3 +184,38 @@ def test_default_cable_refused():
 def test_part_is_a_face_of_the_catalogue():
     assert part("qm9700") is catalogue()["qm9700"]
     assert isinstance(part("qm9700"), Part)
+
+
+def test_one_value_of_a_known_part_may_change(written):
+    own, text = catalogue()["1600g-dr8"], '[[part]]\nname = "1600g-dr8"\nprice_usd = 1200\nsource = "our quotation"\n'
+    changed = catalogue(written(text))["1600g-dr8"]
+    assert (changed.price_usd, changed.power_typical_w, changed.source) == (1200, own.power_typical_w, own.source)
+    assert "price_usd" in own.estimates and "price_usd" not in changed.estimates
+    assert changed.sources["price_usd"] == "our quotation" and changed.sources["reach_m"] == own.sources["reach_m"]
+    assert "price_usd" not in changed.ranges and changed.ranges["power_typical_w"] == own.ranges["power_typical_w"]
+
+
+def test_a_change_without_a_source_names_its_file(written):
+    changed = catalogue(written('[[part]]\nname = "qm9700"\nlatency_ns = 150\n', "ours.toml"))["qm9700"]
+    assert "ours.toml" in changed.sources["latency_ns"]
+
+
+def test_a_range_and_an_estimate_of_ones_own(written):
+    text = '[[part]]\nname = "qm9700"\nprice_usd_low = 30000\nprice_usd_high = 40000\nlatency_ns = 1\n'
+    changed = catalogue(written(text + '[part.estimates]\nlatency_ns = "a guess"\n'))["qm9700"]
+    assert changed.ranges["price_usd"] == (30000, 40000) and "reseller" in changed.sources["price_usd"]
+    assert changed.estimates["latency_ns"] == "a guess"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('kind = "nic"\n', "is of kind switch in the catalogue, not nic"),
+        ("prize_usd = 3\n", "did you mean 'price_usd'"),
+        ("price_usd_low = 99999999\n", "lies outside its range"), ("price_usd = -1\n", "is negative"),
+        ('price_usd = "3"\n', "is not a finite number"),
+    ],
+)  # fmt: skip
+def test_a_bad_change_is_refused(text, said, written):
+    with pytest.raises(ConfigError, match=said):
+        catalogue(written('[[part]]\nname = "qm9700"\n' + text))

@@ -185,7 +185,7 @@ def test_files(written):
 def test_a_file_may_start_from_a_ready_made_system(written):
     built = build(written('family = "nvl72"\n[parameters]\nlength_m = 0.5\n'))
     assert built.links == 1296 and built.parameters["length_m"] == 0.5
-    assert built.notes == build("nvl72").notes
+    assert built.notes == build("nvl72:length_m=2").notes
 
 
 @pytest.mark.parametrize(

@@ -169,8 +169,12 @@ def _notes(found: Sequence[Adapter], left_out: int, mixed: int) -> tuple[str, ..
         f"cable lengths and modules are not in the file: {ASSUMED_LENGTH_M:g} m of fibre between pluggable "
         "optics is assumed for every link"
     )
+    hosts = Counter(a.description.split(" ")[0] for a in found if a.role == "compute" and a.named)
+    most = max(hosts.values(), default=0)
+    named = f"{hosts.total()} compute adapters name their host: {len(hosts)} hosts with at most {most} of them each"
     notes.append(
-        "the file does not say which adapters share a server, nor how many accelerators, of what model, "
-        "stand behind them: each compute adapter is one generic accelerator, without links inside the server"
+        f"{named if hosts else 'no compute adapter names its host'}; the file does not say how many accelerators, of "
+        "what model, stand behind them: each compute adapter is one generic accelerator, without links inside the "
+        "server"
     )
     return tuple(notes)
