@@ -14,7 +14,7 @@ from topologies.errors import ConfigError, TopologyError
 from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
 from topologies.parts import Accelerator, Catalogue, CircuitSwitch
-from topologies.rack import add_domain, chip_blocks
+from topologies.rack import add_domain
 
 
 def rail(
