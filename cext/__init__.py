@@ -3,7 +3,7 @@
 from cext._columns import PathFlow, PathSet
 from cext._concurrent import tree_concurrent
 from cext._cuts import cut_ratio, max_flow, min_connectivity
-from cext._dor import dor_loads, dor_uniform_loads
+from cext._dor import dor_dense_loads, dor_loads, dor_turn_loads, dor_uniform_loads
 from cext._fluid import first_cycle, fluid
 from cext._kshortest import k_shortest_paths
 from cext._loads import ecmp_loads
@@ -20,7 +20,9 @@ __all__ = [
     "components",
     "cut_ratio",
     "distance_profile",
+    "dor_dense_loads",
     "dor_loads",
+    "dor_turn_loads",
     "dor_uniform_loads",
     "ecmp_loads",
     "first_cycle",

@@ -64,7 +64,9 @@ def symmetry(topology: Topology) -> Symmetry:
     permutations, images = [], []
     for proposed in topology.generators(topology):
         inner = _restricted(proposed, small.place, kept)
-        image = None if inner is None else verify_automorphism(small.indptr, small.heads, *colours, inner)
+        if inner is None:
+            continue
+        image = verify_automorphism(small.indptr, small.heads, *colours, inner)
         if image is not None:
             permutations.append(inner)
             images.append(image)
@@ -119,7 +121,8 @@ def _restricted(
     proposed: NDArray[np.int32], place: NDArray[np.int32], kept: NDArray[np.int64]
 ) -> NDArray[np.int32] | None:
     """What a permutation of a topology's nodes does to those that are not folded; None if it mixes the two."""
-    if proposed.shape != place.shape or proposed.min() < 0 or proposed.max() >= len(place):
+    fits = proposed.shape == place.shape and proposed.dtype.kind == "i"
+    if not fits or proposed.min() < 0 or proposed.max() >= len(place):
         return None
     inner = place[proposed[kept]]
     return None if inner.min(initial=0) < 0 else inner

@@ -62,9 +62,9 @@ def tier_blocks(
     for pod, span in enumerate(spans):
         classes.setdefault(tuple(shapes[u] for u in span), []).append(pod)
 
-    def every(part: Callable[[Tiers], Any]) -> Any:
+    def every(part: Callable[..., list[str]], shape: tuple[int, ...], *given: Any) -> Any:
         """A part of each copy, nested as the copies are."""
-        return np.array([part(copy) for copy in grid.flat], dtype=object).reshape(*grid.shape, -1)
+        return np.array([part(copy, *given) for copy in grid.flat], dtype=object).reshape(*grid.shape, *shape)
 
     blocks = []
     for c, (signature, pods) in enumerate(classes.items()):
@@ -73,19 +73,24 @@ def tier_blocks(
             places = [place for place, other in enumerate(signature) if other == shape]
             units = [[spans[pod][place] for place in places] for pod in pods]
             size = (len(units), len(places), unit)
-            leaves = every(lambda copy, units=units: _leaves(copy, units, unit))
-            blocks.append(Block(leaves.reshape(*grid.shape, *size), (*axes, *names, along)))
+            blocks.append(Block(every(_leaves, size, units, unit), (*axes, *names, along)))
             for i, (_, own) in enumerate(shape):
                 blocks.append(Block([[below[u][i].labels for u in row] for row in units], (*names, *own)))
         if nested and grid.flat[0].spines:
             chosen = pods if aligned else range(len(nested))
-            spines = every(lambda copy, chosen=chosen: [s for pod in chosen for s in copy.spines[pod]])
             name = f"pod {c}" if aligned else FIXED
-            blocks.append(Block(spines.reshape(*grid.shape, len(chosen), -1), (*axes, name, "spine")))
+            blocks.append(Block(every(_spines, (len(chosen), -1), chosen), (*axes, name, "spine")))
     if grid.size and grid.flat[0].cores:
-        cores = every(lambda copy: [core for group in copy.cores for core in group])
-        blocks.append(Block(cores.reshape(*grid.shape, len(grid.flat[0].cores), -1), (*axes, "spine", "core")))
+        blocks.append(Block(every(_cores, (len(grid.flat[0].cores), -1)), (*axes, "spine", "core")))
     return blocks
+
+
+def _spines(copy: Tiers, pods: Sequence[int]) -> list[str]:
+    return [spine for pod in pods for spine in copy.spines[pod]]
+
+
+def _cores(copy: Tiers) -> list[str]:
+    return [core for group in copy.cores for core in group]
 
 
 def _leaves(copy: Tiers, units: list[list[int]], unit: int) -> list[str]:

@@ -169,7 +169,8 @@ def grid_generators(topology: Topology, step: int = 1) -> Iterator[NDArray[np.in
         for axis, shift in shifts.items():
             laps = there[:, axis] // sizes[axis]
             there = there + laps[:, None] * np.array(shift)
-        return ((there % sizes) @ strides).astype(np.int32)
+        rank: NDArray[np.int32] = ((there % sizes) @ strides).astype(np.int32)
+        return rank
 
     unit = np.eye(len(sizes), dtype=np.int64)
     axes = [axis for axis, size in enumerate(grid.dims) if size > 1]
