@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cext import grid_routes, shortest_routes
-from fabric.routing import TIES, _grid_arcs, resolve
+from fabric.routing import TIES, resolve
+from fabric.routing.grid import grid_arcs
 from topologies.errors import ConfigError, InfeasibleError, TopologyError, unknown
 from topologies.graph import Topology
 
@@ -187,7 +188,7 @@ def _grid_paths(
 ) -> tuple[Any, Any, Any, Any]:
     csr, grid = topology.csr(), topology.grid
     assert grid is not None
-    arcs, _ = _grid_arcs(topology)
+    arcs, _ = grid_arcs(topology)
     ptr, arc, share, seconds = grid_routes(
         np.array(grid.dims, np.int32), np.array(grid.wrap, np.uint8), np.ascontiguousarray(arcs, np.int32),
         csr.latency + csr.node_latency[csr.heads], source, target, split,

@@ -16,11 +16,8 @@ from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
 from topologies.parts import Accelerator, Catalogue, CircuitSwitch
 from topologies.rack import add_domain
-<<<<<<< HEAD
 
 MESHED = OnlyWith("core", "ocs")
-=======
->>>>>>> 275659c9b5bfe12fd05e2af857641370d179b189
 
 
 def rail(

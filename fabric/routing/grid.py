@@ -32,7 +32,7 @@ def _route_grid(
     topology: Topology, grid: Grid, traffic: Traffic, split: bool, threads: int
 ) -> tuple[NDArray[np.float64], float]:
     dims, wraps = np.array(grid.dims, np.int32), np.array(grid.wrap, np.uint8)
-    arcs, latency = _grid_arcs(topology)
+    arcs, latency = grid_arcs(topology)
     pairs = int(np.diff(traffic.list_ptr)[traffic.entry_list].sum())
     if traffic.is_uniform:
         columns = dor_uniform_loads(dims, wraps, split) * (traffic.list_amount[0] * traffic.entry_scale[0])
@@ -143,7 +143,7 @@ def _slowest_s(grid: Grid, latency: NDArray[np.float64], traffic: Traffic) -> fl
 
 
 @once
-def _grid_arcs(topology: Topology) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def grid_arcs(topology: Topology) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """int64[n, 2k]: the arc that leaves each rank in + and - of each dimension, -1 at the end of a line; the largest
     latency of a hop in each dimension (s)."""
     csr, grid = topology.csr(), topology.grid
