@@ -51,12 +51,13 @@ class PathSet(NamedTuple):
     arcs: NDArray[np.int32]
 
     @classmethod
-    def of(
-        cls, pair_ptr: NDArray[np.int64], path_ptr: NDArray[np.int64], arcs: NDArray[np.int32]
-    ) -> "PathSet":
+    def of(cls, pair_ptr: NDArray[np.int64], path_ptr: NDArray[np.int64], arcs: NDArray[np.int32]) -> "PathSet":
         """The same with contiguous arrays of those types."""
-        offsets = (np.ascontiguousarray(pointers, np.int64) for pointers in (pair_ptr, path_ptr))
-        return cls(*offsets, np.ascontiguousarray(arcs, np.int32))
+        return cls(
+            np.ascontiguousarray(pair_ptr, np.int64),
+            np.ascontiguousarray(path_ptr, np.int64),
+            np.ascontiguousarray(arcs, np.int32),
+        )
 
     @classmethod
     def empty(cls, pairs: int) -> "PathSet":

@@ -1,4 +1,4 @@
-"""Maximum concurrent flow of few pairs, as flow on paths: shifts on an exponential potential, paths as they are needed."""
+"""Maximum concurrent flow of few pairs: flow shifted between paths on an exponential potential, paths when needed."""
 
 import time
 
@@ -6,11 +6,12 @@ import numpy as np
 
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
-from libc.math cimport INFINITY, exp
+from libc.math cimport exp
 
 from cext import _checks
 from cext._columns import PathFlow, PathSet
 
+from cext._lanes cimport LANES, search_lanes
 from cext._types cimport block_start, flag_t, index_t, offset_t, thread_count, value_t
 
 
@@ -18,111 +19,8 @@ FIRST_SHARPNESS = 4.0   # of the potential, in utilisations of the most loaded a
 LAST_SHARPNESS = 10.0
 SWEEPS = 20             # between two searches
 SETTLING = 5            # rounds before weights follow prices
-LEAST_WEIGHT = 1e-7     # of an arc, so that its price may return; the mean is 1
+LEAST_WEIGHT = 0.02     # of an arc, or the gap if that is less, so that its price may return; the mean is 1
 EVEN = 0.2              # times the gap is the share of lengths that is the same on all arcs
-
-
-cdef extern from *:
-    """
-    #include <stdint.h>
-
-    #define LANES 8
-    #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-    #define WIDEST __attribute__((target_clones("avx512f", "avx2", "default")))
-    #else
-    #define WIDEST
-    #endif
-
-    /* Settle the distances of LANES searches at once; only nodes that forward pass anything on. Up and down the nodes
-       in turn, so that a path needs a sweep for each turn of its labels and not for each hop. */
-    WIDEST static void relax(
-        int64_t nodes, const int64_t *indptr, const int32_t *heads, const double *length, const uint8_t *forwards,
-        double *dist, uint8_t *dirty)
-    {
-        int again = 1, down = 0;
-        while (again) {
-            again = 0;
-            for (int64_t step = 0; step < nodes; step++) {
-                int64_t u = down ? nodes - 1 - step : step;
-                if (!dirty[u])
-                    continue;
-                dirty[u] = 0;
-                if (!forwards[u])
-                    continue;
-                double here[LANES];
-                for (int i = 0; i < LANES; i++)
-                    here[i] = dist[u * LANES + i];
-                for (int64_t a = indptr[u]; a < indptr[u + 1]; a++) {
-                    double *there = dist + (int64_t) heads[a] * LANES;
-                    int64_t nearer = 0;
-                    for (int i = 0; i < LANES; i++) {
-                        double by = here[i] + length[a];
-                        nearer |= -(int64_t) (by < there[i]);
-                        there[i] = by < there[i] ? by : there[i];
-                    }
-                    if (nearer) {
-                        dirty[heads[a]] = 1;
-                        again |= down ? heads[a] > u : heads[a] < u;
-                    }
-                }
-            }
-            down = !down;
-        }
-    }
-    """
-    enum:
-        LANES
-    void relax(
-        offset_t nodes, const offset_t *indptr, const index_t *heads, const value_t *length, const flag_t *forwards,
-        value_t *dist, flag_t *dirty,
-    ) noexcept nogil
-
-
-cdef index_t _trace(index_t source, index_t target, index_t lane, const offset_t[::1] indptr,
-                    const index_t[::1] heads, const index_t[::1] twin, const flag_t[::1] forwards,
-                    const value_t[::1] length, const value_t[:, ::1] dist, index_t[::1] path) noexcept nogil:
-    """Write the arcs of a shortest path, last arc first; return how many, -1 if they do not fit."""
-    cdef index_t v = target, u, hops = 0
-    cdef offset_t a
-    while v != source:
-        if hops == path.shape[0]:
-            return -1
-        for a in range(indptr[v], indptr[v + 1]):
-            u = heads[a]
-            if (forwards[u] or u == source) and dist[u, lane] + length[twin[a]] == dist[v, lane]:
-                path[hops] = twin[a]
-                hops += 1
-                v = u
-                break
-        else:
-            return -1
-    return hops
-
-
-cdef void _search(offset_t first, offset_t last, const index_t[::1] sources, const offset_t[::1] source_ptr,
-                  const offset_t[::1] members, const index_t[::1] target, const offset_t[::1] indptr,
-                  const index_t[::1] heads, const index_t[::1] twin, const flag_t[::1] forwards,
-                  const value_t[::1] length, const value_t[::1] beat, value_t[:, ::1] dist, flag_t[::1] dirty,
-                  value_t[::1] nearest, index_t[:, ::1] found, index_t[::1] found_hops) noexcept nogil:
-    """Distances of all pairs of up to LANES sources, and the path of each pair that is shorter than beat."""
-    cdef offset_t V = indptr.shape[0] - 1, a, j, i
-    cdef index_t lane, s
-    dist[:, :] = INFINITY
-    for lane in range(last - first):
-        s = sources[first + lane]
-        dist[s, lane] = 0
-        for a in range(indptr[s], indptr[s + 1]):
-            dist[heads[a], lane] = min(dist[heads[a], lane], length[a])
-            dirty[heads[a]] = 1
-    relax(V, &indptr[0], &heads[0], &length[0], &forwards[0], &dist[0, 0], &dirty[0])
-    for lane in range(last - first):
-        s = sources[first + lane]
-        for j in range(source_ptr[first + lane], source_ptr[first + lane + 1]):
-            i = members[j]
-            nearest[i] = dist[target[i], lane]
-            found_hops[i] = 0
-            if nearest[i] < beat[i]:
-                found_hops[i] = _trace(s, target[i], lane, indptr, heads, twin, forwards, length, dist, found[i])
 
 
 cdef value_t _cost(offset_t p, const offset_t[::1] path_ptr, const index_t[::1] arcs,
@@ -136,7 +34,8 @@ cdef value_t _cost(offset_t p, const offset_t[::1] path_ptr, const index_t[::1] 
 
 
 cdef void _move(offset_t p, value_t by, value_t sharpness, const offset_t[::1] path_ptr, const index_t[::1] arcs,
-                const value_t[::1] slowness, const flag_t[::1] shared, value_t[::1] load, value_t[::1] price) noexcept nogil:
+                const value_t[::1] slowness, const flag_t[::1] shared, value_t[::1] load,
+                value_t[::1] price) noexcept nogil:
     """Add to the flow of a path, but not where it runs with the other one."""
     cdef offset_t j
     cdef index_t e
@@ -252,7 +151,7 @@ cdef class _Solver:
         sources, start = np.unique(source[members], return_index=True)
         self.members, self.sources = members, sources
         self.source_ptr = np.append(start, len(source)).astype(np.int64)
-        group = max(8, min(256, 2**22 // (len(heads) + 1)))  # searches that share a parallel region: a fraction of a second
+        group = max(8, min(256, 2**22 // (len(heads) + 1)))  # that share a parallel region
         group = min(group, (len(sources) + LANES - 1) // LANES)
         self.dist = np.empty((group, len(indptr) - 1, LANES))
         self.dirty = np.zeros((group, len(indptr) - 1), np.uint8)
@@ -273,9 +172,9 @@ cdef class _Solver:
         for start in range(0, sources, group * LANES):
             searches = min(group, (sources - start + LANES - 1) // LANES)
             for b in prange(searches, nogil=True, schedule="dynamic", chunksize=1, num_threads=team):
-                _search(start + b * LANES, min(start + (b + 1) * LANES, sources), self.sources, self.source_ptr,
-                        self.members, self.target, self.indptr, self.heads, self.twin, self.forwards, length, beat,
-                        self.dist[b], self.dirty[b], nearest, found, found_hops)
+                search_lanes(start + b * LANES, min(start + (b + 1) * LANES, sources), self.sources, self.source_ptr,
+                             self.members, self.target, self.indptr, self.heads, self.twin, self.forwards, length,
+                             beat, self.dist[b], self.dirty[b], nearest, found, found_hops)
             PyErr_CheckSignals()
         if (self.found_hops < 0).any():                 # longer than any before: make room and search again
             if self.found.shape[1] > self.dist.shape[1]:
@@ -301,8 +200,8 @@ cdef class _Solver:
         cdef const index_t[::1] arcs = paths.arcs
         cdef value_t[::1] cost = np.empty(limit.shape[0])
         cdef offset_t pairs = pair_ptr.shape[0] - 1, pieces = arcs.shape[0] // 2**22 + 1, piece
-        cdef int sweep
-        for sweep in range(sweeps):
+        cdef int _
+        for _ in range(sweeps):
             for piece in range(pieces):
                 with nogil:
                     _sweep(block_start(piece, pieces, pairs), block_start(piece + 1, pieces, pairs), sharpness,
@@ -390,7 +289,7 @@ def path_concurrent(
         price = weight * np.exp(sharpness * (use / top - 1))
         price /= price.sum()
         if rounds >= SETTLING:
-            weight = np.maximum(price, LEAST_WEIGHT / A)
+            weight = np.maximum(price, min(LEAST_WEIGHT, best.gap) / A)
         sharpness = min(LAST_SHARPNESS, sharpness * 1.2)
         even = EVEN * best.gap                          # shortest paths would wander over links that are almost free
         length = (1 - even) * price * slow + even / wide.sum()

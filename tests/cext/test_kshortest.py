@@ -1,7 +1,7 @@
 """K shortest paths against NetworkX."""
 
 import doctest
-from itertools import islice
+from itertools import islice, pairwise
 
 import networkx as nx
 import numpy as np
@@ -30,7 +30,7 @@ def routes(network, source, found):
         paths = [arcs[path_ptr[p] : path_ptr[p + 1]] for p in range(pair_ptr[i], pair_ptr[i + 1])]
         every.append([(s, *network.indices[path].tolist()) for path in paths])
         for nodes, path in zip(every[-1], paths, strict=True):
-            assert [network.arc[step] for step in zip(nodes[:-1], nodes[1:], strict=True)] == path.tolist()
+            assert [network.arc[step] for step in pairwise(nodes)] == path.tolist()
     return every
 
 
@@ -79,7 +79,8 @@ def test_all_paths_of_a_full_mesh(compiled):
 
 def test_long_paths_and_many_of_them_make_room(compiled):
     graph = nx.ladder_graph(300)
-    pair_ptr, path_ptr, _ = k_shortest_paths(*arrays(compiled(graph)), np.array([0], np.int32), np.array([299], np.int32), 60)
+    ends = np.array([0], np.int32), np.array([299], np.int32)
+    pair_ptr, path_ptr, _ = k_shortest_paths(*arrays(compiled(graph)), *ends, 60)
     assert pair_ptr.tolist() == [0, 60] and np.diff(path_ptr).tolist() == [299] + [301] * 59
 
 
