@@ -23,9 +23,10 @@ class Bound:
     """What nothing can beat: `per_byte_s` is the least time of a byte of the collective's size, `latency_s` that of a
     smallest message.
 
-    The best time lies between `per_byte_s` and `per_byte_s / (1 - gap)` (gap 1: no schedule is known); `attained` says that a schedule is proven to
-    reach it. `why` names what binds; `cut` is uint8[V], 1 on one side of the cut that proves it, or None where lengths
-    of paths do. `relays` says that accelerators pass on what the data path would not let cross them.
+    The best time lies between `per_byte_s` and `per_byte_s / (1 - gap)` (gap 1: no schedule is known); `attained` says
+    that a schedule is proven to reach it. `why` names what binds; `cut` is uint8[V], 1 on one side of the cut that
+    proves it, or None where lengths of paths do. `relays` says that accelerators pass on what the data path would not
+    let cross them.
     """
 
     collective: str
@@ -48,16 +49,17 @@ def collective_bound(
 ) -> Bound:
     """The least time of a collective on a topology, whatever the algorithm and the routing; rank 0 is the root.
 
-    Exact for broadcast, reduce, all-gather and reduce-scatter: the narrowest cut (Edmonds 1973; Zhao et al., ForestColl,
-    arXiv:2402.06787). An interval for all-reduce, closed where proven optimal. For all-to-all, send-recv and permutation
-    a concurrent flow to within `gap`. Accelerators may relay in all of them. `in_network` says whether switches may
-    reduce; by default those whose part does. Unit of `per_byte_s`: seconds per byte of size (nccl-tests convention).
+    Exact for broadcast, reduce, all-gather and reduce-scatter: the narrowest cut (Edmonds 1973; Zhao et al.,
+    ForestColl, arXiv:2402.06787). An interval for all-reduce, closed where proven optimal. For all-to-all, send-recv
+    and permutation a concurrent flow to within `gap`. Accelerators may relay in all of them. `in_network` says whether
+    switches may reduce; by default those whose part does. Unit of `per_byte_s`: seconds per byte of size (nccl-tests
+    convention).
 
     >>> from fabric.collectives import collective
     >>> from topologies.registry import build
     >>> b = collective_bound(build("ring:n=8,rate_gbps=400"), collective("all-gather", 8))
     >>> b.time_s(8e9), b.attained, b.why
-    (0.07, True, "accelerator 7's own 2 links, 100 GB/s each way")
+    (0.07, True, "accelerator 0's own 2 links, 100 GB/s each way")
     """
     if not 0 < gap < 1:
         raise ConfigError(f"gap = {gap} is not a share between 0 and 1, such as 0.01")

@@ -15,8 +15,8 @@ DENOMINATOR = 10**6  # rates and duties are read as fractions up to this
 def whole_capacity(topology: Topology) -> tuple[NDArray[np.int64], Fraction]:
     """Capacity of every arc as a whole number, int64[A], and the unit in bytes/s.
 
-    Rates that are fractions of Gb/s with denominators up to 10^6 are exact. Others are rounded up by at most a part in
-    10^9 of the widest link, which can only lower a bound on time.
+    Rates are read as fractions of Gb/s with denominators up to 10^6, to within 1e-12. Where these have no common unit
+    that fits, they are rounded up by at most a part in 10^9 of the widest link, which can only lower a bound on time.
 
     >>> from topologies.registry import build
     >>> whole, unit = whole_capacity(build("ring:n=3,rate_gbps=12.5")); whole.tolist(), unit * 8 / 10**9

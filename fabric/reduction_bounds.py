@@ -39,12 +39,12 @@ def all_reduce_interval(
     """The least time per byte of an all-reduce, and how far above it the best known schedule is.
 
     Below: (a) a byte must cross every cut both ways; (b) where k disjoint groups hold all ranks and all that reduces,
-    every byte enters groups 2 (k-1) times: up to the moment when some group first knows all, k-1 messages lead there in a
-    tree, and after it each other group gets one more. So T >= 2 (k-1) S / (capacity into the groups). This extends
+    every byte enters groups 2 (k-1) times: up to the moment when some group first knows all, k-1 messages lead there
+    in a tree, and after it each other group gets one more. So T >= 2 (k-1) S / (capacity into the groups). This extends
     Patarasu and Yuan (JPDC 2009), where groups are single ranks, to any graph.
-    Above: reduce-scatter and all-gather at the narrowest cut, 2 S / (n x*); reduce and broadcast; trees through reducing
-    switches. Both meet where the sets at the narrowest cut tile the ranks, as they do wherever a symmetry moves any rank
-    to any other: two smallest tight sets that share a rank would leave a smaller one (uncrossing).
+    Above: reduce-scatter and all-gather at the narrowest cut, 2 S / (n x*); reduce and broadcast; trees through
+    reducing switches. Both meet where the sets at the narrowest cut tile the ranks, as they do wherever a symmetry
+    moves any rank to any other: two smallest tight sets that share a rank would leave a smaller one (uncrossing).
 
     ratio, root (bytes/s) and their sets are those of the all-gather and of the broadcast from rank 0.
     """
