@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from fabric.algorithms import ALGORITHMS, OVERLAPS
+from fabric.algorithms import ALGORITHMS, parse_overlap
 from fabric.collectives import COLLECTIVES
 from fabric.routing import ROUTINGS, TIES
-from fabric.simulation import check_fidelity
+from fabric.timing import FIDELITIES
 from fabric.transport import resolve_transport
 from topologies.errors import ConfigError, unknown
 from topologies.units import parse_size_bytes
@@ -33,10 +33,11 @@ def check_choices(
     parse_size_bytes(size)
     _check("algorithm", algorithm, ["auto", *ALGORITHMS])
     _check("routing", routing.partition(":")[0], [name.partition(":")[0] for name in ROUTINGS])
-    _check("overlap", overlap, ["auto", *OVERLAPS])
+    if overlap != "auto":
+        parse_overlap(overlap)
     _check("tie", tie, TIES)
     resolve_transport(transport)
-    check_fidelity(fidelity)
+    _check("fidelity", fidelity, FIDELITIES)
 
 
 def _check(what: str, name: str, known: Iterable[str]) -> None:

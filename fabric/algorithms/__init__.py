@@ -5,7 +5,7 @@ from fabric.algorithms.direct import direct
 from fabric.algorithms.hierarchical import hierarchical
 from fabric.algorithms.pxn import pxn
 from fabric.algorithms.ring import ring
-from fabric.algorithms.schedule import OVERLAPS, Algorithm, NotApplicable, Schedule, Step
+from fabric.algorithms.schedule import OVERLAPS, Algorithm, NotApplicable, Schedule, Step, parse_overlap
 
 ALGORITHMS: dict[str, Algorithm] = {
     "direct": direct,
@@ -15,4 +15,4 @@ ALGORITHMS: dict[str, Algorithm] = {
     "ring": ring,
 }
 
-__all__ = ["ALGORITHMS", "OVERLAPS", "Algorithm", "NotApplicable", "Schedule", "Step"]
+__all__ = ["ALGORITHMS", "OVERLAPS", "Algorithm", "NotApplicable", "Schedule", "Step", "parse_overlap"]

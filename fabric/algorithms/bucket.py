@@ -34,14 +34,14 @@ def _stage(grid: Grid, axes: list[int], stage: int, name: str) -> Step:
     for copy in range(len(axes)):
         order = axes[copy:] + axes[:copy]
         held = 1 / len(axes) / np.prod([grid.dims[i] for i in order[:stage]], dtype=float)
-        copies.append(_along(grid, order[stage], held, name))
+        copies.append(_along(grid, order[stage], held, name, copy))
     rounds = max(grid.dims[axis] - 1 for axis in axes)
     return Step.along(
         Lanes.joined(copies), f"{name}, dimension {stage + 1} of each copy", int(np.prod(grid.dims)), rounds
     )
 
 
-def _along(grid: Grid, axis: int, held: float, name: str) -> Lanes:
+def _along(grid: Grid, axis: int, held: float, name: str, copy: int) -> Lanes:
     """What every rank passes to both neighbours along a dimension in which each line holds `held` bytes per rank.
 
     Ring of a: held (a-1)/a, half each way. Line: a shard goes to every rank, so the link from place p to p+1 carries
@@ -58,7 +58,7 @@ def _along(grid: Grid, axis: int, held: float, name: str) -> Lanes:
         amount = np.full(2 * n, held * (size - 1) / size / 2)
         feed = np.concatenate([left, n + right])
         return Lanes(np.tile(rank, 2), np.concatenate([right, left]), amount, np.full(2 * n, size - 1), feed,
-                     np.ones(2 * n, np.int64))  # fmt: skip
+                     np.ones(2 * n, np.int64), np.full(2 * n, copy))  # fmt: skip
     up, down = place < size - 1, place > 0
     shards = np.concatenate([place[up] + 1, size - place[down]])
     if name == "reduce-scatter":
@@ -70,5 +70,5 @@ def _along(grid: Grid, axis: int, held: float, name: str) -> Lanes:
     lag = np.full(len(shards), 0 if name == "reduce-scatter" else 1)
     return Lanes(
         np.concatenate([rank[up], rank[down]]), np.concatenate([right[up], left[down]]), held * shards / size, shards,
-        feed, lag,
+        feed, lag, np.full(len(shards), copy),
     )  # fmt: skip

@@ -17,7 +17,8 @@ class Lanes:
 
     A message waits for the one before it on its edge and for the one that feeds it: that of `lag` rounds before on edge
     feed[e]; -1 where the source has what it sends from the start. Shards that are passed on have lag 1, sums and chains
-    that wait for the same message have lag 0. All arrays int64[E], amount float64[E].
+    that wait for the same message have lag 0. `copy` numbers the copies of an algorithm that go through its steps
+    side by side, each on its own part of the data. All arrays int64[E], amount float64[E].
     """
 
     source: NDArray[np.int64]
@@ -26,6 +27,7 @@ class Lanes:
     rounds: NDArray[np.int64]
     feed: NDArray[np.int64]
     lag: NDArray[np.int64]
+    copy: NDArray[np.int64]
 
     def traffic(self, n: int) -> Traffic:
         """What all edges carry together, without their order."""
@@ -48,6 +50,7 @@ class Lanes:
             np.concatenate([p.rounds for p in parts]),
             np.concatenate(feeds),
             np.concatenate([p.lag for p in parts]),
+            np.concatenate([p.copy for p in parts]),
         )
 
 
@@ -86,5 +89,5 @@ def _lane(source: Ring, target: Ring, amount: float, rounds: int, feed: NDArray[
     edges = len(source)
     return Lanes(
         source.astype(np.int64), target.astype(np.int64), np.full(edges, amount), np.full(edges, rounds),
-        feed.astype(np.int64), np.full(edges, lag),
+        feed.astype(np.int64), np.full(edges, lag), np.zeros(edges, np.int64),
     )  # fmt: skip

@@ -6,10 +6,24 @@ from dataclasses import dataclass, replace
 from fabric.algorithms.lanes import Lanes
 from fabric.collectives import Collective
 from fabric.traffic import Traffic
-from topologies.errors import InfeasibleError
+from topologies.errors import ConfigError, InfeasibleError
 from topologies.graph import Topology
 
-OVERLAPS = ("pipelined", "phased")
+OVERLAPS = ("pipelined", "phased", "chunked:k")
+
+
+def parse_overlap(overlap: str) -> tuple[str, int]:
+    """The kind of an overlap and its number of chunks, 1 where it has none.
+
+    >>> parse_overlap("chunked:4"), parse_overlap("phased")
+    (('chunked', 4), ('phased', 1))
+    """
+    kind, colon, chunks = overlap.partition(":")
+    if kind == "chunked" and chunks.isascii() and chunks.isdigit() and 1 <= int(chunks[:7]) <= 1_000_000:
+        return kind, int(chunks)
+    if colon or overlap not in OVERLAPS[:2]:
+        raise ConfigError(f"overlap '{overlap}' is not one of auto, {', '.join(OVERLAPS)} (k chunks, at least 1)")
+    return kind, 1
 
 
 class NotApplicable(InfeasibleError):

@@ -19,8 +19,8 @@ def unroll(schedule: Schedule, n: int, size_bytes: float, chunks: int = 1) -> Fl
     """The flows of a schedule over n ranks; of `chunks` equal parts of the data each goes through the steps by itself.
 
     A message waits for the one before it on its edge (the last of the chunk before for a first one), for the message
-    that feeds it, and in later steps until its sender has all of its chunk from the step before: a join, which is a
-    flow of no bytes from a rank to itself. InfeasibleError above 30 million flows.
+    that feeds it, and in later steps until its sender has all of its chunk (of its copy, where there are several) from
+    the step before: a join, which is a flow of no bytes from a rank to itself. InfeasibleError above 30 million flows.
 
     >>> from fabric.algorithms import ALGORITHMS
     >>> from fabric.collectives import collective
@@ -36,13 +36,15 @@ def unroll(schedule: Schedule, n: int, size_bytes: float, chunks: int = 1) -> Fl
             "use --fidelity steady"
         )
     lanes = [_lanes_of(step) for step in schedule.steps]
+    copies = 1 + max(int(edges.copy.max(initial=0)) for edges in lanes)
     blocks: list[_Block] = []
     for chunk in range(chunks):
         for index, edges in enumerate(lanes):
             above = blocks[-1] if index else None
             before = blocks[-len(lanes)] if chunk else None
             start = 0 if not blocks else blocks[-1].stop
-            blocks.append(_block(edges, n, size_bytes / chunks, start, above, before, last=index == len(lanes) - 1))
+            joins = 0 if index == len(lanes) - 1 else n * copies
+            blocks.append(_block(edges, n, joins, size_bytes / chunks, start, above, before))
     waiting = np.concatenate([block.waiting for block in blocks])
     feeding = np.concatenate([block.feeding for block in blocks])
     order = np.argsort(waiting, kind="stable")
@@ -62,10 +64,10 @@ def unroll(schedule: Schedule, n: int, size_bytes: float, chunks: int = 1) -> Fl
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Block:
-    """One step of one chunk: its messages by edge and round, then a join for every rank unless the step is the last.
+    """One step of one chunk: its messages by edge and round, then a join for every copy and rank, in the last step none.
 
-    first[e] and last[e] are the flows of edge e's first and last message, join that of rank 0; waiting[i] waits for
-    feeding[i].
+    first[e] and last[e] are the flows of edge e's first and last message, join that of copy 0 and rank 0; waiting[i]
+    waits for feeding[i].
     """
 
     source: Column
@@ -92,11 +94,17 @@ def _lanes_of(step: Step) -> Lanes:
         return step.lanes
     source, target, amount = step.traffic.as_pairs()
     one = np.ones(len(source), np.int64)
-    return Lanes(source.astype(np.int64), target.astype(np.int64), amount, one, -one, one)
+    return Lanes(source.astype(np.int64), target.astype(np.int64), amount, one, -one, one, 0 * one)
 
 
 def _block(
-    edges: Lanes, n: int, size_bytes: float, start: int, above: _Block | None, before: _Block | None, *, last: bool
+    edges: Lanes,
+    n: int,
+    joins: int,
+    size_bytes: float,
+    start: int,
+    above: _Block | None,
+    before: _Block | None,
 ) -> _Block:
     first = start + np.cumsum(edges.rounds) - edges.rounds
     final = first + edges.rounds - 1
@@ -109,23 +117,23 @@ def _block(
         (flow[mask := (edges.feed[edge] >= 0) & (fed >= 0)], (first[edges.feed[edge]] + fed)[mask]),
     ]
     if above is not None:
-        waits.append((first, above.join + edges.source))
+        waits.append((first, above.join + edges.copy * n + edges.source))
     if before is not None:
         waits.append((first, before.last))
     join = start + len(edge)
-    ranks = np.arange(0 if last else n)
-    if not last:
-        waits.append((join + edges.target, final))
+    own = np.arange(joins)
+    if joins:
+        waits.append((join + edges.copy * n + edges.target, final))
         if above is not None:
-            waits.append((join + ranks, above.join + ranks))
+            waits.append((join + own, above.join + own))
     return _Block(
-        source=np.concatenate([edges.source[edge], ranks]),
-        target=np.concatenate([edges.target[edge], ranks]),
-        bytes=np.concatenate([(edges.amount * size_bytes / edges.rounds)[edge], np.zeros(len(ranks))]),
+        source=np.concatenate([edges.source[edge], own % n]),
+        target=np.concatenate([edges.target[edge], own % n]),
+        bytes=np.concatenate([(edges.amount * size_bytes / edges.rounds)[edge], np.zeros(len(own))]),
         first=first,
         last=final,
         join=join,
-        stop=join + len(ranks),
+        stop=join + len(own),
         waiting=np.concatenate([w for w, _ in waits]),
         feeding=np.concatenate([f for _, f in waits]),
     )

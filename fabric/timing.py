@@ -1,0 +1,192 @@
+"""How long a collective takes: by an algorithm's loads (steady), flow by flow (fluid), or at best (bound)."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabric.algorithms import ALGORITHMS, NotApplicable, Schedule, parse_overlap
+from fabric.algorithms.unrolling import unroll
+from fabric.bounds import Bound, collective_bound
+from fabric.collectives import Collective
+from fabric.fluid import fluid_completion
+from fabric.paths import ROUTINGS as FLUID_ROUTINGS
+from fabric.routing import ANY, Loads, RoutingOptions, resolve, route
+from topologies.errors import ConfigError, InfeasibleError, unknown
+from topologies.graph import Topology
+
+FIDELITIES = ("bound", "steady", "fluid")
+CHUNKS = 8  # of a pipeline that fluid simulates, where none are given
+SPREADING = ("adaptive", "ugal", "minimal")  # routings that fluid takes for an even split over next hops
+
+
+@dataclass(frozen=True, slots=True)
+class Assumptions:
+    """What an answer takes for granted besides the topology, the collective and its size."""
+
+    algorithm: str = "auto"
+    routing: str = "auto"
+    overlap: str = "auto"
+    transport: str = "auto"
+    fidelity: str = "steady"
+    options: RoutingOptions = ANY
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """A schedule routed on a topology: everything but the size. `per_byte_s` is the bandwidth term of one byte."""
+
+    topology: Topology
+    collective: Collective
+    schedule: Schedule
+    routing: str
+    options: RoutingOptions
+    loads: tuple[Loads, ...]
+    per_byte_s: float
+    latency_s: float
+    binding_arc: int
+
+    def time_s(self, size_bytes: float) -> float:
+        """Latency chain plus bandwidth term."""
+        return self.latency_s + self.per_byte_s * size_bytes
+
+    @property
+    def arcs(self) -> NDArray[np.float64]:
+        """float64[A]: bytes on every arc per byte of size, all steps together, as if all its links were as full as its
+        fullest."""
+        total: NDArray[np.float64] = np.sum([load.binding for load in self.loads], axis=0)
+        return total
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """One collective's time and how it came about; `said` are the approximations behind it."""
+
+    time_s: float
+    latency_s: float
+    algorithm: str
+    overlap: str
+    routing: str
+    bottleneck: dict[str, Any] | None
+    best_known_s: float
+    relays: str | None = None
+    said: list[str] = field(default_factory=list)
+
+
+def choose(topology: Topology, pattern: Collective, size_bytes: float, given: Assumptions) -> Plan:
+    """The named algorithm routed, or with `auto` the fastest of those that apply at this size."""
+    if given.algorithm != "auto" and given.algorithm not in ALGORITHMS:
+        raise ConfigError(unknown("algorithm", given.algorithm, ["auto", *ALGORITHMS]))
+    if given.overlap != "auto":
+        parse_overlap(given.overlap)
+    routing = resolve(topology, given.routing)
+    plans, reasons = [], []
+    for name in ALGORITHMS if given.algorithm == "auto" else [given.algorithm]:
+        try:
+            schedule = ALGORITHMS[name](topology, pattern)
+            if given.overlap != "auto":
+                schedule = schedule.overlapped(given.overlap)
+            plans.append(_plan(topology, pattern, schedule, routing, given.options))
+        except InfeasibleError as reason:
+            if given.algorithm != "auto":
+                raise
+            reasons.append(reason)
+    if not plans:
+        told = next((r for r in reasons if not isinstance(r, NotApplicable)), reasons[0])
+        raise InfeasibleError(str(told))
+    return min(plans, key=lambda plan: plan.time_s(size_bytes))
+
+
+def _plan(
+    topology: Topology, pattern: Collective, schedule: Schedule, routing: str, options: RoutingOptions
+) -> Plan:
+    loads = tuple(route(topology, step.traffic, routing, options) for step in schedule.steps)
+    per_byte, shares = _bandwidth(schedule.overlap, loads, topology.csr().capacity)
+    binding = int(np.argmax(shares >= shares.max() * (1 - 1e-9)))  # the first of those that are equal but for rounding
+    latency = sum(
+        step.rounds * (load.mean_latency_s if step.chain else load.latency_s)
+        for step, load in zip(schedule.steps, loads, strict=True)
+    )
+    return Plan(topology, pattern, schedule, routing, options, loads, per_byte, latency, binding)
+
+
+def _bandwidth(
+    overlap: str, loads: tuple[Loads, ...], capacity: NDArray[np.float64]
+) -> tuple[float, NDArray[np.float64]]:
+    """Seconds of a byte and the shares of them that each arc is busy: steps at once where pipelined, one after the
+    other where phased; of k chunks the first fills and the last drains phase by phase while the rest overlap."""
+    kind, chunks = parse_overlap(overlap)
+    per_step = [load.binding / capacity for load in loads]
+    phased = float(sum(share.max() for share in per_step))
+    if kind == "phased":
+        return phased, max(per_step, key=lambda share: float(share.max()))
+    shares = np.sum(per_step, axis=0)
+    pipelined = float(shares.max())
+    return (pipelined if kind == "pipelined" else phased / chunks + pipelined * (1 - 1 / chunks)), shares
+
+
+def steady(plan: Plan, size_bytes: float) -> Outcome:
+    """From the loads of the algorithm's steps and its chain of latencies."""
+    time_s = plan.time_s(size_bytes)
+    gap = max(load.gap for load in plan.loads)
+    said = [f"routing {plan.routing} lies within {gap:.2g} of its best split"] if gap > 0 else []
+    return Outcome(
+        time_s, plan.latency_s, plan.schedule.algorithm, plan.schedule.overlap, plan.routing,
+        _bottleneck(plan.topology, plan.binding_arc, plan.arcs[plan.binding_arc] * size_bytes, time_s),
+        plan.per_byte_s * size_bytes, plan.schedule.relays, said,
+    )  # fmt: skip
+
+
+def fluid(plan: Plan, size_bytes: float) -> Outcome:
+    """Every message of the schedule simulated under max-min fair shares of the links.
+
+    A pipelined schedule of several steps goes through them in chunks, 8 where its overlap names no number.
+    """
+    routing, said = _fluid_routing(plan.routing)
+    kind, chunks = parse_overlap(plan.schedule.overlap)
+    lanes = [step.lanes for step in plan.schedule.steps]
+    passes_on = any(lane is not None and (lane.lag == 0).any() for lane in lanes)
+    if kind == "pipelined" and (len(lanes) > 1 or passes_on):
+        kind, chunks = "chunked", CHUNKS
+        said.append(f"fluid pipelines in {CHUNKS} chunks; --overlap chunked:k takes k")
+    flows = unroll(plan.schedule, plan.collective.n, size_bytes, chunks)
+    found = fluid_completion(plan.topology, flows, routing=routing, tie=plan.options.tie, seed=plan.options.seed)
+    csr = plan.topology.csr()
+    busiest = int(np.argmax(found.link_bytes / csr.capacity))
+    return Outcome(
+        found.makespan, plan.latency_s, plan.schedule.algorithm, f"chunked:{chunks}" if kind == "chunked" else kind,
+        routing, _bottleneck(plan.topology, busiest, float(found.link_bytes[busiest]), found.makespan),
+        plan.per_byte_s * size_bytes, plan.schedule.relays, said,
+    )  # fmt: skip
+
+
+def _fluid_routing(routing: str) -> tuple[str, list[str]]:
+    if routing in FLUID_ROUTINGS:
+        return routing, []
+    if routing in SPREADING:
+        return "ecmp", [f"fluid takes an even split over next hops for {routing} routing"]
+    raise InfeasibleError(f"fluid has no paths for routing '{routing}'; give --routing {', '.join(FLUID_ROUTINGS[1:])}")
+
+
+def best(topology: Topology, pattern: Collective, size_bytes: float, options: RoutingOptions) -> tuple[Outcome, Bound]:
+    """What no algorithm and no routing can beat, with the solver's certificate."""
+    bound = collective_bound(topology, pattern, gap=options.gap, threads=options.threads)
+    time_s = bound.time_s(size_bytes)
+    said = ["the bound lets accelerators relay"] if bound.relays else []
+    said += ["the bound lets switches reduce"] if bound.in_network else []
+    outcome = Outcome(
+        time_s, bound.latency_s, "any", "any", "optimal", {"cut": bound.why, "utilisation": 1.0},
+        bound.per_byte_s * size_bytes / (1 - bound.gap) if bound.gap < 1 else np.inf, None, said,
+    )  # fmt: skip
+    return outcome, bound
+
+
+def _bottleneck(topology: Topology, arc: int, carried_bytes: float, time_s: float) -> dict[str, Any]:
+    """The fullest arc: its ends, medium, and the share of the time that it is busy."""
+    csr = topology.csr()
+    nodes: list[Hashable] = topology.nodes
+    a, b = nodes[csr.tails[arc]], nodes[csr.heads[arc]]
+    busy = carried_bytes / csr.capacity[arc] / time_s
+    return {"from": str(a), "to": str(b), "medium": topology.graph.edges[a, b]["medium"], "utilisation": float(busy)}
