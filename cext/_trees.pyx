@@ -456,7 +456,8 @@ def hashed_loads(
             raise ValueError(f"{name} must be whole numbers: flows are not split")
     if np.sum(list_flows) * np.sum(entry_scale) >= 2.0**53:
         raise ValueError("list_flows and entry_scale must make fewer than 2^53 flows")
-    return _loads(indptr, indices, forwards, latency, node_latency, np.ones(indices.shape[0], np.int32), destinations,
+    one = np.ones(indices.shape[0], np.int32)
+    return _loads(indptr, indices, forwards, latency, node_latency, one, destinations,
                   np.zeros(destinations.shape[0], np.int32), sizes, entry_ptr, entry_list, entry_scale, list_ptr,
                   list_source, list_flows, <word_t> (int(seed) % 2**64), True, threads)
 
