@@ -353,8 +353,8 @@ cdef void _run(
                     s = sources[j]
                     for flow in range(<offset_t> amount[s] if hashed else 1):
                         seconds = _walk(s, d, keys[i], mixed(mixed(stream, <word_t> s), <word_t> flow), hashed,
-                                        sizes[i] if hashed else amount[s], indptr, indices, latency, node_latency, divisor,
-                                        dist, via, start, hops, filled, counts, loads)
+                                        sizes[i] if hashed else amount[s], indptr, indices, latency, node_latency,
+                                        divisor, dist, via, start, hops, filled, counts, loads)
                         slowest[0] = max(slowest[0], seconds)
                     amount[s] = 0
             elif count[0]:

@@ -84,7 +84,8 @@ def best_mix(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
             left, right = (over, right) if slope[over] < 0 else (left, over)
     least = float((second + best * slope).max()) * (1 + 1e-12)
     rising = slope > 0
-    return float(np.clip(((least - second[rising]) / slope[rising]).min(initial=1.0), best, 1.0))
+    flat = float(((least - second[rising]) / slope[rising]).min(initial=1.0))
+    return min(flat, 1.0) if flat > best + 1e-9 else best  # no line rises before: as good, and more of the first
 
 
 def _leaving(traffic: Traffic, home: NDArray[np.int32], nodes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
