@@ -12,7 +12,7 @@ from cext._types cimport BLOCKS, block_start, flag_t, index_t, offset_t, thread_
 
 cdef enum:
     SPARSE = 16  # a demand of fewer flows than 1/16 of the nodes is walked flow by flow
-    VISITS = 200_000_000  # arcs that a block may look at before a signal is heard
+    VISITS = 40_000_000  # arcs that a block may look at before a signal is heard
 
 
 cdef index_t _mark(
