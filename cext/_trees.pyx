@@ -12,7 +12,7 @@ from cext._types cimport BLOCKS, block_start, flag_t, index_t, offset_t, thread_
 
 cdef enum:
     SPARSE = 16  # a demand of fewer flows than 1/16 of the nodes is walked flow by flow
-    VISITS = 40_000_000  # arcs that a block may look at before a signal is heard
+    VISITS = 40_000_000  # arcs that a block may look at before a signal is heard, 1/8 where each is drawn for
 
 
 cdef index_t _mark(
@@ -261,7 +261,7 @@ cdef object _loads(
 ):
     """One search for every run of equal destinations, one push (or some walks) for each of its demands."""
     cdef offset_t V = indptr.shape[0] - 1, A = indices.shape[0], D = destinations.shape[0]
-    cdef offset_t blocks = min(<offset_t> BLOCKS, D), per_round = max(1, VISITS // (V + A + 1)), most, begin, b
+    cdef offset_t blocks = min(<offset_t> BLOCKS, D), per_round = max(1, VISITS // (8 if hashed else 1) // (V + A + 1)), most, begin, b
     degree = int(np.diff(indptr).max(initial=0))
     cdef index_t[:, ::1] wanted = np.full((blocks, V), -1, np.int32)
     cdef index_t[:, ::1] dist = np.full((blocks, V), -1, np.int32)
