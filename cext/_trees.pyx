@@ -261,7 +261,8 @@ cdef object _loads(
 ):
     """One search for every run of equal destinations, one push (or some walks) for each of its demands."""
     cdef offset_t V = indptr.shape[0] - 1, A = indices.shape[0], D = destinations.shape[0]
-    cdef offset_t blocks = min(<offset_t> BLOCKS, D), per_round = max(1, VISITS // (8 if hashed else 1) // (V + A + 1)), most, begin, b
+    cdef offset_t blocks = min(<offset_t> BLOCKS, D), most, begin, b
+    cdef offset_t per_round = max(1, VISITS // (8 if hashed else 1) // (V + A + 1))
     degree = int(np.diff(indptr).max(initial=0))
     cdef index_t[:, ::1] wanted = np.full((blocks, V), -1, np.int32)
     cdef index_t[:, ::1] dist = np.full((blocks, V), -1, np.int32)
