@@ -99,7 +99,7 @@ cdef inline void scattered(word_t state, offset_t flows, offset_t links, offset_
     cdef offset_t[64] lows
     cdef offset_t[64] highs
     cdef offset_t[64] held
-    cdef offset_t depth = 1, low, high, middle, left, j
+    cdef offset_t depth = 1, low, high, middle, left, _j
     lows[0], highs[0], held[0] = 0, links, flows
     while depth:
         depth -= 1
@@ -107,7 +107,7 @@ cdef inline void scattered(word_t state, offset_t flows, offset_t links, offset_
         if high - low == 1:
             counts[low] += left
         elif left <= 3 * (high - low):
-            for j in range(left):
+            for _j in range(left):
                 counts[low + <offset_t> (((_word(&state) >> 32) * <word_t> (high - low)) >> 32)] += 1
         else:
             middle = (low + high) // 2

@@ -12,7 +12,7 @@ from cext._types cimport BLOCKS, block_start, flag_t, index_t, offset_t, thread_
 
 cdef enum:
     SPARSE = 16  # a demand of fewer flows than 1/16 of the nodes is walked flow by flow
-    VISITS = 200_000_000  # arcs that a block may look at before a signal is heard
+    VISITS = 40_000_000  # arcs that a block may look at before a signal is heard, 1/8 where each is drawn for
 
 
 cdef index_t _mark(
@@ -261,7 +261,8 @@ cdef object _loads(
 ):
     """One search for every run of equal destinations, one push (or some walks) for each of its demands."""
     cdef offset_t V = indptr.shape[0] - 1, A = indices.shape[0], D = destinations.shape[0]
-    cdef offset_t blocks = min(<offset_t> BLOCKS, D), per_round = max(1, VISITS // (V + A + 1)), most, begin, b
+    cdef offset_t blocks = min(<offset_t> BLOCKS, D), most, begin, b
+    cdef offset_t per_round = max(1, VISITS // (8 if hashed else 1) // (V + A + 1))
     degree = int(np.diff(indptr).max(initial=0))
     cdef index_t[:, ::1] wanted = np.full((blocks, V), -1, np.int32)
     cdef index_t[:, ::1] dist = np.full((blocks, V), -1, np.int32)
@@ -353,8 +354,8 @@ cdef void _run(
                     s = sources[j]
                     for flow in range(<offset_t> amount[s] if hashed else 1):
                         seconds = _walk(s, d, keys[i], mixed(mixed(stream, <word_t> s), <word_t> flow), hashed,
-                                        sizes[i] if hashed else amount[s], indptr, indices, latency, node_latency, divisor,
-                                        dist, via, start, hops, filled, counts, loads)
+                                        sizes[i] if hashed else amount[s], indptr, indices, latency, node_latency,
+                                        divisor, dist, via, start, hops, filled, counts, loads)
                         slowest[0] = max(slowest[0], seconds)
                     amount[s] = 0
             elif count[0]:
@@ -456,7 +457,8 @@ def hashed_loads(
             raise ValueError(f"{name} must be whole numbers: flows are not split")
     if np.sum(list_flows) * np.sum(entry_scale) >= 2.0**53:
         raise ValueError("list_flows and entry_scale must make fewer than 2^53 flows")
-    return _loads(indptr, indices, forwards, latency, node_latency, np.ones(indices.shape[0], np.int32), destinations,
+    one = np.ones(indices.shape[0], np.int32)
+    return _loads(indptr, indices, forwards, latency, node_latency, one, destinations,
                   np.zeros(destinations.shape[0], np.int32), sizes, entry_ptr, entry_list, entry_scale, list_ptr,
                   list_source, list_flows, <word_t> (int(seed) % 2**64), True, threads)
 

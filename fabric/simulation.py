@@ -229,6 +229,6 @@ def _bottleneck(plan: Plan, size_bytes: float, time_s: float) -> dict[str, Any] 
 
 
 def arc_loads(plan: Plan) -> NDArray[np.float64]:
-    """float64[A]: bytes on every arc per byte of size, all steps together, as if its links were all like the fullest."""
+    """float64[A]: bytes on every arc per byte of size, all steps together; all links of an arc as its fullest."""
     total: NDArray[np.float64] = np.sum([load.binding for load in plan.loads], axis=0)
     return total

@@ -1,6 +1,7 @@
 """Expanders: switches joined at random, as a random regular graph or as a lift of a complete graph."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import combinations
 from random import Random
 from typing import Annotated
@@ -41,7 +42,7 @@ def jellyfish(
     """
     if degree >= n:
         raise ConfigError(f"jellyfish: a switch has no {degree} others to join among n = {n}; give degree below n")
-    wire = lambda random: _random_regular(n, degree, random)  # noqa: E731
+    wire = partial(_random_regular, n, degree)
     return _expander("jellyfish", n, degree, p, seed, wire, switch, link, accelerator, nic, parts)
 
 
@@ -69,7 +70,7 @@ def xpander(
     if n % (degree + 1):
         near = max(1, round(n / (degree + 1))) * (degree + 1)
         raise ConfigError(f"xpander: n = {n} is no multiple of degree + 1 = {degree + 1}; give n = {near}")
-    wire = lambda random: _random_lift(n // (degree + 1), degree + 1, random)  # noqa: E731
+    wire = partial(_random_lift, n // (degree + 1), degree + 1)
     return _expander("xpander", n, degree, p, seed, wire, switch, link, accelerator, nic, parts)
 
 

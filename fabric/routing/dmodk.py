@@ -23,7 +23,7 @@ def dmodk(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Load
     nodes = len(small.indptr) - 1
     home = small.node_of_rank
     keys, where = np.unique(traffic.list_of * nodes + home[traffic.list_rank], return_inverse=True)
-    amounts = np.bincount(where, traffic.list_amount, minlength=len(keys))
+    amounts = np.bincount(where, traffic.list_amount, minlength=len(keys)).astype(np.float64)
     order = np.lexsort((traffic.entry_target, home[traffic.entry_target]))
     targets = traffic.entry_target[order]
     first = np.flatnonzero(np.diff(targets, prepend=-1))
@@ -60,4 +60,5 @@ def divisors(topology: Topology) -> NDArray[np.int32]:
         below.append(min(below[-1] * int(np.bincount(tails[up], links[up]).max()), 2**31 - 1))
         step += 1
     lower = np.maximum(np.minimum(stage[csr.tails], stage[csr.heads]), 0)
-    return np.array(below, np.int32)[lower[small.arcs]]
+    divisor: NDArray[np.int32] = np.array(below, np.int32)[lower[small.arcs]]
+    return divisor

@@ -59,7 +59,11 @@ def _tables(topology: Topology) -> dict[str, ForwardingTables]:
 
 
 def _follow(
-    topology: Topology, target: int, amount: NDArray[np.float64], next_link: NDArray[np.int64], loads: NDArray[np.float64]
+    topology: Topology,
+    target: int,
+    amount: NDArray[np.float64],
+    next_link: NDArray[np.int64],
+    loads: NDArray[np.float64],
 ) -> float:
     """Add what is for one rank to the loads, hop by hop; the seconds of the slowest."""
     small, links = contract(topology), separate(topology)
@@ -79,7 +83,7 @@ def _follow(
         onward = links.heads[taken]
         loads[taken] += amount[at]
         arrives = leaves[at] + links.latency[taken]
-        amount = np.bincount(onward, amount[at], minlength=nodes)
+        amount = np.bincount(onward, amount[at], minlength=nodes).astype(np.float64)
         leaves = np.zeros(nodes)
         np.maximum.at(leaves, onward, arrives + small.node_latency[onward])
         slowest = max(slowest, float(arrives[onward == home].max(initial=0.0)))

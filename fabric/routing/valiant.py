@@ -84,12 +84,11 @@ def best_mix(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
             left, right = (over, right) if slope[over] < 0 else (left, over)
     least = float((second + best * slope).max()) * (1 + 1e-12)
     rising = slope > 0
-    return float(np.clip(((least - second[rising]) / slope[rising]).min(initial=1.0), best, 1.0))
+    flat = float(((least - second[rising]) / slope[rising]).min(initial=1.0))
+    return min(flat, 1.0) if flat > best + 1e-9 else best  # no line rises before: as good, and more of the first
 
 
-def _leaving(
-    traffic: Traffic, home: NDArray[np.int32], nodes: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _leaving(traffic: Traffic, home: NDArray[np.int32], nodes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """What each node sends to, and receives from, other nodes."""
     targets, entry_ptr, entry_list, entry_scale, list_ptr, list_node, list_amount = demand_at_nodes(traffic, home)
     list_of = np.repeat(np.arange(len(list_ptr) - 1), np.diff(list_ptr))
@@ -101,12 +100,8 @@ def _leaving(
     keys, wanted = list_of * nodes + list_node, entry_list.astype(np.int64) * nodes + target
     place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     inside = np.bincount(target, np.where(keys[place] == wanted, list_amount[place] * entry_scale, 0), minlength=nodes)
-    return _rest(sent, inside), _rest(received, inside)
-
-
-def _rest(whole: NDArray[np.float64], part: NDArray[np.float64]) -> NDArray[np.float64]:
-    rest = whole - part
-    return np.where(rest > 1e-12 * whole, rest, 0.0)
+    outside = [np.where(whole - inside > 1e-12 * whole, whole - inside, 0.0) for whole in (sent, received)]
+    return outside[0], outside[1]
 
 
 def _middles(topology: Topology, small: Contracted, active: NDArray[np.bool_]) -> NDArray[np.int32]:
@@ -119,9 +114,7 @@ def _middles(topology: Topology, small: Contracted, active: NDArray[np.bool_]) -
     piece = connected_components(graph, directed=False)[1]
     out = active[tails] & ~forwards[tails] & forwards[small.heads]
     own = np.flatnonzero(active & forwards)
-    reached = np.unique(
-        np.concatenate([tails[out] * nodes + piece[small.heads[out]], own * nodes + piece[own]])
-    )
+    reached = np.unique(np.concatenate([tails[out] * nodes + piece[small.heads[out]], own * nodes + piece[own]]))
     common = np.bincount(reached % nodes, minlength=nodes) == active.sum()
     ends = np.unique(small.node_of_rank)
     beside = np.isin(tails, ends[~forwards[ends]]) & forwards[small.heads]
@@ -131,7 +124,8 @@ def _middles(topology: Topology, small: Contracted, active: NDArray[np.bool_]) -
         raise InfeasibleError(
             f"{topology.name}: no switch is reached by all that send and receive, so Valiant has no middle; use ecmp"
         )
-    return middles.astype(np.int32)
+    chosen: NDArray[np.int32] = middles.astype(np.int32)
+    return chosen
 
 
 def _all_to_each(sent: NDArray[np.float64], share: NDArray[np.float64]) -> NodeDemand:

@@ -53,9 +53,7 @@ class Plain:
             usable = self.topology.graph.subgraph([v for v in self.topology.graph if self.forwards[v] or v == target])
             below = nx.single_source_dijkstra_path_length(usable, target, weight=self.length)
             ends = [v for v in self.topology.graph if v not in usable]
-            above = {
-                e: 1 + min((below[v] for v in self.topology.graph[e] if v in below), default=np.inf) for e in ends
-            }
+            above = {e: 1 + min((below[v] for v in self.topology.graph[e] if v in below), default=np.inf) for e in ends}
             self.hops[target] = {**below, **above}, set(usable)
         hops, usable = self.hops[target]
         v = self.topology.index[node]
@@ -156,7 +154,9 @@ def test_hash_leaves_adapters_exact():
     assert np.array_equal(found.binding[host], traffic.sent)
 
 
-@pytest.mark.parametrize("spec", ["fat-tree:k=4", "clos:hosts=40,rate_gbps=800,switch=qm9700,tiers=2", "torus:dims=4x3"])
+@pytest.mark.parametrize(
+    "spec", ["fat-tree:k=4", "clos:hosts=40,rate_gbps=800,switch=qm9700,tiers=2", "torus:dims=4x3"]
+)
 def test_hash_is_ecmp_in_the_mean_and_with_many_flows(spec):
     topology = build(spec)
     for traffic in list(patterns(len(topology.accelerators)))[:3]:
@@ -192,7 +192,9 @@ def test_hash_is_distributed_as_flow_by_flow():
         return loads[inner].max()
 
     twin = np.array([one_run() for _ in range(200)])
-    ours = np.array([route(topology, traffic, "hash", RoutingOptions(seed=s, threads=1)).arcs[inner].max() for s in range(600)])
+    ours = np.array(
+        [route(topology, traffic, "hash", RoutingOptions(seed=s, threads=1)).arcs[inner].max() for s in range(600)]
+    )
     error = np.hypot(twin.std() / np.sqrt(200), ours.std() / np.sqrt(600))
     assert abs(twin.mean() - ours.mean()) < 4 * error
     assert ours.std() == pytest.approx(twin.std(), rel=0.3)
@@ -347,7 +349,7 @@ def dragonfly_utilisation(routing, shift=None, p=4, a=8, h=4):
 
 def test_dragonfly_as_published():
     """Kim et al., ISCA 2008: group to group, minimal 1/(a p), Valiant and UGAL about 1/2; uniform, minimal 1."""
-    p, a, h = 4, 8, 4
+    p, a = 4, 8
     assert 1 / dragonfly_utilisation("minimal", p * a) == pytest.approx(1 / (a * p))
     # by hand: a fraction 1 - 1/g of middles is in another group, then on either leg a p flows share a h global links
     detour = dragonfly_utilisation("valiant", p * a)

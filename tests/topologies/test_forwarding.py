@@ -24,12 +24,16 @@ HEADS = "  Lid  Out   Destination\n       Port     Info \n"
 def tables_of(topology, choose):
     """The dump of tables in which every switch sends what is for a rank out of the port that `choose` picks of those
     on shortest paths: {switch: {rank: port}}."""
+    csr = topology.csr()
+    arc = {(int(t), int(h)): i for i, (t, h) in enumerate(zip(csr.tails, csr.heads, strict=True))}
     below = {e: nx.single_source_shortest_path_length(topology.graph, e) for e in topology.accelerators}
     tables = {}
     for node, attributes in topology.graph.nodes(data=True):
         if attributes["kind"] != "switch":
             continue
-        ports = sorted(attributes["ports"].items(), key=lambda item: (topology.index[item[1]], int(item[0])))
+        v = topology.index[node]
+        order = {number: (arc[v, topology.index[peer]], int(number)) for number, peer in attributes["ports"].items()}
+        ports = sorted(attributes["ports"].items(), key=lambda item, order=order: order[item[0]])
         rows = tables[node] = {}
         for rank, end in enumerate(topology.accelerators):
             nearer = [int(n) for n, peer in ports if below[end][peer] == below[end][node] - 1]
@@ -172,7 +176,7 @@ def changed(text, old, new):
         (lambda t: changed(t, "guid 0x0000000000000001", "guid 0x00000000000000aa"), "0x00000000000000aa is not in"),
         (lambda t: changed(t, " 033 :", " 035 :"), "port 35 of leaf-0 leads nowhere in"),
         (lambda t: t + t, "the switch has a table in line 1 too"),
-        (lambda t: t.replace("portguid 0x0000000000000012", "portguid 0x00000000000000bb"), "no table has an entry for"),
+        (lambda t: t.replace("0x0000000000000012", "0x00000000000000bb"), "no table has an entry for"),
         (lambda t: "0x0001 001 : \n" + t, "line 1: an entry without a switch"),
         (lambda t: "5 valid lids dumped\n" + t, "5 entries are counted, 0 stand there"),
         (lambda t: changed(t, "0x0014 001", "0x0014 1x"), "cannot be read"),

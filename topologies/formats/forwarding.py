@@ -90,15 +90,16 @@ def read_forwarding_tables(path: Path, topology: Topology) -> ForwardingTables:
 def _switches(topology: Topology) -> dict[str, int]:
     """Switches by GUID; ConfigError unless every node knows where its ports lead."""
     found: dict[str, int] = {}
-    for i, (node, attributes) in enumerate(topology.graph.nodes(data=True)):
-        if attributes["kind"] == "switch" and "guid" not in attributes:
-            raise ConfigError(f"{topology.name}: {node} has no GUID; import the fabric from ibnetdiscover")
+    for node, attributes in topology.graph.nodes(data=True):
         if attributes["kind"] == "switch":
-            found[attributes["guid"].lower().zfill(16)] = i
-        leads = attributes.get("ports") or {}
-        numbered = all(number.isascii() and number.isdigit() and 0 < int(number) < 255 for number in leads)
+            if "guid" not in attributes:
+                raise ConfigError(f"{topology.name}: {node} has no GUID; import the fabric from ibnetdiscover")
+            found[attributes["guid"].lower().zfill(16)] = topology.index[node]
+    for node, leads in topology.graph.nodes(data="ports"):
+        numbers = list(leads or ())
+        numbered = all(number.isascii() and number.isdigit() and 0 < int(number) < 255 for number in numbers)
         counts = {peer: edge["count"] for peer, edge in topology.graph[node].items()}
-        if not numbered or Counter(leads.values()) != counts:
+        if not numbered or Counter((leads or {}).values()) != counts:
             raise ConfigError(f"{topology.name}: ports of {node} are not its links; import it from ibnetdiscover")
     return found
 

@@ -170,7 +170,8 @@ def _add_port(device: Device, port: re.Match[str], number: int, where: str) -> N
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
     peer = port[3][:2] + port[3][2:].lower()
-    device.ports[own] = Port(port[2] and port[2].lower(), peer, int(port[4]), rate, number, int(port[5]) if port[5] else None)
+    lid = int(port[5]) if port[5] else None
+    device.ports[own] = Port(port[2] and port[2].lower(), peer, int(port[4]), rate, number, lid)
 
 
 def _check_ends(devices: Mapping[str, Device], path: str) -> None:
