@@ -19,8 +19,8 @@ def k_shortest_paths(
     only from where it left its parent; each deviation is searched by A*, with the hops to the target in the whole
     graph as its estimate. Paths of as many hops come in the order of discovery, which depends on the order of arcs and
     on the two ends: a hash of these turns the arcs of every node, since with few paths a preference of all pairs for
-    low numbers would load those nodes most. At most k x hops searches of O(A) a pair, and on expanders and meshes about O(degree x hops) each. The same
-    for any number of threads. Ctrl-C is heard within a second or two.
+    low numbers would load those nodes most. At most k x hops searches of O(A) a pair, and on expanders and meshes
+    about O(degree x hops) each. The same for any number of threads. Ctrl-C is heard within a second or two.
 
     Parameters
     ----------

@@ -162,8 +162,8 @@ cdef index_t _pair(index_t source, index_t target, index_t k, const offset_t[::1
                 if same:
                     banned[store[begin[q] + i]] = 1
             search[0] += 1
-            found = _spur(v, target, search[0], salt, indptr, heads, forwards, hops, banned, passed, seen, since, into, came,
-                          bucket, entry, depth, following, work)
+            found = _spur(v, target, search[0], salt, indptr, heads, forwards, hops, banned, passed, seen, since,
+                          into, came, bucket, entry, depth, following, work)
             for a in range(indptr[v], indptr[v + 1]):
                 banned[a] = 0
             if found >= 0:
