@@ -145,9 +145,7 @@ def check_capacities(
         raise ValueError("capacity must be positive: leave out an arc that carries nothing")
 
 
-def check_pairs(
-    source: NDArray[np.int32], target: NDArray[np.int32], amount: NDArray[np.float64], nodes: int
-) -> None:
+def check_pairs(source: NDArray[np.int32], target: NDArray[np.int32], amount: NDArray[np.float64], nodes: int) -> None:
     """Raise ValueError unless the arrays form pairs of different nodes, at least one, with positive amounts."""
     check_range("source", source, nodes)
     check_range("target", target, nodes)

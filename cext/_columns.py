@@ -122,7 +122,7 @@ class PathSet(NamedTuple):
     def extended(
         self, flow: Floats, cost: Floats, found: NDArray[np.int32], hops: NDArray[np.int32], amount: Floats, k: int
     ) -> tuple["PathSet", Floats]:
-        """With a found path more for each pair that has hops, in place of its dearest idle one where it has k already.
+        """With a found path more for each pair that has hops, in place of its dearest idle one where it has k or more.
 
         A path found is written last arc first. The first path of a pair carries its amount, a later one nothing yet.
         """
@@ -134,7 +134,6 @@ class PathSet(NamedTuple):
             dearest = order[self.pair_ptr[1:][full] - 1]
             idle = flow[dearest] <= 1e-9 * amount[full]
             kept[dearest[idle]] = False
-            new[np.flatnonzero(full)[~idle]] = False
         added = np.flatnonzero(new)
         room = found.shape[1]
         ahead = np.arange(room) >= room - hops[added, None]

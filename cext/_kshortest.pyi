@@ -17,9 +17,10 @@ def k_shortest_paths(
 
     Yen's algorithm (Management Science 17, 1971) in Lawler's form (Management Science 18, 1972), which varies a path
     only from where it left its parent; each deviation is searched by A*, with the hops to the target in the whole
-    graph as its estimate. Paths of as many hops come in the order of discovery, which depends on the order of arcs
-    alone. At most k x hops searches of O(A) a pair, and on expanders and meshes about O(degree x hops) each. The same
-    for any number of threads. Ctrl-C is heard within a second or two.
+    graph as its estimate. Paths of as many hops come in the order of discovery, which depends on the order of arcs and
+    on the two ends: a hash of these turns the arcs of every node, since with few paths a preference of all pairs for
+    low numbers would load those nodes most. At most k x hops searches of O(A) a pair, and on expanders and meshes
+    about O(degree x hops) each. The same for any number of threads. Ctrl-C is heard within a second or two.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ cdef void _hops_to(index_t target, const offset_t[::1] indptr, const index_t[::1
                 tail += 1
 
 
-cdef index_t _spur(index_t start, index_t target, index_t search, const offset_t[::1] indptr,
+cdef index_t _spur(index_t start, index_t target, index_t search, index_t salt, const offset_t[::1] indptr,
                    const index_t[::1] heads, const flag_t[::1] forwards, const index_t[::1] hops,
                    const flag_t[::1] banned, const flag_t[::1] passed, index_t[::1] seen, index_t[::1] since,
                    index_t[::1] into, index_t[::1] came, index_t[::1] bucket, index_t[::1] entry, index_t[::1] depth,
@@ -43,9 +43,10 @@ cdef index_t _spur(index_t start, index_t target, index_t search, const offset_t
 
     Hops without those limits estimate what remains: they never fall by more than one a step, so a node is settled
     when first taken. Buckets hold entries by hops so far plus estimate, last in first out. into and came tell the way.
+    The salt turns the order of a node's arcs, so that pairs do not all prefer the nodes with low numbers.
     """
-    cdef index_t total = hops[start], last = total, entries = 1, place, u, v, by
-    cdef offset_t a
+    cdef index_t total = hops[start], last = total, entries = 1, place, u, v, by, then, degree
+    cdef offset_t a, begin
     bucket[total] = 0
     entry[0], depth[0], following[0] = start, 0, -1
     seen[start], since[start] = search, 0
@@ -64,19 +65,22 @@ cdef index_t _spur(index_t start, index_t target, index_t search, const offset_t
                 bucket[by] = -1
             return depth[place]
         work[0] += indptr[u + 1] - indptr[u]
-        for a in range(indptr[u + 1] - 1, indptr[u] - 1, -1):
+        degree = <index_t> (indptr[u + 1] - indptr[u])
+        begin = (<offset_t> salt * 1000003 + <offset_t> u * 40503) // 64 % degree
+        for by in range(degree):
+            a = indptr[u] + (begin + by) % degree
             v = heads[a]
             if passed[v] or hops[v] < 0 or (u == start and banned[a]) or not (forwards[v] or v == target):
                 continue
             if seen[v] == search and since[v] <= depth[place] + 1:
                 continue
             seen[v], since[v], into[v], came[v] = search, depth[place] + 1, <index_t> a, u
-            by = depth[place] + 1 + hops[v]
-            while last < by:
+            then = depth[place] + 1 + hops[v]
+            while last < then:
                 last += 1
                 bucket[last] = -1
-            entry[entries], depth[entries], following[entries] = v, since[v], bucket[by]
-            bucket[by] = entries
+            entry[entries], depth[entries], following[entries] = v, since[v], bucket[then]
+            bucket[then] = entries
             entries += 1
     return -1
 
@@ -126,6 +130,7 @@ cdef index_t _pair(index_t source, index_t target, index_t k, const offset_t[::1
     cdef index_t waiting = 0, candidates = 0, count = 0, p, i, j, q, v, found
     cdef offset_t used = 0, a
     cdef bint same
+    cdef index_t salt = (source * 31 + target) & 0xffffff
     if hops[source] < 0:
         return 0
     p = -1                                              # the first search varies nothing
@@ -157,8 +162,8 @@ cdef index_t _pair(index_t source, index_t target, index_t k, const offset_t[::1
                 if same:
                     banned[store[begin[q] + i]] = 1
             search[0] += 1
-            found = _spur(v, target, search[0], indptr, heads, forwards, hops, banned, passed, seen, since, into, came,
-                          bucket, entry, depth, following, work)
+            found = _spur(v, target, search[0], salt, indptr, heads, forwards, hops, banned, passed, seen, since,
+                          into, came, bucket, entry, depth, following, work)
             for a in range(indptr[v], indptr[v + 1]):
                 banned[a] = 0
             if found >= 0:

@@ -203,6 +203,13 @@ def test_permutation_of_a_full_mesh_closed_form(compiled, n):
     assert found.gap <= 1e-4
 
 
+def test_more_paths_than_k_are_kept_where_all_have_flow(compiled):
+    network = compiled(nx.complete_graph(16))
+    nodes = np.arange(16, dtype=np.int32)
+    found = path_concurrent(*arrays(network), nodes, np.roll(nodes, 8), np.ones(16), gap=1e-3, k=2)
+    assert found.gap <= 1e-3 and found.ub >= 8 * (1 - 1e-12)
+
+
 def test_ring_closed_form(compiled):
     # to the other side of a ring, half each way round: 3 units cross each arc
     network = compiled(nx.cycle_graph(6))
