@@ -71,19 +71,33 @@ cdef void _sum_anew(const Problem *p, index_t l) noexcept nogil:
 
 cdef offset_t _freeze_all(const Problem *p, index_t l, value_t rate) noexcept nogil:
     """Freeze what is left on a link; return how many entries that touched."""
-    cdef offset_t j, f, touched = p.start[l + 1] - p.start[l], last = p.start[l + 1]
+    cdef offset_t j, f, i, touched = p.start[l + 1] - p.start[l], last = p.start[l + 1]
+    cdef const offset_t *ptr = p.ptr                # copies, which no write can be thought to change
+    cdef const index_t *link = p.link
+    cdef const index_t *flow = p.flow
+    cdef flag_t *frozen = p.frozen
+    cdef Link *state = p.state
     for j in range(p.start[l], last):
         if j + 2 * AHEAD < last:
-            prefetch(&p.frozen[p.flow[j + 2 * AHEAD]])
-            prefetch(&p.ptr[p.flow[j + 2 * AHEAD]])
-        if j + AHEAD < last and not p.frozen[p.flow[j + AHEAD]]:
-            prefetch(&p.link[p.ptr[p.flow[j + AHEAD]]])
-        f = p.flow[j]
-        if not p.frozen[f]:
+            prefetch(&frozen[flow[j + 2 * AHEAD]])
+            prefetch(&ptr[flow[j + 2 * AHEAD]])
+        if j + AHEAD < last and not frozen[flow[j + AHEAD]]:
+            prefetch(&link[ptr[flow[j + AHEAD]]])
+            prefetch(&p.rates[flow[j + AHEAD]])
+        f = flow[j]
+        if frozen[f]:
+            continue
+        if p.by != NULL:
+            p.by[f] = l
+        touched += ptr[f + 1] - ptr[f]
+        if p.each != NULL:
             _freeze(p, f, rate)
-            if p.by != NULL:
-                p.by[f] = l
-            touched += p.ptr[f + 1] - p.ptr[f]
+            continue
+        frozen[f] = 1
+        p.rates[f] = rate
+        for i in range(ptr[f], ptr[f + 1]):
+            state[link[i]].rem -= rate
+            state[link[i]].weight -= 1
     return touched
 
 
@@ -125,16 +139,19 @@ cdef void fill(Problem *p) noexcept nogil:
 cdef void index_links(Problem *p, offset_t links, offset_t *start, index_t *flow, value_t *carried) noexcept nogil:
     """List the flows of every link in their order; start is zero at first and has links + 2 places."""
     cdef offset_t f, j, place
-    for j in range(p.ptr[p.flows]):
-        start[p.link[j] + 2] += 1
+    cdef offset_t *end = start + 1                  # of what is listed so far
+    cdef const offset_t *ptr = p.ptr
+    cdef const index_t *link = p.link
+    for j in range(ptr[p.flows]):
+        start[link[j] + 2] += 1
     for j in range(2, links + 2):
         start[j] += start[j - 1]
     for f in range(p.flows):
-        for j in range(p.ptr[f], p.ptr[f + 1]):
-            place = start[p.link[j] + 1]
-            start[p.link[j] + 1] += 1
+        for j in range(ptr[f], ptr[f + 1]):
+            place = end[link[j]]
+            end[link[j]] = place + 1
             flow[place] = <index_t> f
-            if p.each != NULL:
+            if carried != NULL and p.each != NULL:
                 carried[place] = p.each[j]
     p.start = start
     p.flow = flow
