@@ -5,7 +5,7 @@ import numpy as np
 from cext import _checks
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.math cimport INFINITY, fmax, fmin
+from libc.math cimport INFINITY
 
 from cext._types cimport flag_t, index_t, offset_t, value_t
 
@@ -102,7 +102,7 @@ cdef offset_t _freeze_all(const Problem *p, index_t l, value_t rate) noexcept no
 
 
 cdef inline value_t _level(const Link *state) noexcept nogil:
-    return fmax(state.rem, 0) / state.weight
+    return max(state.rem, 0.0) / state.weight
 
 
 cdef void fill(Problem *p) noexcept nogil:
@@ -300,24 +300,24 @@ def maxmin_slack(
         for f in range(F):
             for j in range(ptr[f], ptr[f + 1]):
                 load[link[j]] += rates[f] * (1 if plain else each[j])
-                fastest[link[j]] = fmax(fastest[link[j]], rates[f])
+                fastest[link[j]] = max(fastest[link[j]], rates[f])
         for l in range(E):
             if load[l] > capacity[l]:
-                worst = fmax(worst, (load[l] - capacity[l]) / load[l])
+                worst = max(worst, (load[l] - capacity[l]) / load[l])
         for f in range(F):
             least = INFINITY                            # of the excuses that the flow has not to be faster
             if capped:
                 if rates[f] > cap[f]:
-                    worst = fmax(worst, (rates[f] - cap[f]) / rates[f])
+                    worst = max(worst, (rates[f] - cap[f]) / rates[f])
                 least = 0 if rates[f] >= cap[f] else (1 - rates[f] / cap[f])
             for j in range(ptr[f], ptr[f + 1]):
                 l = link[j]
                 if least == 0:
                     break
-                least = fmin(least, fmax(
+                least = min(least, max(
                     (capacity[l] - load[l]) / capacity[l] if load[l] < capacity[l] else 0,
                     1 - rates[f] / fastest[l] if rates[f] < fastest[l] else 0,
                 ))
             if least < INFINITY or rates[f] < INFINITY:
-                worst = fmax(worst, least)
+                worst = max(worst, least)
     return worst

@@ -65,7 +65,7 @@ def fluid_completion(
     routing, tie, seed
         as for `flow_paths`.
     paths
-        in place of a routing, each flow's nodes (positions in topology.nodes): a mapping with `ptr` and `node`; or Paths.
+        in place of a routing: Paths, or each flow's nodes as a mapping of `ptr` and `node` (positions in topology.nodes).
 
     Raises
     ------

@@ -92,7 +92,7 @@ int main(int argc, char** argv) {
             double before = cpu();
             sg::this_actor::sleep_for(1.0);  // rates are solved to find out what happens first
             solve = cpu() - before;
-            for (size_t f = 0; f < flows; f++) answer[f] = bytes[f] - taken[f]->get_remaining();
+            for (size_t f = 0; f < flows; f++) answer[f] = bytes[f] - sent[f]->get_remaining();
             FILE* out = fopen(argv[2], "wb");
             fwrite(answer.data(), sizeof(double), flows, out);
             fclose(out);
