@@ -5,7 +5,7 @@ import numpy as np
 from cext import _checks
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.math cimport INFINITY, fmax
+from libc.math cimport INFINITY
 
 from cext._heaps cimport Pairing, Queue, cut, push, queue_drop, queue_set
 from cext._levels cimport (
@@ -61,7 +61,7 @@ cdef void _end(Run *r, index_t f, value_t time) noexcept nogil:
     r.ended += 1
     for j in range(r.next_ptr[f], r.next_ptr[f + 1]):
         s = r.next[j]
-        r.earliest[s] = fmax(r.earliest[s], time)
+        r.earliest[s] = max(r.earliest[s], time)
         r.missing[s] -= 1
         if r.missing[s] == 0:
             _ready(r, s)
@@ -75,7 +75,7 @@ cdef void _end_on(Run *r, Fair *w, index_t l, value_t until) noexcept nogil:
     advance(w, l)
     while x.own:
         g = x.top
-        time = w.now + fmax(w.due.key[g] - x.clock, 0) / x.level
+        time = w.now + max(w.due.key[g] - x.clock, 0.0) / x.level
         if time > until:
             queue_set(&w.ends, l, time)
             return
@@ -408,7 +408,7 @@ def fluid(
     cdef offset_t[::1] start = np.zeros(E + 2, np.int64)
     cdef index_t[::1] place = np.empty(N + 1, np.int32)
     cdef index_t[:, ::1] seats = np.empty((N + 1, 2), np.int32)
-    cdef char[::1] at = np.zeros((E + 1) * sizeof(Level), np.int8)
+    cdef char[::1] at = np.zeros((E + 2) * sizeof(Level), np.int8)
     r.flows = F
     r.path_of = &path_of[0] if F else NULL
     r.size = &size[0] if F else NULL
@@ -434,7 +434,7 @@ def fluid(
     w.ptr = &ptr[0]
     w.link = &link[0] if N else NULL
     w.share = NULL if share is None or N == 0 else &share[0]
-    w.at = <Level *> &at[0]
+    w.at = <Level *> ((<size_t> &at[0] + 63) // 64 * 64)
     w.seat = <Seat *> &seats[0, 0]
     w.place = &place[0]
     w.by = &of_group[1, 0]

@@ -6,20 +6,21 @@ from cext._types cimport flag_t, index_t, offset_t, value_t
 
 
 cdef struct Level:              # a link; own groups are those that it holds back: all of them run at its level
-    value_t capacity
+    value_t capacity            # what a change elsewhere looks at comes first, in one line of the cache
     value_t foreign             # rate of its groups that other links hold back, and the rounding of that sum
     value_t foreign_low
     value_t weight              # of its own groups
     value_t level               # infinite if it has none
     value_t fastest             # no foreign group is faster
-    value_t clock               # bytes that an own group would have sent by `since`
-    value_t since
     offset_t start              # its seats: own groups, then foreign ones, then those that do not send
     index_t own
     index_t active
+    value_t clock               # bytes that an own group would have sent by `since`
+    value_t since
     index_t top                 # own group whose first flow ends first
     flag_t fresh                # an own group has not been compared with its other links
     flag_t touched
+    char[42] rest               # two lines of the cache in all
 
 
 cdef struct Seat:               # of a group on a link

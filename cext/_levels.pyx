@@ -6,10 +6,17 @@ own groups is overloaded. A change unsettles links; they are settled from the lo
 rarely settled twice, until none is left.
 """
 
-from libc.math cimport INFINITY, fabs, fmax, fmin
+from libc.math cimport INFINITY, fabs
 
 from cext._heaps cimport Queue, cut, push, queue_drop, queue_set
 from cext._types cimport index_t, offset_t, value_t
+
+
+cdef extern from * nogil:
+    void prefetch "__builtin_prefetch"(const void *where)
+
+cdef enum:
+    AHEAD = 8                   # groups that are asked of memory before their turn
 
 cdef value_t ROUNDING = 1e-12   # levels that differ by less are equal: two links that tie would pass a group for ever
 cdef value_t STILL = 1e-15      # a level that moves by less stays: an ulp or so of its own computation
@@ -27,7 +34,7 @@ cdef inline void _load(Level *x, value_t more) noexcept nogil:
 
 
 cdef inline value_t _room(const Level *x) noexcept nogil:
-    return fmax((x.capacity - x.foreign) - x.foreign_low, 0)
+    return max((x.capacity - x.foreign) - x.foreign_low, 0.0)
 
 
 cdef inline void _swap(Fair *w, offset_t a, offset_t b) noexcept nogil:
@@ -43,7 +50,7 @@ cdef inline void _unsettle(Fair *w, index_t l) noexcept nogil:
     if w.unsettled.place[l] >= 0:
         return
     if x.own:
-        queue_set(&w.unsettled, l, fmin(x.level, _room(x) / x.weight))
+        queue_set(&w.unsettled, l, min(x.level, _room(x) / x.weight))
     elif x.foreign > x.capacity * (1 + ROUNDING):
         queue_set(&w.unsettled, l, x.fastest * x.capacity / x.foreign)
 
@@ -115,7 +122,7 @@ cdef void _move(Fair *w, index_t g, index_t m) noexcept nogil:
             _own(w, g, j)
             continue
         _load(&w.at[l], _weight(w, g, j) * (after if l == b else after - before))
-        w.at[l].fastest = fmax(w.at[l].fastest, after)
+        w.at[l].fastest = max(w.at[l].fastest, after)
         _unsettle(w, l)
     _unsettle(w, m)
     w.work += w.ptr[g + 1] - w.ptr[g]
@@ -147,7 +154,7 @@ cdef void attach(Fair *w, index_t g) noexcept nogil:
         each = _weight(w, g, j)
         found = _room(x) / (x.weight + each)
         if x.own == 0:
-            found = fmax(found, x.capacity / (each * x.active))
+            found = max(found, x.capacity / (each * x.active))
         alone = alone and x.active == 1
         if found < least or best < 0:
             best, least = j, found
@@ -161,7 +168,7 @@ cdef void attach(Fair *w, index_t g) noexcept nogil:
     for j in range(w.ptr[g], w.ptr[g + 1]):
         if j != best:
             _load(&w.at[w.link[j]], _weight(w, g, j) * least)
-            w.at[w.link[j]].fastest = fmax(w.at[w.link[j]].fastest, least)
+            w.at[w.link[j]].fastest = max(w.at[w.link[j]].fastest, least)
         if not alone:
             _unsettle(w, w.link[j])
     if alone:
@@ -240,11 +247,11 @@ cdef value_t _reach(Fair *w, index_t l, value_t level, index_t *pulled) noexcept
                 w.moving[n] = g
                 n += 1
             else:
-                fastest = fmax(fastest, rate)
+                fastest = max(fastest, rate)
         w.work += x.active - x.own
         if n == before or n == 0:
             break
-        level = fmax(level, room / weight)
+        level = max(level, room / weight)
         before = n
     x.fastest = fastest
     pulled[0] = n
@@ -262,6 +269,11 @@ cdef index_t _spread(Fair *w, index_t l, index_t own, value_t change) noexcept n
     cdef index_t g, m, movers = 0, best
     cdef value_t level = x.level, over = x.level / (1 + ROUNDING), least
     for i in range(x.start, x.start + own):
+        if i + 2 * AHEAD < x.start + own:
+            g = w.seat[i + 2 * AHEAD].group
+            prefetch(&w.ptr[g])
+            prefetch(&w.count[g])
+            prefetch(&w.link[w.ptr[w.seat[i + AHEAD].group]])
         g = w.seat[i].group
         best, least = -1, over
         for j in range(w.ptr[g], w.ptr[g + 1]):
@@ -339,7 +351,7 @@ cdef bint settle(Fair *w, offset_t patience) noexcept nogil:
         l = q.item[0]
         x = &w.at[l]
         if x.own:                                   # it may have risen while it waited
-            level = fmin(x.level, _room(x) / x.weight)
+            level = min(x.level, _room(x) / x.weight)
             if level > q.key[0]:
                 queue_set(q, l, level)
                 if q.item[0] != l:
@@ -363,7 +375,7 @@ cdef void time_ends(Fair *w) noexcept nogil:
             queue_drop(&w.ends, l)
             continue
         advance(w, l)
-        queue_set(&w.ends, l, w.now + fmax(w.due.key[x.top] - x.clock, 0) / x.level)
+        queue_set(&w.ends, l, w.now + max(w.due.key[x.top] - x.clock, 0.0) / x.level)
     w.touches = 0
 
 
@@ -397,4 +409,4 @@ cdef void install(Fair *w, const index_t *by, const value_t *rates) noexcept nog
                 _own(w, g, j)
             else:
                 _load(x, rates[k] * _weight(w, g, j))
-                x.fastest = fmax(x.fastest, rates[k])
+                x.fastest = max(x.fastest, rates[k])

@@ -5,7 +5,7 @@ import numpy as np
 from cext import _checks
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.math cimport INFINITY, fmax, fmin
+from libc.math cimport INFINITY
 
 from cext._types cimport flag_t, index_t, offset_t, value_t
 
@@ -71,24 +71,38 @@ cdef void _sum_anew(const Problem *p, index_t l) noexcept nogil:
 
 cdef offset_t _freeze_all(const Problem *p, index_t l, value_t rate) noexcept nogil:
     """Freeze what is left on a link; return how many entries that touched."""
-    cdef offset_t j, f, touched = p.start[l + 1] - p.start[l], last = p.start[l + 1]
+    cdef offset_t j, f, i, touched = p.start[l + 1] - p.start[l], last = p.start[l + 1]
+    cdef const offset_t *ptr = p.ptr                # copies, which no write can be thought to change
+    cdef const index_t *link = p.link
+    cdef const index_t *flow = p.flow
+    cdef flag_t *frozen = p.frozen
+    cdef Link *state = p.state
     for j in range(p.start[l], last):
         if j + 2 * AHEAD < last:
-            prefetch(&p.frozen[p.flow[j + 2 * AHEAD]])
-            prefetch(&p.ptr[p.flow[j + 2 * AHEAD]])
-        if j + AHEAD < last and not p.frozen[p.flow[j + AHEAD]]:
-            prefetch(&p.link[p.ptr[p.flow[j + AHEAD]]])
-        f = p.flow[j]
-        if not p.frozen[f]:
+            prefetch(&frozen[flow[j + 2 * AHEAD]])
+            prefetch(&ptr[flow[j + 2 * AHEAD]])
+        if j + AHEAD < last and not frozen[flow[j + AHEAD]]:
+            prefetch(&link[ptr[flow[j + AHEAD]]])
+            prefetch(&p.rates[flow[j + AHEAD]])
+        f = flow[j]
+        if frozen[f]:
+            continue
+        if p.by != NULL:
+            p.by[f] = l
+        touched += ptr[f + 1] - ptr[f]
+        if p.each != NULL:
             _freeze(p, f, rate)
-            if p.by != NULL:
-                p.by[f] = l
-            touched += p.ptr[f + 1] - p.ptr[f]
+            continue
+        frozen[f] = 1
+        p.rates[f] = rate
+        for i in range(ptr[f], ptr[f + 1]):
+            state[link[i]].rem -= rate
+            state[link[i]].weight -= 1
     return touched
 
 
 cdef inline value_t _level(const Link *state) noexcept nogil:
-    return fmax(state.rem, 0) / state.weight
+    return max(state.rem, 0.0) / state.weight
 
 
 cdef void fill(Problem *p) noexcept nogil:
@@ -125,16 +139,19 @@ cdef void fill(Problem *p) noexcept nogil:
 cdef void index_links(Problem *p, offset_t links, offset_t *start, index_t *flow, value_t *carried) noexcept nogil:
     """List the flows of every link in their order; start is zero at first and has links + 2 places."""
     cdef offset_t f, j, place
-    for j in range(p.ptr[p.flows]):
-        start[p.link[j] + 2] += 1
+    cdef offset_t *end = start + 1                  # of what is listed so far
+    cdef const offset_t *ptr = p.ptr
+    cdef const index_t *link = p.link
+    for j in range(ptr[p.flows]):
+        start[link[j] + 2] += 1
     for j in range(2, links + 2):
         start[j] += start[j - 1]
     for f in range(p.flows):
-        for j in range(p.ptr[f], p.ptr[f + 1]):
-            place = start[p.link[j] + 1]
-            start[p.link[j] + 1] += 1
+        for j in range(ptr[f], ptr[f + 1]):
+            place = end[link[j]]
+            end[link[j]] = place + 1
             flow[place] = <index_t> f
-            if p.each != NULL:
+            if carried != NULL and p.each != NULL:
                 carried[place] = p.each[j]
     p.start = start
     p.flow = flow
@@ -283,24 +300,24 @@ def maxmin_slack(
         for f in range(F):
             for j in range(ptr[f], ptr[f + 1]):
                 load[link[j]] += rates[f] * (1 if plain else each[j])
-                fastest[link[j]] = fmax(fastest[link[j]], rates[f])
+                fastest[link[j]] = max(fastest[link[j]], rates[f])
         for l in range(E):
             if load[l] > capacity[l]:
-                worst = fmax(worst, (load[l] - capacity[l]) / load[l])
+                worst = max(worst, (load[l] - capacity[l]) / load[l])
         for f in range(F):
             least = INFINITY                            # of the excuses that the flow has not to be faster
             if capped:
                 if rates[f] > cap[f]:
-                    worst = fmax(worst, (rates[f] - cap[f]) / rates[f])
+                    worst = max(worst, (rates[f] - cap[f]) / rates[f])
                 least = 0 if rates[f] >= cap[f] else (1 - rates[f] / cap[f])
             for j in range(ptr[f], ptr[f + 1]):
                 l = link[j]
                 if least == 0:
                     break
-                least = fmin(least, fmax(
+                least = min(least, max(
                     (capacity[l] - load[l]) / capacity[l] if load[l] < capacity[l] else 0,
                     1 - rates[f] / fastest[l] if rates[f] < fastest[l] else 0,
                 ))
             if least < INFINITY or rates[f] < INFINITY:
-                worst = fmax(worst, least)
+                worst = max(worst, least)
     return worst

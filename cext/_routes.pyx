@@ -7,8 +7,6 @@ from cython.parallel cimport prange
 from cext import _checks
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.math cimport fmax
-
 from cext._types cimport BLOCKS, block_start, flag_t, index_t, offset_t, thread_count, value_t, word_t
 
 cdef enum:
@@ -112,7 +110,7 @@ cdef offset_t _split(const Graph *g, Search *s, index_t source, Out *out) noexce
                 tail += 1
                 s.far[v] = 0
             s.amount[v] += each * g.weight[a]
-            s.far[v] = fmax(s.far[v], since + g.latency[a])
+            s.far[v] = max(s.far[v], since + g.latency[a])
             if out.arc != NULL:
                 out.arc[n] = <index_t> a
                 out.share[n] = each * g.weight[a]
@@ -402,7 +400,7 @@ def grid_routes(
                         if half <= 0:
                             n += _along(&arcs[0, 0], &hop[0], 2 * k, line, stride, size, p, size - up, 2 * i + 1,
                                         1 if half else 0.5, &arc[n], &share[n], &downward)
-                        seconds[f] += fmax(upward, downward)
+                        seconds[f] += max(upward, downward)
                     stride *= size
                 if counting:
                     ptr[f + 1] = total

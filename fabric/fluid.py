@@ -65,7 +65,7 @@ def fluid_completion(
     routing, tie, seed
         as for `flow_paths`.
     paths
-        in place of a routing, Paths or each flow's nodes: a mapping with `ptr` and `node` (positions in topology.nodes).
+        in place of a routing: Paths, or a mapping of `ptr` and `node`, each flow's nodes by position in topology.nodes.
 
     Raises
     ------

@@ -36,12 +36,13 @@ def test_split_is_the_aggregated_load(randomly, seed):
     if not found:
         return
     s, t = (np.array([pair[i] for pair in found], np.int32) for i in (0, 1))
-    ptr, arc, share, slowest, missing = shortest_routes(*network.routed(), s, t)
+    ptr, arc, share, slowest, missing = shortest_routes(*network.routed(), s, t, threads=1)
     assert missing == -1
     for p, (a, b, paths) in enumerate(found):
         row = slice(ptr[p], ptr[p + 1])
         one = np.array([b], np.int32), np.array([0, 1]), np.array([0], np.int32), np.ones(1)
-        loads, *_ = ecmp_loads(*network.routed(), *one, np.array([0, 1]), np.array([a], np.int32), np.ones(1))
+        sender = np.array([0, 1]), np.array([a], np.int32), np.ones(1)
+        loads, *_ = ecmp_loads(*network.routed(), *one, *sender, threads=1)
         assert len(set(arc[row])) == len(arc[row])
         np.testing.assert_allclose(np.bincount(arc[row], share[row], len(loads)), loads, rtol=1e-12)
         assert slowest[p] == pytest.approx(max(seconds(network, path) for path in paths), rel=1e-12)
