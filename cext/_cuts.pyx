@@ -312,6 +312,7 @@ def max_flow(
     const offset_t[::1] capacity,
     const index_t[::1] sources,
     const index_t[::1] sinks,
+    bint trusted=False,
 ):
     """Value of a maximum flow from all sources to all sinks, and the source side of a minimum cut, uint8[V].
 
@@ -323,9 +324,10 @@ def max_flow(
     >>> max_flow(*graph, np.array([5, 5, 3, 3]), np.array([0], i), np.array([2], i))
     (3, array([1, 1, 0], dtype=uint8))
     """
-    _check(indptr, indices, twin, capacity, sources, sinks)
-    if np.intersect1d(sources, sinks).size:
-        raise ValueError("sources and sinks must be distinct nodes")
+    if not trusted:
+        _check(indptr, indices, twin, capacity, sources, sinks)
+        if np.intersect1d(sources, sinks).size:
+            raise ValueError("sources and sinks must be distinct nodes")
     cdef _Preflow flow = _Preflow(*map(np.asarray, (indptr, indices, twin, capacity)))
     cdef offset_t i, given = 0, amount
     side = np.zeros(flow.nodes, np.uint8)
