@@ -10,6 +10,7 @@ def max_flow(
     capacity: NDArray[np.int64],
     sources: NDArray[np.int32],
     sinks: NDArray[np.int32],
+    trusted: bool = False,
 ) -> tuple[int, NDArray[np.uint8]]:
     """Value of a maximum flow from all sources to all sinks, and the source side of a minimum cut.
 
@@ -27,6 +28,8 @@ def max_flow(
         of each arc, shape (A), whole, 0 or more, in a unit of the caller's choice; an arc and its twin may differ.
     sources, sinks
         distinct nodes, each from 0 to any number.
+    trusted
+        leave out all checks, for a caller in a loop who knows that the arrays would pass them.
 
     Returns
     -------

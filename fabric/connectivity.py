@@ -11,8 +11,7 @@ from fabric.traffic import Traffic
 from topologies.graph import Topology
 
 STARTS = 4  # random halves that the search for a narrow one begins with, besides the named and the spectral
-SWEEPS = 30  # swaps of a start end sooner where none helps
-LARGEST = 1024  # end points, and switches, up to which halves are searched for with dense algebra
+LARGEST = 512  # end points, and switches, up to which halves are searched for with dense algebra
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def bisection_interval(topology: Topology, seed: int = 0, threads: int = 0) -> t
     """The least capacity, one direction, between two halves of the accelerators lies in this interval, GB/s.
 
     Above: the narrowest of the halves that the family names, those along a grid's dimensions and the rank order; up to
-    1,024 accelerators also of the spectral order and of seeded random ones, improved by swaps. Switches lie where the
+    512 accelerators also of the spectral order and of seeded random ones, improved by swaps. Switches lie where the
     cut is smallest. Below: the algebraic connectivity of the capacities, lambda2 n / 4 (Mohar 1991), for fabrics of
     accelerators alone; else what a uniform all-to-all on shortest paths carries across any halves, which is half of the
     truth where accelerators have one link each. Halves of an odd number differ by one.
@@ -150,7 +149,7 @@ def _swapped(closeness: NDArray[np.float64], half: NDArray[np.bool_]) -> NDArray
     half = half.copy()
     outside = np.where(half, closeness @ ~half, closeness @ half)
     gain = 2 * outside - closeness.sum(axis=1)
-    for _ in range(SWEEPS * len(half)):
+    for _ in range(len(half)):
         a, b = np.flatnonzero(half), np.flatnonzero(~half)
         i = a[np.argmax(gain[a])]
         j = b[np.argmax(gain[b] - 2 * closeness[i, b])]

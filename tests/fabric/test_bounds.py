@@ -195,7 +195,7 @@ def test_bounds_of_any_graph_are_in_order(seed):
         graph.edges[edge]["rate_gbps"] = float(rng.choice([100, 200, 400, 106.25]))
     topology = Topology.from_graph(graph)
     gather, spread, reduce = (bound(topology, name) for name in ("all-gather", "broadcast", "all-reduce"))
-    assert gather.per_byte_s >= (n - 1) / n * spread.per_byte_s * (1 - 1e-12)
+    assert gather.per_byte_s >= spread.per_byte_s / 2 * (1 - 1e-12)  # one side of a cut holds half the ranks
     assert gather.per_byte_s <= spread.per_byte_s * (1 + 1e-12)
     assert spread.per_byte_s <= reduce.per_byte_s * (1 + 1e-12)
     assert reduce.per_byte_s <= 2 * gather.per_byte_s * (1 + 1e-12)
