@@ -33,8 +33,8 @@ def check_choices(
     parse_size_bytes(size)
     _check("algorithm", algorithm, ["auto", *ALGORITHMS])
     _check("routing", routing.partition(":")[0], [name.partition(":")[0] for name in ROUTINGS])
-    _check("overlap", overlap, ["auto", *OVERLAPS])
-    _check("tie", tie, TIES)
+    _one_of("overlap", overlap, ["auto", *OVERLAPS])
+    _one_of("tie", tie, list(TIES))
     resolve_transport(transport)
     check_fidelity(fidelity)
 
@@ -43,3 +43,8 @@ def _check(what: str, name: str, known: Iterable[str]) -> None:
     names = list(known)
     if name not in names:
         raise ConfigError(unknown(what, name, names))
+
+
+def _one_of(what: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise ConfigError(f"{what} '{value}' is not one of {', '.join(allowed)}")
