@@ -1,6 +1,7 @@
 """Build of the compiled kernels; all metadata is in pyproject.toml."""
 
 from glob import glob
+from os import cpu_count
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -10,7 +11,7 @@ KERNELS = [
     Extension(
         f"cext.{Path(source).stem}",
         [source],
-        extra_compile_args=["-O3", "-fopenmp"],
+        extra_compile_args=["-O3", "-g0", "-fopenmp"],
         extra_link_args=["-fopenmp"],
     )
     for source in sorted(glob("cext/_*.pyx"))
@@ -27,4 +28,5 @@ setup(
             "initializedcheck": False,
         },
     ),
+    options={"build_ext": {"parallel": cpu_count()}},
 )

@@ -32,6 +32,13 @@ def check_amounts(**arrays: NDArray[np.float64]) -> None:
             raise ValueError(f"{name} must be finite and not negative")
 
 
+def check_positive(**arrays: NDArray[np.float64]) -> None:
+    """Raise ValueError unless every named array is finite and positive."""
+    for name, array in arrays.items():
+        if not (np.isfinite(array) & (array > 0)).all():
+            raise ValueError(f"{name} must be finite and positive")
+
+
 def check_graph(indptr: NDArray[np.int64], indices: NDArray[np.int32]) -> None:
     """Raise ValueError unless ``indptr`` and ``indices`` form a CSR graph."""
     check_offsets("indptr", indptr, indices.size)
@@ -119,3 +126,61 @@ def check_terminals(
     check_amounts(multiplicity=multiplicity)
     if np.unique(terminals).size < terminals.size:
         raise ValueError("terminals must be distinct nodes: merge those that share one into its multiplicity")
+
+
+def check_capacities(
+    indptr: NDArray[np.int64],
+    heads: NDArray[np.int32],
+    twin: NDArray[np.int32],
+    capacity: NDArray[np.float64],
+    forwards: NDArray[np.uint8],
+) -> None:
+    """Raise ValueError unless the arrays form a symmetric graph with positive capacities."""
+    check_graph(indptr, heads)
+    check_twin(indptr, heads, twin)
+    check_length(heads.size, capacity=capacity)
+    check_length(indptr.size - 1, forwards=forwards)
+    check_amounts(capacity=capacity)
+    if not capacity.all():
+        raise ValueError("capacity must be positive: leave out an arc that carries nothing")
+
+
+def check_pairs(
+    source: NDArray[np.int32], target: NDArray[np.int32], amount: NDArray[np.float64], nodes: int
+) -> None:
+    """Raise ValueError unless the arrays form pairs of different nodes, at least one, with positive amounts."""
+    check_range("source", source, nodes)
+    check_range("target", target, nodes)
+    check_length(source.size, target=target, amount=amount)
+    check_amounts(amount=amount)
+    if source.size == 0 or (source == target).any() or not amount.all():
+        raise ValueError("pairs must be at least one, join different nodes and have positive amounts; drop the others")
+def check_capacity(arcs: int, capacity: NDArray[np.int64]) -> None:
+    """Raise ValueError unless every arc has a whole capacity of 0 or more whose sum stays below 2^61."""
+    check_length(arcs, capacity=capacity)
+    if capacity.size and (int(capacity.min()) < 0 or float(capacity.sum(dtype=np.float64)) >= 2.0**61):
+        raise ValueError("capacity must be 0 or more and sum to less than 2^61; divide out a common unit")
+def check_concurrent(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    twin: NDArray[np.int32],
+    capacity: NDArray[np.float64],
+    forwards: NDArray[np.uint8],
+    terminals: NDArray[np.int32],
+    sent: NDArray[np.float64],
+    received: NDArray[np.float64],
+    demand: NDArray[np.float64] | None,
+) -> None:
+    """Raise ValueError unless the arrays form a symmetric network with capacities, and demand between terminals."""
+    check_graph(indptr, indices)
+    check_twin(indptr, indices, twin)
+    check_length(indices.size, capacity=capacity)
+    check_length(indptr.size - 1, forwards=forwards)
+    check_amounts(capacity=capacity, sent=sent, received=received)
+    if not capacity.all():
+        raise ValueError("capacity must be positive: leave out an arc that carries nothing")
+    check_terminals(terminals, sent, np.zeros(received.size, np.int32), indptr.size - 1)
+    if demand is not None:
+        if np.shape(demand) != (terminals.size, terminals.size):
+            raise ValueError(f"demand must have shape ({terminals.size}, {terminals.size}), got {np.shape(demand)}")
+        check_amounts(demand=demand)

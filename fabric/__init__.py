@@ -15,6 +15,7 @@ _WHERE = {
     "catalogue": "topologies.parts",
     "compare": "fabric.comparison",
     "describe": "fabric.describing",
+    "fluid_completion": "fabric.fluid",
     "simulate": "fabric.simulation",
     "validate": "fabric.validation",
 }
@@ -22,6 +23,7 @@ _WHERE = {
 if TYPE_CHECKING:
     from fabric.comparison import compare
     from fabric.describing import describe
+    from fabric.fluid import fluid_completion
     from fabric.results import Result
     from fabric.simulation import simulate
     from fabric.validation import validate
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
     from topologies.registry import build
 
 __all__ = [
-    "FabricError", "Result", "Topology", "build", "catalogue", "compare", "describe", "simulate", "validate",
+    "FabricError", "Result", "Topology", "build", "catalogue", "compare", "describe", "fluid_completion",
+    "simulate", "validate",
 ]  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import networkx as nx
 from fabric.choices import check_choices
 from fabric.collectives import collective
 from fabric.results import Result
+from fabric.routing import RoutingOptions
 from fabric.simulation import choose, evaluate
 from fabric.transport import resolve_transport
 from fabric.walls import broken
@@ -76,6 +77,9 @@ def compare(
     transport: str = "auto",
     overlap: str = "auto",
     tie: str = "split",
+    seed: int = 0,
+    flows_per_pair: int = 1,
+    hedge: float = 0.0,
     rank_all: bool = False,
     parts: Catalogue | None = None,
     threads: int = 0,
@@ -104,15 +108,14 @@ def compare(
         overlap=overlap, tie=tie,
     )  # fmt: skip
     size_bytes, named = parse_size_bytes(size), resolve_transport(transport)
+    options = RoutingOptions(tie=tie, seed=seed, flows_per_pair=flows_per_pair, hedge=hedge, threads=threads)
     results, infeasible = [], []
     for spec in specs:
         topology = topology_of(spec, parts=parts)
         for name in collectives:
             pattern = collective(name, len(topology.accelerators))
             try:
-                plan = choose(
-                    topology, pattern, size_bytes, algorithm, routing, overlap=overlap, tie=tie, threads=threads
-                )
+                plan = choose(topology, pattern, size_bytes, algorithm, routing, options, overlap=overlap)
                 results.append(evaluate(plan, size_bytes, named))
             except FabricError as error:
                 infeasible.append(Infeasible(topology.name, name, str(error)))

@@ -6,6 +6,7 @@ import numpy as np
 
 from fabric.algorithms import ALGORITHMS
 from fabric.collectives import collective
+from fabric.routing import RoutingOptions
 from fabric.simulation import Plan, arc_loads, choose
 from topologies.errors import InfeasibleError
 from topologies.graph import Topology
@@ -23,6 +24,9 @@ def explanation(
     routing: str = "auto",
     overlap: str = "auto",
     tie: str = "split",
+    seed: int = 0,
+    flows_per_pair: int = 1,
+    hedge: float = 0.0,
     shift: int | None = None,
     permutation: Any = None,
     threads: int = 0,
@@ -31,14 +35,15 @@ def explanation(
     and the changes that move what binds."""
     size_bytes = parse_size_bytes(size)
     pattern = collective(collective_name, len(topology.accelerators), shift=shift, permutation=permutation)
-    plan = choose(topology, pattern, size_bytes, algorithm, routing, overlap=overlap, tie=tie, threads=threads)
+    options = RoutingOptions(tie=tie, seed=seed, flows_per_pair=flows_per_pair, hedge=hedge, threads=threads)
+    plan = choose(topology, pattern, size_bytes, algorithm, routing, options, overlap=overlap)
     rows = []
     for name in ALGORITHMS:
         times: dict[str, float | None] = {"pipelined": None, "phased": None}
         reason = None
         for how in times:
             try:
-                other = choose(topology, pattern, size_bytes, name, routing, overlap=how, tie=tie, threads=threads)
+                other = choose(topology, pattern, size_bytes, name, routing, options, overlap=how)
                 times[how] = other.time_s(size_bytes) * 1e6
             except InfeasibleError as error:
                 reason = str(error)

@@ -14,7 +14,7 @@ from fabric.collectives import Collective, collective
 from fabric.costing import capital_cost
 from fabric.powering import network_power
 from fabric.results import Result, accelerator_of
-from fabric.routing import Loads, resolve, route
+from fabric.routing import ANY, Loads, RoutingOptions, resolve, route
 from fabric.transport import resolve_transport
 from fabric.walls import walls
 from topologies.errors import ConfigError, InfeasibleError, unknown
@@ -56,6 +56,9 @@ def simulate(
     fidelity: str = "steady",
     overlap: str = "auto",
     tie: str = "split",
+    seed: int = 0,
+    flows_per_pair: int = 1,
+    hedge: float = 0.0,
     shift: int | None = None,
     permutation: "Path | str | Sequence[int] | None" = None,
     rate_gbps: float | None = None,
@@ -79,7 +82,8 @@ def simulate(
     check_fidelity(fidelity)
     size_bytes = parse_size_bytes(size)
     pattern = collective(collective_name, len(topology.accelerators), shift=shift, permutation=permutation)
-    plan = choose(topology, pattern, size_bytes, algorithm, routing, overlap=overlap, tie=tie, threads=threads)
+    options = RoutingOptions(tie=tie, seed=seed, flows_per_pair=flows_per_pair, hedge=hedge, threads=threads)
+    plan = choose(topology, pattern, size_bytes, algorithm, routing, options, overlap=overlap)
     return evaluate(plan, size_bytes, resolve_transport(transport), fidelity)
 
 
@@ -95,10 +99,9 @@ def choose(
     size_bytes: float,
     algorithm: str = "auto",
     routing: str = "auto",
+    options: RoutingOptions = ANY,
     *,
     overlap: str = "auto",
-    tie: str = "split",
-    threads: int = 0,
 ) -> Plan:
     """The named algorithm routed, or with `auto` the fastest of those that apply at this size."""
     if algorithm != "auto" and algorithm not in ALGORITHMS:
@@ -112,7 +115,7 @@ def choose(
             schedule = ALGORITHMS[name](topology, pattern)
             if overlap != "auto":
                 schedule = schedule.overlapped(overlap)
-            plans.append(_plan(topology, pattern, schedule, routing, tie, threads))
+            plans.append(_plan(topology, pattern, schedule, routing, options))
         except InfeasibleError as reason:
             if algorithm != "auto":
                 raise
@@ -123,14 +126,16 @@ def choose(
     return min(plans, key=lambda plan: plan.time_s(size_bytes))
 
 
-def _plan(topology: Topology, pattern: Collective, schedule: Schedule, routing: str, tie: str, threads: int) -> Plan:
-    loads = tuple(route(topology, step.traffic, routing, tie=tie, threads=threads) for step in schedule.steps)
+def _plan(
+    topology: Topology, pattern: Collective, schedule: Schedule, routing: str, options: RoutingOptions
+) -> Plan:
+    loads = tuple(route(topology, step.traffic, routing, options) for step in schedule.steps)
     capacity = topology.csr().capacity
     if schedule.overlap == "pipelined":
-        shares = np.sum([load.arcs for load in loads], axis=0) / capacity
+        shares = np.sum([load.binding for load in loads], axis=0) / capacity
         per_byte = float(shares.max())
     else:
-        per_step = [load.arcs / capacity for load in loads]
+        per_step = [load.binding / capacity for load in loads]
         per_byte = float(sum(share.max() for share in per_step))
         shares = max(per_step, key=lambda share: float(share.max()))
     binding = int(np.argmax(shares >= shares.max() * (1 - 1e-9)))  # the first of those that are equal but for rounding
@@ -224,6 +229,6 @@ def _bottleneck(plan: Plan, size_bytes: float, time_s: float) -> dict[str, Any] 
 
 
 def arc_loads(plan: Plan) -> NDArray[np.float64]:
-    """float64[A]: bytes on every arc per byte of size, all steps together."""
-    total: NDArray[np.float64] = np.sum([load.arcs for load in plan.loads], axis=0)
+    """float64[A]: bytes on every arc per byte of size, all steps together, as if its links were all like the fullest."""
+    total: NDArray[np.float64] = np.sum([load.binding for load in plan.loads], axis=0)
     return total

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from math import ceil
 from typing import Annotated
 
 import networkx as nx
 
+from topologies.blocks import Block, Tiers, block_generators, tier_blocks
 from topologies.errors import ConfigError, TopologyError
 from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
@@ -59,7 +61,8 @@ def switch(
     hosts = host_nodes(graph, n, accelerator, nic, link.rate_gbps, parts)
     graph.add_node("switch", **Tier(switch, n).attributes(1))
     graph.add_edges_from(((h, "switch") for h in hosts), **link.attributes(parts, nic=nic))
-    return Topology("switch", "switch", {}, graph, parts)
+    moves = partial(block_generators, [Block(hosts, ("host",))])
+    return Topology("switch", "switch", {}, graph, parts, generators=moves)
 
 
 def fat_tree(
@@ -89,8 +92,9 @@ def fat_tree(
     leaves = [f"leaf-{i}" for i in range(k * half)]
     graph.add_nodes_from(leaves, **tier.attributes(1))
     graph.add_edges_from(((h, leaves[i // half]) for i, h in enumerate(hosts)), **link.attributes(parts, nic=nic))
-    add_tiers(graph, leaves, half, tier, link, parts, tiers=3)
-    return Topology("fat-tree", "fat-tree", {}, graph, parts)
+    tiers = add_tiers(graph, leaves, half, tier, link, parts, tiers=3)
+    moves = partial(block_generators, tier_blocks(tiers, (), hosts_below(hosts, half)))
+    return Topology("fat-tree", "fat-tree", {}, graph, parts, generators=moves)
 
 
 def clos(
@@ -124,16 +128,21 @@ def clos(
     limit_nodes("clos", hosts + planes * 3 * ceil(hosts / down))
     graph = nx.Graph()
     labels = host_nodes(graph, hosts, accelerator, nic, link.rate_gbps, parts)
+    size = tier.ports if alone else down
+    copies = []
     for plane in range(planes):
         suffix = f"-p{plane}" if planes > 1 else ""
-        size = tier.ports if alone else down
         leaves = [f"leaf-{i}{suffix}" for i in range(ceil(hosts / size))]
         graph.add_nodes_from(leaves, **tier.attributes(1))
         edges = ((h, leaves[i // size]) for i, h in enumerate(labels))
         graph.add_edges_from(edges, **lane.attributes(parts, nic=nic))
-        if not alone:
-            add_tiers(graph, leaves, up, tier, lane, parts, tiers=tiers, suffix=suffix)
-    return Topology("clos", "clos", {}, graph, parts, notes=() if alone else taper(down, up, oversubscription))
+        if alone:
+            copies.append(Tiers([leaves]))
+        else:
+            copies.append(add_tiers(graph, leaves, up, tier, lane, parts, tiers=tiers, suffix=suffix))
+    notes = () if alone else taper(down, up, oversubscription)
+    moves = partial(block_generators, tier_blocks(copies, ("plane",), hosts_below(labels, size)))
+    return Topology("clos", "clos", {}, graph, parts, notes=notes, generators=moves)
 
 
 def adapter(parts: Catalogue, name: str, rate_gbps: float) -> str:
@@ -157,6 +166,11 @@ def host_nodes(
     labels = [f"acc-{i}" for i in range(n)]
     graph.add_nodes_from(labels, **attributes)
     return labels
+
+
+def hosts_below(hosts: Sequence[str], size: int) -> list[list[Block]]:
+    """The hosts under each leaf, which takes as many as `size`."""
+    return [[Block(hosts[i : i + size], ("host",))] for i in range(0, len(hosts), size)]
 
 
 def plane_link(link: LinkOptions, planes: int) -> LinkOptions:
@@ -194,7 +208,7 @@ def add_tiers(
     *,
     tiers: int | None = None,
     suffix: str = "",
-) -> None:
+) -> Tiers:
     """Put the least spines, and cores where spines do not reach, above leaves with `uplinks` each.
 
     Nothing is oversubscribed here. Two tiers: every leaf reaches every spine. Three: leaves and spines form pods of
@@ -205,8 +219,7 @@ def add_tiers(
     if tiers is not None and tiers not in (2, 3):
         raise ConfigError(f"tiers = {tiers} is not 1, 2 or 3")
     if tiers == 3 or (tiers is None and len(leaves) > tier.ports):
-        _add_pods(graph, leaves, uplinks, tier, link, parts, suffix)
-        return
+        return _add_pods(graph, leaves, uplinks, tier, link, parts, suffix)
     if len(leaves) > tier.ports:
         raise TopologyError(
             f"{len(leaves)} leaves exceed the {tier.ports} ports of a spine; use tiers=3 or a larger switch"
@@ -214,6 +227,7 @@ def add_tiers(
     spines = [f"spine-{j}{suffix}" for j in range(_least_spines(len(leaves), uplinks, tier.ports))]
     graph.add_nodes_from(spines, **tier.attributes(2))
     join(graph, leaves, spines, uplinks, link, parts)
+    return Tiers([leaves], [spines])
 
 
 def _add_pods(
@@ -224,7 +238,7 @@ def _add_pods(
     link: LinkOptions,
     parts: Catalogue,
     suffix: str,
-) -> None:
+) -> Tiers:
     size = tier.ports // 2
     count = ceil(len(leaves) / size)
     bounds = [round(len(leaves) * i / count) for i in range(count + 1)]
@@ -239,10 +253,11 @@ def _add_pods(
     ups = ceil(uplinks * max(len(p) for p in pods) / spread)
     group = ceil(len(pods) * ups / tier.ports)
     group = next(g for g in range(group, ups + 1) if len(pods) * ceil(ups / g) <= tier.ports)
-    for j in range(spread):
-        cores = [f"core-{j}-{c}{suffix}" for c in range(group)]
+    cores_of = [[f"core-{j}-{c}{suffix}" for c in range(group)] for j in range(spread)]
+    for j, cores in enumerate(cores_of):
         graph.add_nodes_from(cores, **tier.attributes(3))
         join(graph, [spines[j] for spines in spines_of], cores, ups, link, parts)
+    return Tiers(pods, spines_of, cores_of)
 
 
 def _least_spines(leaves: int, uplinks: int, ports: int) -> int:

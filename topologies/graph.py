@@ -1,6 +1,6 @@
 """Topology: a NetworkX graph and its meaning; its invariants; the arrays that kernels read."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
 from math import isfinite
@@ -53,13 +53,20 @@ class Csr:
     accelerators: NDArray[np.int32]
 
 
+def no_generators(topology: "Topology") -> Iterable[NDArray[np.int32]]:
+    """No symmetry is proposed."""
+    return ()
+
+
 @dataclass(frozen=True, eq=False)
 class Topology:
     """A fabric: the data path as a plain NetworkX graph, its circuit layer, and what it is made of.
 
     `halves` names a bisection of the ranks that the family knows to be a narrow one (a flag per rank); the rank order
     is halved where it is None. `notes` are the assumptions that stand behind the build, for the reader of an answer.
-    `left_out` are the layers (an attribute of nodes and links) that watts and dollars do not count.
+    `left_out` are the layers (an attribute of nodes and links) that watts and dollars do not count. `generators`
+    proposes automorphisms of this topology, as permutations of node positions (int32[V] each): what uses one verifies
+    it first, so that a failed link or another state merely costs symmetry.
     """
 
     name: str
@@ -73,6 +80,7 @@ class Topology:
     racks: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     left_out: frozenset[str] = frozenset()
+    generators: "Callable[[Topology], Iterable[NDArray[np.int32]]]" = no_generators
 
     @cached_property
     def nodes(self) -> list[Hashable]:

@@ -1,11 +1,13 @@
 """Jupiter: aggregation blocks joined directly through circuit switches, or under a spine of packet switches."""
 
 from dataclasses import replace
+from functools import partial
 from math import ceil
 from typing import Annotated, Literal
 
 import networkx as nx
 
+from topologies.blocks import Block, block_generators
 from topologies.circuits import CircuitLayer, mesh_layer
 from topologies.clos import join, switch_tier
 from topologies.conditions import OnlyWith
@@ -70,11 +72,16 @@ def jupiter(
     host_link["layer"] = "hosts"
     for name, block in zip(names, labels, strict=True):
         graph.add_edges_from(((h, name) for h in block), **host_link)
+    alike = [Block(names, ("block",)), Block(labels, ("block", "host"))]
     if spine:
-        _add_spine(graph, names, uplinks, switch, optic, link, parts)
-        return within(Topology("jupiter", "jupiter", {}, graph, parts, notes=notes), boundary)
+        spines = _add_spine(graph, names, uplinks, switch, optic, link, parts)
+        moves = partial(block_generators, [*alike, Block(spines, ("spine",))])
+        bare = Topology("jupiter", "jupiter", {}, graph, parts, notes=notes, generators=moves)
+        return within(bare, boundary)
     layer = _mesh(graph, names, uplinks, ocs, ocs_optic, link, parts)
-    return within(Topology("jupiter", "jupiter", {}, graph, parts, circuits=layer, notes=notes), boundary)
+    moves = partial(block_generators, alike)
+    bare = Topology("jupiter", "jupiter", {}, graph, parts, circuits=layer, notes=notes, generators=moves)
+    return within(bare, boundary)
 
 
 def _inside(ports: int, stages: int, switch: Switch, rate_gbps: float, cable: str) -> tuple[dict[str, int], str]:
@@ -116,7 +123,7 @@ def _add_spine(
     optic: str,
     link: LinkOptions,
     parts: Catalogue,
-) -> None:
+) -> list[str]:
     lane = LinkOptions(link.rate_gbps, link.latency_ns, link.length_m, cable=optic)
     tier = switch_tier(parts, switch, lane)
     count = ceil(len(blocks) * uplinks / tier.ports)
@@ -125,6 +132,7 @@ def _add_spine(
     spines = [f"spine-{j}" for j in range(count)]
     graph.add_nodes_from(spines, **tier.attributes(2))
     join(graph, blocks, spines, uplinks, lane, parts)
+    return spines
 
 
 def _mesh(

@@ -1,10 +1,12 @@
 """Every pair joined: the full mesh of accelerators."""
 
+from functools import partial
 from itertools import combinations
 from typing import Annotated
 
 import networkx as nx
 
+from topologies.blocks import Block, block_generators
 from topologies.errors import ConfigError
 from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
@@ -32,4 +34,5 @@ def full_mesh(
     labels = [f"acc-{i}" for i in range(n)]
     graph.add_nodes_from(labels, kind="accelerator", forwards=True, part=accelerator)
     graph.add_edges_from(combinations(labels, 2), **link.attributes(parts))
-    return Topology("full-mesh", "full-mesh", {}, graph, parts)
+    moves = partial(block_generators, [Block(labels, ("accelerator",))])
+    return Topology("full-mesh", "full-mesh", {}, graph, parts, generators=moves)

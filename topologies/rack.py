@@ -1,12 +1,14 @@
 """Scale-up domains: accelerators joined by one or two layers of switch chips (NVLink, UALink)."""
 
 from collections.abc import Sequence
+from functools import partial
 from math import ceil
 from typing import Annotated
 
 import networkx as nx
 
-from topologies.clos import Tier, add_tiers, switch_tier
+from topologies.blocks import Block, block_generators, tier_blocks
+from topologies.clos import Tier, add_tiers, hosts_below, switch_tier
 from topologies.conditions import OnlyWith
 from topologies.errors import ConfigError, TopologyError
 from topologies.graph import Topology, limit_nodes
@@ -63,10 +65,11 @@ def nvl(
         graph.add_node(label, kind="accelerator", forwards=False, part=accelerator, domain="nvl", tray=tray)
     tier = switch_tier(parts, switch, link)
     if layers == 1:
-        add_domain(graph, labels, per_gpu, switches, tier, link, parts, per_tray=switches_per_tray)
+        chips = add_domain(graph, labels, per_gpu, switches, tier, link, parts, per_tray=switches_per_tray)
+        blocks = [Block(labels, ("gpu",)), *chip_blocks(chips)]
     else:
-        _add_planes(graph, labels, per_gpu, tier, link, parts)
-    return Topology("nvl", "nvl", {}, graph, parts)
+        blocks = _add_planes(graph, labels, per_gpu, tier, link, parts)
+    return Topology("nvl", "nvl", {}, graph, parts, generators=partial(block_generators, blocks))
 
 
 def add_domain(
@@ -80,8 +83,11 @@ def add_domain(
     *,
     prefix: str = "",
     per_tray: int = 1,
-) -> None:
-    """Join accelerators through one layer of chips, links dealt to the chips in turn (H100: 18 on 4 chips, 5 5 4 4)."""
+) -> tuple[list[str], list[str]]:
+    """Join accelerators through one layer of chips, links dealt to the chips in turn (H100: 18 on 4 chips, 5 5 4 4).
+
+    Returns the chips with one link more and the others.
+    """
     needed = next((c for c in range(1, links + 1) if len(labels) * ceil(links / c) <= tier.ports), None)
     if needed is None:
         raise TopologyError(
@@ -95,21 +101,29 @@ def add_domain(
         raise TopologyError(
             f"{len(labels)} accelerators with {links} links on {count} chips exceed {tier.ports} ports of {tier.part}"
         )
-    for chip in range(count):
-        name = f"{prefix}nvs-{chip}"
+    names = [f"{prefix}nvs-{chip}" for chip in range(count)]
+    for chip, name in enumerate(names):
         graph.add_node(name, **tier.attributes(0), tray=f"{prefix}nvs-tray-{chip // per_tray}")
         parallel = links // count + (chip < links % count)
         graph.add_edges_from(((label, name) for label in labels), **link.attributes(parts, count=parallel))
+    return names[: links % count], names[links % count :]
+
+
+def chip_blocks(chips: tuple[list[str], list[str]]) -> list[Block]:
+    """Chips with as many links as each other change places."""
+    return [Block(names, (f"chip {i}",)) for i, names in enumerate(chips) if names]
 
 
 def _add_planes(
     graph: nx.Graph, labels: Sequence[str], links: int, tier: Tier, link: LinkOptions, parts: Catalogue
-) -> None:
+) -> list[Block]:
     """Two layers: plane i takes link i of every accelerator through leaf chips, half their ports up."""
     down = tier.ports // 2
     attributes = link.attributes(parts)
+    copies = []
     for plane in range(links):
         leaves = [f"nvs-{plane}-{i}" for i in range(ceil(len(labels) / down))]
         graph.add_nodes_from(leaves, **tier.attributes(0))
         graph.add_edges_from(((label, leaves[i // down]) for i, label in enumerate(labels)), **attributes)
-        add_tiers(graph, leaves, down, tier, link, parts, tiers=2, suffix=f"-n{plane}")
+        copies.append(add_tiers(graph, leaves, down, tier, link, parts, tiers=2, suffix=f"-n{plane}"))
+    return tier_blocks(copies, ("plane",), hosts_below(labels, down))

@@ -1,10 +1,13 @@
 """Rail-optimised clusters: servers with a scale-up domain inside, and one network of leaves per rail."""
 
+from functools import partial
 from math import ceil
 from typing import Annotated, Literal
 
 import networkx as nx
+import numpy as np
 
+from topologies.blocks import FIXED, Block, Tiers, block_generators, tier_blocks
 from topologies.circuits import CircuitLayer, mesh_layer
 from topologies.clos import FABRIC_LINK, Tier, adapter, add_tiers, leaf_split, plane_link, switch_tier, taper
 from topologies.conditions import OnlyWith
@@ -63,27 +66,44 @@ def rail(
     graph = nx.Graph()
     own = adapter(parts, nic, link.rate_gbps)
     inside = (scaleup_switch, scaleup_switches, scaleup_cable)
-    gpu_of = _add_servers(graph, servers, gpus, *inside, gpus_per_tray, own, accelerator, parts)
+    gpu_of, chips_of = _add_servers(graph, servers, gpus, *inside, gpus_per_tray, own, accelerator, parts)
     tier = switch_tier(parts, switch, lane)
     layers: list[CircuitLayer] = []
+    copies: list[list[Tiers]] = []
     for plane in range(planes):
         suffix = f"-p{plane}" if planes > 1 else ""
-        leaves, up = _add_leaves(graph, gpu_of, per_server, core, oversubscription, tier, lane, nic, suffix, parts)
-        if core == "spine" and len(leaves[0]) * per_server > 1:
+        leaves, down, up = _add_leaves(
+            graph, gpu_of, per_server, core, oversubscription, tier, lane, nic, suffix, parts
+        )
+        above = [Tiers([column]) for column in leaves]
+        if core == "spine":
             blocks = [leaf for column in zip(*leaves, strict=True) for leaf in column]
-            add_tiers(graph, blocks, up, tier, lane, parts, tiers=tiers, suffix=suffix)
+            above = [Tiers([blocks])]
+            if len(blocks) == 1 and (tiers is not None or oversubscription != 1):
+                raise _without_effect(tiers)
+            if len(blocks) > 1:
+                above = [add_tiers(graph, blocks, up, tier, lane, parts, tiers=tiers, suffix=suffix)]
         elif core == "none" and up:
-            for r, column in enumerate(leaves):
+            above = [
                 add_tiers(graph, column, up, tier, lane, parts, tiers=tiers, suffix=f"-r{r}{suffix}")
-        elif core != "ocs" and (tiers is not None or oversubscription != 1):
-            key = "oversubscription" if tiers is None else "tiers"
-            raise ConfigError(f"rail: {key} has no effect where one switch is a whole rail network; leave it out")
+                for r, column in enumerate(leaves)
+            ]
+        elif core == "none" and (tiers is not None or oversubscription != 1):
+            raise _without_effect(tiers)
         elif core == "ocs":
             layers.append(_add_mesh(graph, leaves, up, ocs, ocs_optic, lane, parts))
+        copies.append(above)
     if len(layers) > 1:
         raise ConfigError("rail: core=ocs takes planes=1")
     notes = taper(*leaf_split(tier.ports, oversubscription), oversubscription)
-    return Topology("rail", "rail", {}, graph, parts, circuits=layers[0] if layers else None, notes=notes)
+    moves = partial(block_generators, _alike(gpu_of, chips_of, copies, per_server, down, joined=core == "spine"))
+    circuits = layers[0] if layers else None
+    return Topology("rail", "rail", {}, graph, parts, circuits=circuits, notes=notes, generators=moves)
+
+
+def _without_effect(tiers: int | None) -> ConfigError:
+    key = "oversubscription" if tiers is None else "tiers"
+    return ConfigError(f"rail: {key} has no effect where one switch is a whole rail network; leave it out")
 
 
 def _add_servers(
@@ -97,8 +117,8 @@ def _add_servers(
     nic: str,
     accelerator: str,
     parts: Catalogue,
-) -> list[list[str]]:
-    """Servers with their scale-up domains; accelerator labels by server."""
+) -> tuple[list[list[str]], list[tuple[list[str], list[str]]]]:
+    """Servers with their scale-up domains; accelerators by server, and chips by server and number of links."""
     row = parts.part(accelerator, Accelerator)
     scaleup = LinkOptions(rate_gbps=row.known("scaleup_link_gbps"), cable=cable, length_m=_length(parts, cable))
     tier = switch_tier(parts, chip, scaleup)
@@ -115,9 +135,12 @@ def _add_servers(
                 domain=f"server-{s}",
                 tray=f"server-{s}/{g // per_tray}",
             )
-    for s, server in enumerate(labels):
-        add_domain(graph, server, int(row.known("scaleup_links")), chips, tier, scaleup, parts, prefix=f"server-{s}/")
-    return labels
+    links = int(row.known("scaleup_links"))
+    chip_of = [
+        add_domain(graph, server, links, chips, tier, scaleup, parts, prefix=f"server-{s}/")
+        for s, server in enumerate(labels)
+    ]
+    return labels, chip_of
 
 
 def _add_leaves(
@@ -131,8 +154,8 @@ def _add_leaves(
     nic: str,
     suffix: str,
     parts: Catalogue,
-) -> tuple[list[list[str]], int]:
-    """Leaves by rail, and the uplinks of each (0 where one switch is the whole rail)."""
+) -> tuple[list[list[str]], int, int]:
+    """Leaves by rail, the accelerators that each takes, and its uplinks (0 where one switch is the whole rail)."""
     on_rail = [[g for server in gpu_of for g in server[r::rails]] for r in range(rails)]
     alone = core == "none" and len(on_rail[0]) <= tier.ports and oversubscription == 1
     down, up = (tier.ports, 0) if alone else leaf_split(tier.ports, oversubscription)
@@ -143,7 +166,44 @@ def _add_leaves(
         graph.add_nodes_from(column, **tier.attributes(1))
         graph.add_edges_from(((h, column[i // down]) for i, h in enumerate(hosts)), **attributes)
         leaves.append(column)
-    return leaves, up
+    return leaves, down, up
+
+
+def _alike(
+    gpu_of: list[list[str]],
+    chips_of: list[tuple[list[str], list[str]]],
+    copies: list[list[Tiers]],
+    rails: int,
+    down: int,
+    *,
+    joined: bool,
+) -> list[Block]:
+    """What changes places: accelerators of a server on one leaf, servers of a leaf, rails, chips, and what is above.
+
+    `copies` are the networks by plane, and by rail unless one network is `joined` over all rails.
+    """
+    lanes = len(gpu_of[0]) // rails
+    gpus = np.array(gpu_of, dtype=object).reshape(len(gpu_of), lanes, rails)
+    chips = [np.array(names, dtype=object) for names in zip(*chips_of, strict=True)]
+    axes, along = (("plane", FIXED), "rail") if joined else (("plane", "rail"), FIXED)
+    unit = rails if joined else 1
+    if down % lanes:  # servers straddle leaves
+        cuts = np.arange(len(gpu_of) * lanes).reshape(-1, lanes) // down
+        segments: dict[int, list[object]] = {}
+        for server, leaf in enumerate(cuts):
+            for part in np.split(gpus[server], np.flatnonzero(np.diff(leaf)) + 1):
+                segments.setdefault(len(part), []).append(part)
+        twins = [Block(parts, (FIXED, f"twin {size}", "rail")) for size, parts in segments.items()]
+        inside = [Block(names, (FIXED, f"chip {i}")) for i, names in enumerate(chips) if names.size]
+        nothing: list[list[Block]] = [[]] * (sum(map(len, copies[0][0].pods)) // unit)
+        return [*twins, *inside, *tier_blocks(copies, axes, nothing, unit=unit, along=along)]
+    below = []
+    for first in range(0, len(gpu_of), down // lanes):
+        here = slice(first, first + down // lanes)
+        own = [Block(gpus[here], ("server", "twin", "rail"))]
+        own += [Block(names[here], ("server", f"chip {i}")) for i, names in enumerate(chips) if names.size]
+        below.append(own)
+    return tier_blocks(copies, axes, below, unit=unit, along=along)
 
 
 def _add_mesh(

@@ -32,6 +32,9 @@ FAMILIES = {
     "nvl": "topologies.rack",
     "tpu-pod": "topologies.tpu_pod",
     "jupiter": "topologies.jupiter",
+    "jellyfish": "topologies.expander",
+    "xpander": "topologies.expander",
+    "dragonfly": "topologies.dragonfly",
 }
 FORMATS = {".out": "topologies.formats.ibnetdiscover"}
 _CONFIGS = Path(__file__).with_name("configs")
@@ -279,7 +282,7 @@ def example(chosen: Family) -> str:
     >>> example(family("torus"))
     'torus:dims=4x4x8'
     """
-    samples = {"dims": "4x4x8", "slice": "4x4x8", "k": "4"}
+    samples = {"dims": "4x4x8", "slice": "4x4x8", "k": "4", "degree": "3", "p": "2", "a": "4", "h": "2"}
     required = [f"{p.name}={samples.get(p.name, '8')}" for p in chosen.parameters.values() if p.required]
     return f"{chosen.name}:{','.join(required)}" if required else chosen.name
 

@@ -1,7 +1,7 @@
 """Direct-connect grids: ring, torus (plain or twisted), mesh without wraparound."""
 
 from collections.abc import Hashable, Iterator
-from itertools import product
+from itertools import chain, pairwise, product
 from math import prod
 from typing import Annotated, Any
 
@@ -54,7 +54,8 @@ def torus(
     graph.add_edges_from(single, **attributes)
     graph.add_edges_from(double, **{**attributes, "count": 2})
     grid = Grid(dims, wraps, twist)
-    return Topology("torus", "torus", {}, graph, parts, grid=grid, halves=grid_halves(dims))
+    moves = grid_generators
+    return Topology("torus", "torus", {}, graph, parts, grid=grid, halves=grid_halves(dims), generators=moves)
 
 
 def mesh(
@@ -145,3 +146,43 @@ def grid_halves(dims: tuple[int, ...]) -> list[NDArray[np.bool_]]:
             halves.append((ranks // stride) % size < size // 2)
         stride *= size
     return halves
+
+
+def grid_generators(topology: Topology, step: int = 1) -> Iterator[NDArray[np.int32]]:
+    """Permutations of ranks that a grid may bear: translations by `step` along wrapped dimensions, reflections, and
+    swaps of dimensions of one size. What a twist or uneven links forbid, verification drops.
+
+    >>> from topologies.registry import build
+    >>> [g.tolist() for g in grid_generators(build("ring:n=4"))]
+    [[1, 2, 3, 0], [3, 2, 1, 0]]
+    """
+    grid = topology.grid
+    if grid is None:
+        return
+    sizes = np.array(grid.dims)
+    strides = np.concatenate([[1], np.cumprod(sizes)[:-1]])
+    here = (np.arange(prod(grid.dims))[:, None] // strides) % sizes
+    shifts = twist_shifts(grid.dims) if grid.twist else {}
+
+    def ranks(there: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Points of the unwrapped grid as ranks: a lap round a twisted dimension moves the others."""
+        for axis, shift in shifts.items():
+            laps = there[:, axis] // sizes[axis]
+            there = there + laps[:, None] * np.array(shift)
+        rank: NDArray[np.int32] = ((there % sizes) @ strides).astype(np.int32)
+        return rank
+
+    unit = np.eye(len(sizes), dtype=np.int64)
+    axes = [axis for axis, size in enumerate(grid.dims) if size > 1]
+    for axis in axes:
+        if grid.wrap[axis]:
+            yield ranks(here + step * unit[axis])
+    for axis in axes:
+        yield ranks(here * (1 - 2 * unit[axis]) + (grid.dims[axis] - 1) * unit[axis])
+    alike: dict[tuple[int, bool], list[int]] = {}
+    for axis in axes:
+        alike.setdefault((grid.dims[axis], grid.wrap[axis]), []).append(axis)
+    for a, b in chain.from_iterable(map(pairwise, alike.values())):
+        order = np.arange(len(sizes))
+        order[[a, b]] = b, a
+        yield ranks(here[:, order])

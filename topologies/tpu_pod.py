@@ -1,6 +1,7 @@
 """TPU pods: cubes of 4 x 4 x 4 chips joined by circuit switches into a torus, regular or twisted."""
 
 from collections.abc import Hashable
+from functools import partial
 from math import prod
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from topologies.errors import ConfigError
 from topologies.graph import Grid, Topology, limit_nodes
 from topologies.links import LinkOptions
 from topologies.parts import Accelerator, Catalogue, CircuitSwitch
-from topologies.torus import grid_edges, grid_halves, grid_nodes, twist_shifts
+from topologies.torus import grid_edges, grid_generators, grid_halves, grid_nodes, twist_shifts
 
 CUBE = 4
 FACE = CUBE * CUBE
@@ -69,7 +70,10 @@ def tpu_pod(
     layer = _layer(device, edges[crossing], position, cube, labels, used / cubes, circuit)
     layer.add_circuits(graph)
     grid = Grid(slice, (True,) * 3, twist)
-    return Topology("tpu-pod", "tpu-pod", {}, graph, parts, circuits=layer, grid=grid, halves=grid_halves(slice))
+    return Topology(
+        "tpu-pod", "tpu-pod", {}, graph, parts, circuits=layer, grid=grid, halves=grid_halves(slice),
+        generators=partial(grid_generators, step=CUBE),
+    )  # fmt: skip
 
 
 def _cube_of(position: NDArray[np.int32], dims: tuple[int, ...]) -> NDArray[np.int32]:

@@ -1,11 +1,10 @@
 """Bucket: multi-dimensional reduce-scatter and all-gather on grids, all dimensions busy at once."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fabric.algorithms.lanes import Lanes
 from fabric.algorithms.schedule import NotApplicable, Schedule, Step
 from fabric.collectives import Collective
-from fabric.traffic import Traffic
 from topologies.graph import Grid, Topology
 
 
@@ -31,46 +30,45 @@ def bucket(topology: Topology, collective: Collective) -> Schedule:
 
 def _stage(grid: Grid, axes: list[int], stage: int, name: str) -> Step:
     """Stage k of all copies: copy c is in dimension c + k, with what the dimensions before left of its share."""
-    sources, targets, amounts = [], [], []
-    rounds = 0
+    copies = []
     for copy in range(len(axes)):
         order = axes[copy:] + axes[:copy]
-        axis = order[stage]
         held = 1 / len(axes) / np.prod([grid.dims[i] for i in order[:stage]], dtype=float)
-        source, target, amount = _neighbours(grid, axis, held, name)
-        sources.append(source)
-        targets.append(target)
-        amounts.append(amount)
-        rounds = max(rounds, grid.dims[axis] - 1)
-    traffic = Traffic.pairs(
-        int(np.prod(grid.dims)), np.concatenate(sources), np.concatenate(targets), np.concatenate(amounts)
+        copies.append(_along(grid, order[stage], held, name))
+    rounds = max(grid.dims[axis] - 1 for axis in axes)
+    return Step.along(
+        Lanes.joined(copies), f"{name}, dimension {stage + 1} of each copy", int(np.prod(grid.dims)), rounds
     )
-    return Step(f"{name}, dimension {stage + 1} of each copy", traffic, rounds)
 
 
-def _neighbours(
-    grid: Grid, axis: int, held: float, name: str
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+def _along(grid: Grid, axis: int, held: float, name: str) -> Lanes:
     """What every rank passes to both neighbours along a dimension in which each line holds `held` bytes per rank.
 
     Ring of a: held (a-1)/a, half each way. Line: a shard goes to every rank, so the link from place p to p+1 carries
-    p+1 shards of held/a to the right, a-1-p to the left (reduce-scatter: the mirror).
+    p+1 shards of held/a to the right, a-1-p to the left (reduce-scatter: the mirror, the sum for the far end first).
     """
     size = grid.dims[axis]
     stride = int(np.prod(grid.dims[:axis], dtype=np.int64))
     rank = np.arange(int(np.prod(grid.dims)))
     place = rank // stride % size
     right = rank + np.where(place == size - 1, 1 - size, 1) * stride
-    if grid.wrap[axis]:
-        amount = np.full(len(rank), held * (size - 1) / size / 2)
-        return np.concatenate([rank, right]), np.concatenate([right, rank]), np.concatenate([amount, amount])
-    inner = place < size - 1
-    up = held * (place[inner] + 1) / size
-    down = held * (size - 1 - place[inner]) / size
+    left = rank + np.where(place == 0, size - 1, -1) * stride
+    n = len(rank)
+    if grid.wrap[axis]:  # edge r leaves rank r to the right, edge n + r to the left
+        amount = np.full(2 * n, held * (size - 1) / size / 2)
+        feed = np.concatenate([left, n + right])
+        return Lanes(np.tile(rank, 2), np.concatenate([right, left]), amount, np.full(2 * n, size - 1), feed,
+                     np.ones(2 * n, np.int64))  # fmt: skip
+    up, down = place < size - 1, place > 0
+    shards = np.concatenate([place[up] + 1, size - place[down]])
     if name == "reduce-scatter":
-        up, down = down, up
-    return (
-        np.concatenate([rank[inner], right[inner]]),
-        np.concatenate([right[inner], rank[inner]]),
-        np.concatenate([up, down]),
-    )
+        shards = size - shards
+    edge = np.full((2, n), -1)
+    edge[0, up] = np.arange(up.sum())
+    edge[1, down] = up.sum() + np.arange(down.sum())
+    feed = np.concatenate([edge[0, left[up]], edge[1, right[down]]])  # -1 at the end of a line
+    lag = np.full(len(shards), 0 if name == "reduce-scatter" else 1)
+    return Lanes(
+        np.concatenate([rank[up], rank[down]]), np.concatenate([right[up], left[down]]), held * shards / size, shards,
+        feed, lag,
+    )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fabric.algorithms.ring import around
+from fabric.algorithms.lanes import around, chains
 from fabric.algorithms.schedule import NotApplicable, Schedule, Step, equal_domains
 from fabric.collectives import Collective
 from fabric.traffic import Traffic
@@ -22,8 +22,11 @@ def hierarchical(topology: Topology, collective: Collective) -> Schedule:
     inside = Traffic.within(domains, n, 1 / size)
     rails = list(domains.T)
 
-    def across(share: float, rounds: int, *, wrap: bool = True, reverse: bool = False) -> Step:
-        return Step("across domains", around(rails, n, share / size, wrap=wrap, reverse=reverse), rounds, chain=True)
+    def across(share: float, rounds: int) -> Step:
+        return Step.along(around(rails, share / size, rounds), "across domains", n, rounds, chain=True)
+
+    def down(*, reverse: bool = False) -> Step:
+        return Step.along(chains(rails, 1 / size, reverse=reverse), "across domains", n, count - 1, chain=True)
 
     gather, scatter = (
         Step("all-gather in the domain", inside, 1),
@@ -36,8 +39,8 @@ def hierarchical(topology: Topology, collective: Collective) -> Schedule:
         "all-reduce": (scatter, across(2 * once, 2 * (count - 1)), gather),
         "all-gather": (across(once, count - 1), gather),
         "reduce-scatter": (scatter, across(once, count - 1)),
-        "broadcast": (Step("scatter in the domain", root, 1), across(1.0, count - 1, wrap=False), gather),
-        "reduce": (scatter, across(1.0, count - 1, wrap=False, reverse=True), Step("gather in the domain", back, 1)),
+        "broadcast": (Step("scatter in the domain", root, 1), down(), gather),
+        "reduce": (scatter, down(reverse=True), Step("gather in the domain", back, 1)),
     }
     if collective.name not in steps:
         raise NotApplicable(f"hierarchical does {', '.join(steps)}, not {collective.name}")

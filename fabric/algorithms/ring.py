@@ -1,17 +1,14 @@
 """Rings: data passed from neighbour to neighbour, on as many rings at once as the fabric has room for."""
 
-from collections.abc import Sequence
 from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fabric.algorithms.lanes import Ring, around, chains
 from fabric.algorithms.schedule import NotApplicable, Schedule, Step, equal_domains
 from fabric.collectives import Collective
-from fabric.traffic import Traffic
 from topologies.graph import Topology
-
-Ring = NDArray[np.int64]
 
 
 def ring(topology: Topology, collective: Collective) -> Schedule:
@@ -35,28 +32,12 @@ def ring(topology: Topology, collective: Collective) -> Schedule:
     rings, relays = _rings(topology)
     rings = [np.roll(order, -int(np.argmin(order))) for order in rings]  # rank 0, the root, starts each chain
     chain = collective.name in ("broadcast", "reduce")
-    passed = (1.0 if chain else hops[collective.name] / n) / len(rings)
-    traffic = around(rings, n, passed, wrap=not chain, reverse=collective.name == "reduce")
-    return Schedule("ring", "pipelined", (Step("round the rings", traffic, hops[collective.name], chain=True),), relays)
-
-
-def around(rings: Sequence[Ring], n: int, amount: float, *, wrap: bool = True, reverse: bool = False) -> Traffic:
-    """Every rank of every ring passes `amount`, half each way; without wrap the last of each passes nothing on.
-
-    >>> around([np.arange(4)], 4, 1.0).total
-    4.0
-    """
-    sources, targets = [], []
-    for order in rings:
-        for directed in (order, np.concatenate([order[:1], order[:0:-1]])):
-            onwards = np.roll(directed, -1)
-            keep = slice(None) if wrap else slice(0, -1)
-            sources.append(directed[keep])
-            targets.append(onwards[keep])
-    source, target = np.concatenate(sources), np.concatenate(targets)
-    if reverse:
-        source, target = target, source
-    return Traffic.pairs(n, source, target, amount / 2)
+    if chain:
+        lanes = chains(rings, 1.0 / len(rings), reverse=collective.name == "reduce")
+    else:
+        lanes = around(rings, hops[collective.name] / n / len(rings), hops[collective.name])
+    step = Step.along(lanes, "round the rings", n, hops[collective.name], chain=True)
+    return Schedule("ring", "pipelined", (step,), relays)
 
 
 def _rings(topology: Topology) -> tuple[list[Ring], str | None]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from fabric.algorithms.lanes import Lanes
 from fabric.collectives import Collective
 from fabric.traffic import Traffic
 from topologies.errors import InfeasibleError
@@ -20,13 +21,20 @@ class Step:
     """One step: its traffic in bytes per byte of size, and how many messages follow each other in it.
 
     A message waits for the slowest of the round before it where all ranks exchange, and for its own predecessor alone
-    where data goes round a ring (`chain`): there the mean hop counts, not the longest.
+    where data goes round a ring (`chain`): there the mean hop counts, not the longest. Without `lanes` every pair
+    exchanges one message, and none waits for another.
     """
 
     name: str
     traffic: Traffic
     rounds: int
     chain: bool = False
+    lanes: Lanes | None = None
+
+    @classmethod
+    def along(cls, lanes: Lanes, name: str, n: int, rounds: int, *, chain: bool = False) -> "Step":
+        """A step whose messages follow each other along lanes."""
+        return cls(name, lanes.traffic(n), rounds, chain, lanes)
 
 
 @dataclass(frozen=True, slots=True)

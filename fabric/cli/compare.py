@@ -74,7 +74,8 @@ def command(
             compare(
                 specs, collective or ("all-reduce", "all-to-all"), model.size, algorithm=model.algorithm,
                 routing=model.routing, transport=model.transport, overlap=model.overlap, tie=model.tie,
-                rank_all=rank_all, parts=catalogue, threads=model.jobs,
+                rank_all=rank_all, parts=catalogue, threads=model.jobs, seed=model.seed,
+                flows_per_pair=model.flows_per_pair, hedge=model.hedge,
             )
         )  # fmt: skip
     else:
@@ -101,6 +102,8 @@ def _refuse_options(collective: tuple[str, ...], rank_all: bool, model: Model) -
         "--transport": model.transport not in ("auto", "ideal"),
         "--overlap": model.overlap != "auto",
         "--tie": model.tie != "split",
+        "--flows-per-pair": model.flows_per_pair != 1,
+        "--hedge": model.hedge != 0,
     }
     idle = [name for name, used in given.items() if used]
     if idle:

@@ -37,6 +37,8 @@ class Model:
     tie: str
     overlap: str
     fidelity: str
+    flows_per_pair: int
+    hedge: float
     jobs: int
     seed: int
 
@@ -57,14 +59,23 @@ _MODEL = [
         "--algorithm", default="auto", show_default=True, help="auto, direct, pxn, bucket, hierarchical, ring."
     ),
     click.option("--transport", default="auto", show_default=True, help="auto (ideal for now) or ideal."),
-    click.option("--routing", default="auto", show_default=True, help="auto, ecmp or dor."),
+    click.option(
+        "--routing",
+        default="auto",
+        show_default=True,
+        help="auto (what the real fabric does), ecmp, weighted, dor, dmodk, hash, minimal, valiant, ugal, lft:FILE.",
+    ),
     click.option("--tie", default="split", show_default=True, help="dor half way round: split or positive."),
     click.option(
         "--overlap", default="auto", show_default=True, help="auto (the algorithm's own), pipelined or phased."
     ),
     click.option("--fidelity", default="steady", show_default=True, help="steady."),
+    click.option(
+        "--flows-per-pair", type=click.IntRange(min=1), default=1, show_default=True, help="hash: flows of each pair."
+    ),
+    click.option("--hedge", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="te: spread, 0 to 1."),
     click.option("-j", "--jobs", type=click.IntRange(min=0), default=0, help="Threads; 0 takes all."),
-    click.option("--seed", type=int, default=0, help="Seed of what is random (nothing yet)."),
+    click.option("--seed", type=int, default=0, help="Seed of what is random: hash."),
 ]
 
 

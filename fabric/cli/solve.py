@@ -71,7 +71,8 @@ def command(
     topology = build(spec, catalogue)
     choice: dict[str, Any] = {
         "routing": model.routing, "overlap": model.overlap, "tie": model.tie, "shift": shift,
-        "permutation": permutation, "threads": model.jobs,
+        "permutation": permutation, "threads": model.jobs, "seed": model.seed,
+        "flows_per_pair": model.flows_per_pair, "hedge": model.hedge,
     }  # fmt: skip
     result = simulate(
         topology, collective, model.size, algorithm=model.algorithm, transport=model.transport,

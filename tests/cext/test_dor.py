@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cext import _dor, dor_loads, dor_uniform_loads
+from cext import _dor, dor_dense_loads, dor_loads, dor_turn_loads, dor_uniform_loads
 
 GRIDS = [
     (dims, wrapped)
@@ -102,6 +102,75 @@ def test_uniform_closed_form_equals_all_pairs(dims, wrapped, tie_split):
     pairs = every_pair(int(np.prod(dims)))
     expected = dor_loads(*grid(dims, wrapped), *pairs, tie_split)
     np.testing.assert_array_equal(dor_uniform_loads(*grid(dims, wrapped), tie_split), expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), st.integers(0, 2**32 - 1), st.booleans())
+def test_a_matrix_equals_its_pairs(data, seed, tie_split):
+    dims = tuple(data.draw(st.lists(st.integers(1, 7), min_size=1, max_size=4).filter(lambda d: np.prod(d) <= 150)))
+    rng = np.random.default_rng(seed)
+    n = int(np.prod(dims))
+    wrapped = rng.integers(0, 2, len(dims))
+    source, target, _ = every_pair(n)
+    matrix = rng.random((n, n)) * (rng.random((n, n)) < rng.choice([0.05, 1.0]))
+    expected = dor_loads(*grid(dims, wrapped), source, target, matrix.ravel(), tie_split)
+    got = dor_dense_loads(*grid(dims, wrapped), matrix, tie_split)
+    np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-14)
+    assert (got == dor_dense_loads(*grid(dims, wrapped), matrix, tie_split, threads=2)).all()
+
+
+def test_a_ones_matrix_equals_the_closed_form():
+    for dims, wrapped in GRIDS:
+        n = int(np.prod(dims))
+        got = dor_dense_loads(*grid(dims, wrapped), np.ones((n, n)))
+        np.testing.assert_array_equal(got, dor_uniform_loads(*grid(dims, wrapped)))
+
+
+def test_turns_of_a_matrix():
+    """Turns by their meaning, coordinate by coordinate, on a 2 x 3 x 2 grid."""
+    dims, wrapped = (2, 3, 2), (1, 0, 1)
+    matrix = np.random.default_rng(0).random((12, 12))
+    place = [np.unravel_index(v, dims, order="F") for v in range(12)]
+    turns = [np.zeros(12 * d) for d in dims]
+    for s, t in product(range(12), repeat=2):
+        for i in range(3):
+            ahead = sum(place[s][j] * int(np.prod(dims[i:j])) for j in range(i, 3))
+            behind = sum(place[t][j] * int(np.prod(dims[:j])) for j in range(i + 1))
+            turns[i][ahead * int(np.prod(dims[: i + 1])) + behind] += matrix[s, t]
+    expected = dor_dense_loads(*grid(dims, wrapped), matrix)
+    np.testing.assert_allclose(dor_turn_loads(*grid(dims, wrapped), turns), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        (np.zeros((4, 3)), "row of matrix"),
+        (np.zeros((3, 4)), "matrix"),
+        (np.full((4, 4), np.nan), "finite"),
+        (np.diag([1.0, 1, 1, np.inf]), "finite"),
+        (np.diag([1.0, 1, 1, -1e-300]), "not negative"),
+        (np.zeros((4, 4), np.float32), "dtype"),
+        (np.zeros((4, 8))[:, ::2], "contiguous"),
+    ],
+)
+def test_a_malformed_matrix_is_refused(matrix, message):
+    assert dor_dense_loads(*grid([4], [1]), np.full((4, 4), -0.0)).sum() == 0
+    with pytest.raises(ValueError, match=message):
+        dor_dense_loads(*grid([4], [1]), matrix)
+
+
+@pytest.mark.parametrize(
+    ("turns", "message"),
+    [
+        ([np.zeros(32)], "turns"),
+        ([np.zeros(32), np.zeros(15)], "turns"),
+        ([np.zeros(32), np.full(16, -1.0)], "turns"),
+        ([np.zeros(32), np.zeros(16, np.float32)], "dtype"),
+    ],
+)
+def test_malformed_turns_are_refused(turns, message):
+    with pytest.raises(ValueError, match=message):
+        dor_turn_loads(*grid([4, 2], [1, 0]), turns)
 
 
 def test_uniform_torus_is_even_and_a_cube_of_4_known():

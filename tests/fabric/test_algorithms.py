@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fabric.algorithms import ALGORITHMS, NotApplicable
-from fabric.algorithms.ring import around
+from fabric.algorithms.lanes import around, chains
 from fabric.collectives import COLLECTIVES, collective
 from topologies.registry import build
 
@@ -171,12 +171,14 @@ def test_strides_of_a_full_mesh():
 
 @pytest.mark.parametrize("wrap", [True, False])
 def test_around(wrap):
-    traffic = around([np.array([2, 0, 1])], 3, 1.0, wrap=wrap)
+    rings = [np.array([2, 0, 1])]
+    traffic = (around(rings, 1.0, 2) if wrap else chains(rings, 1.0)).traffic(3)
     pairs = {(s, t): a for s, t, a in zip(*(x.tolist() for x in traffic.as_pairs()), strict=True)}
     closed = {(2, 0): 0.5, (0, 1): 0.5, (1, 2): 0.5, (2, 1): 0.5, (1, 0): 0.5, (0, 2): 0.5}
     assert pairs == (closed if wrap else {k: v for k, v in closed.items() if k not in ((1, 2), (0, 2))})
-    mirrored = around([np.array([2, 0, 1])], 3, 1.0, wrap=wrap, reverse=True)
-    assert {(t, s): a for s, t, a in zip(*(x.tolist() for x in mirrored.as_pairs()), strict=True)} == pairs
+    if not wrap:
+        mirrored = chains(rings, 1.0, reverse=True).traffic(3)
+        assert {(t, s): a for s, t, a in zip(*(x.tolist() for x in mirrored.as_pairs()), strict=True)} == pairs
 
 
 def test_hierarchical_steps():

@@ -1,16 +1,20 @@
 """Routing against its twins: equal-cost splits pair by pair with NetworkX, dimension order hop by hop."""
 
+from dataclasses import replace
+from importlib import import_module
 from math import prod
 
 import networkx as nx
 import numpy as np
 import pytest
 
-from fabric.routing import contract, resolve, route
+from fabric.routing import RoutingOptions, contract, resolve, route
 from fabric.traffic import Traffic
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.graph import Topology
 from topologies.registry import build
+
+grid_module = import_module("fabric.routing.grid")
 
 SPECS = [
     "clos:hosts=12,switch=qm9700,oversubscription=2,tiers=2", "clos:hosts=48,rate_gbps=800,switch=qm9700,tiers=2",
@@ -226,10 +230,49 @@ def test_dimension_order_hop_by_hop(spec, wraps, tie):
     assert resolve(topology, "auto") == "dor"
     for traffic in patterns(prod(dims)):
         expected = dor(dims, wraps, traffic, tie == "split")
-        found = route(topology, traffic, "dor", tie=tie).arcs
+        found = route(topology, traffic, "dor", RoutingOptions(tie=tie)).arcs
         wanted = [expected.get((int(t), int(h)), 0.0) for t, h in zip(csr.tails, csr.heads, strict=True)]
         np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
         assert found.sum() == pytest.approx(sum(expected.values()))
+
+
+@pytest.mark.parametrize("few_lists", [0, 256])
+@pytest.mark.parametrize("tie", ["split", "positive"])
+@pytest.mark.parametrize("spec", ["torus:dims=4x3x2,latency_ns=10", "mesh:dims=3x5", "ring:n=6,latency_ns=7"])
+def test_sums_are_the_pairs(spec, tie, few_lists, monkeypatch):
+    """Groups, a rank-one demand, a matrix and a few pairs: by sums a dimension as by a walk of every pair."""
+    topology = build(spec)
+    n = len(topology.accelerators)
+    rng = np.random.default_rng(n)
+    ranks = np.arange(n)
+    source, target = np.divmod(np.arange(n * n), n)
+    traffics = [
+        Traffic.within([ranks[: n // 2], ranks[n // 2 :]], n, 0.5),
+        Traffic.pairs(n, source, target, rng.random(n * n)),
+        Traffic.pairs(n, [0, 1], [1, 3], [1.0, 0.0]),
+        replace(Traffic.uniform(n, 1.0), list_amount=rng.random(n), entry_scale=rng.integers(0, 3, n).astype(float)),
+    ]
+    for traffic in traffics:
+        options = RoutingOptions(tie=tie)
+        walked = route(topology, traffic, "dor", options)
+        with monkeypatch.context() as patch:
+            patch.setattr(grid_module, "WALKED", -1)
+            patch.setattr(grid_module, "FEW_LISTS", few_lists)
+            summed = route(topology, traffic, "dor", options)
+        np.testing.assert_allclose(summed.arcs, walked.arcs, rtol=1e-12, atol=1e-12)
+        assert summed.latency_s == pytest.approx(walked.latency_s, rel=1e-12)
+        assert summed.mean_latency_s == pytest.approx(walked.mean_latency_s, rel=1e-12)
+
+
+def test_halves_of_a_pod_need_no_pairs():
+    """Two halves of a 16 x 16 x 16 torus, 8 million pairs: in x each talks as a whole torus does."""
+    topology = build("torus:dims=16x16x16")
+    half = 16**3 // 2
+    arcs = route(topology, Traffic.within(np.arange(16**3).reshape(2, -1), 16**3, 1.0), "dor").arcs
+    csr = topology.csr()
+    along_x = arcs[csr.tails // 16 == csr.heads // 16]
+    steps = sum(range(1, 8)) + 8 / 2  # up a ring of 16 from one place to all others, half of the furthest
+    np.testing.assert_allclose(along_x, half * steps / 16)
 
 
 def test_latency_of_dimension_order():
@@ -266,13 +309,13 @@ def test_refused(spec, routing, said):
 
 def test_an_unknown_tie_is_refused():
     with pytest.raises(ConfigError, match="tie 'even' is not one of split, positive"):
-        route(build("ring:n=4"), Traffic.uniform(4, 1.0), "dor", tie="even")
+        route(build("ring:n=4"), Traffic.uniform(4, 1.0), "dor", RoutingOptions(tie="even"))
 
 
 @pytest.mark.parametrize("spec", ["clos:hosts=100", "rail:servers=12", "torus:dims=4x8x8,twist=true"])
 def test_threads_do_not_change_a_bit(spec):
     topology = build(spec)
     for traffic in patterns(len(topology.accelerators)):
-        one, two = (route(topology, traffic, "ecmp", threads=k) for k in (1, 2))
+        one, two = (route(topology, traffic, "ecmp", RoutingOptions(threads=k)) for k in (1, 2))
         assert np.array_equal(one.arcs, two.arcs)
         assert (one.latency_s, one.mean_latency_s) == (two.latency_s, two.mean_latency_s)

@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -38,9 +37,8 @@ def judged(tmp_path: Path):
 
 
 @pytest.fixture(scope="module")
-def whole() -> tuple[Validation, float]:
-    start = time.perf_counter()
-    return validate(), time.perf_counter() - start
+def whole() -> Validation:
+    return validate()
 
 
 SOLVE = {"collective": "all-reduce", "size": "1TiB", "transport": "ideal", "algorithm": "bucket", "routing": "dor"}
@@ -237,16 +235,15 @@ def test_only_takes_an_id_a_system_or_a_pattern() -> None:
         validate(only="nvl72-a2b")
 
 
-def test_the_program_answers_its_cases(whole: tuple[Validation, float]) -> None:
-    validation, seconds = whole
+def test_the_program_answers_its_cases(whole: Validation) -> None:
+    validation = whole
     missed = {case.id: (case.expected, case.computed) for case in validation.cases if not case.ok}
     assert missed.keys() == MISSES.keys(), missed
     assert validation.summary["failed"] == len(MISSES)
-    assert seconds < 20
 
 
-def test_the_document_has_the_keys_of_the_command(whole: tuple[Validation, float]) -> None:
-    document = json.loads(json.dumps(whole[0].document(), allow_nan=False))
+def test_the_document_has_the_keys_of_the_command(whole: Validation) -> None:
+    document = json.loads(json.dumps(whole.document(), allow_nan=False))
     assert set(document) == {"cases", "left_out", "summary"}
     keys = {"id", "system", "kind", "quantity", "expected", "computed", "unit", "error", "tolerance", "ok", "source"}
     assert all(set(row) == keys for row in document["cases"])
@@ -254,10 +251,10 @@ def test_the_document_has_the_keys_of_the_command(whole: tuple[Validation, float
     assert document["summary"]["cases"] == document["summary"]["passed"] + document["summary"]["failed"]
 
 
-def test_every_published_figure_is_a_case_or_left_out(whole: tuple[Validation, float]) -> None:
+def test_every_published_figure_is_a_case_or_left_out(whole: Validation) -> None:
     facts = _facts()
-    asked = {case.id for case in whole[0].cases}
-    left = {row.id for row in whole[0].left_out}
+    asked = {case.id for case in whole.cases}
+    left = {row.id for row in whole.left_out}
     assert not asked & left
     assert asked | left == facts.keys()
     assert not {name for name in asked if facts[name]["computable"] == "no"}

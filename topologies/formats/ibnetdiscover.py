@@ -60,6 +60,8 @@ def read_ibnetdiscover(path: Path, parts: Catalogue) -> Topology:
         if device.is_switch:
             reduces = any(role.get(port.peer) == "aggregation" for port in device.ports.values())
             graph.add_node(labels[key], **_switch(device, reduces, parts))
+    for key, device in kept.items():
+        graph.nodes[labels[key]].update(_addresses(device, labels))
     mixed = _add_links(graph, kept, labels, parts)
     _add_tiers(graph, str(path))
     notes = _notes(found, sum(len(devices[key].ports) for key in role if key not in kept), mixed)
@@ -72,6 +74,13 @@ def _accelerator(device: Device, parts: Catalogue) -> dict[str, Any]:
     attributes = {"kind": "accelerator", "forwards": False, "part": "generic"}
     nic = _nic(device, parts)
     return attributes if nic is None else attributes | {"parts": {nic: 1}}
+
+
+def _addresses(device: Device, labels: Mapping[str, str]) -> dict[str, Any]:
+    """What forwarding tables know a device by: GUID (of an adapter's first port), LID, and where each port leads."""
+    guid = device.guid if device.is_switch else device.ports[min(device.ports)].guid or device.guid
+    ports = {str(number): labels[port.peer] for number, port in sorted(device.ports.items()) if port.peer in labels}
+    return {"guid": guid, "ports": ports} | ({} if device.lid is None else {"lid": device.lid})
 
 
 def _switch(device: Device, reduces: bool, parts: Catalogue) -> dict[str, Any]:

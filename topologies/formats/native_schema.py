@@ -113,6 +113,9 @@ NODE = {
     "rack": Key("text, a number, a list of them, or null", _or_none(_label), required=False),
     "position": Key("a list of numbers, or null", _or_none(_each(_number)), required=False),
     "reduces": Key("true or false", _flag, required=False),
+    "guid": Key("text", _line, required=False),
+    "lid": Key("a whole number", _whole, required=False),
+    "ports": Key("an object of ids of nodes", _table(_line), required=False),
 }
 LINK = {
     "from": Key("the id of a node", _label),
@@ -126,6 +129,7 @@ LINK = {
     "latency_ns": Key("a number, zero or above", lambda value: _number(value) and value >= 0),
     "duty": Key("a number above 0, at most 1", lambda value: _positive(value) and value <= 1),
     "nic": Key("the name of a part", _line, required=False),
+    "hops": Key("a whole number above zero", _count, required=False),
 }
 
 

@@ -22,25 +22,28 @@ _DEVICE = re.compile(r'(Switch|Ca)\s+([0-9]{1,3})\s+"([SH]-[0-9a-fA-F]{16})"\s*#
 _PORT = re.compile(
     r"\[([0-9]{1,3})\](?:\[ext [^\]]*\])?(?:\(([0-9a-fA-F]+)\))?\s+"
     r'"([SHR]-[0-9a-fA-F]{16})"\[([0-9]{1,3})\](?:\[ext [^\]]*\])?(?:\([0-9a-fA-F]+\))?\s*'
-    r'#\s*(?:lid [0-9]+ lmc [0-9]+ )?"(.*)" lid [0-9]+ (\S+)(?: \w+=\S+)*\s*$'
+    r'#\s*(?:lid ([0-9]{1,5}) lmc [0-9]+ )?"(.*)" lid [0-9]+ (\S+)(?: \w+=\S+)*\s*$'
 )
+_LID = re.compile(r"\blid ([0-9]{1,5})\b")
 _SPEED = re.compile(r"([0-9]{1,2})x([A-Z0-9]+)$")
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """One end of a link: where the other end is, what the link runs at, and the line that says so."""
+    """One end of a link: where the other end is, what the link runs at, the line that says so; an adapter's LID."""
 
     guid: str | None
     peer: str
     peer_port: int
     rate_gbps: float
     line: int
+    lid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A switch or an adapter; `key` is S- or H- and its GUID, `ports` hold the live links by port number."""
+    """A switch or an adapter; `key` is S- or H- and its GUID, `ports` hold the live links by port number, `own_lid` is
+    that of a switch."""
 
     key: str
     description: str
@@ -48,11 +51,17 @@ class Device:
     size: int
     line: int
     ports: dict[int, Port]
+    own_lid: int | None = None
 
     @property
     def guid(self) -> str:
         """16 hex digits."""
         return self.key[2:]
+
+    @property
+    def lid(self) -> int | None:
+        """The local identifier of a switch, or of the first port of an adapter; None where the file has none."""
+        return self.own_lid if self.is_switch else self.ports[min(self.ports)].lid
 
     @property
     def is_switch(self) -> bool:
@@ -85,7 +94,7 @@ def read_devices(path: Path) -> dict[str, Device]:
     Traceback (most recent call last):
     topologies.errors.ConfigError: nowhere.out: No such file or directory; give the output of ibnetdiscover
     """
-    devices = _parse(_text(path), str(path))
+    devices = _parse(read_text(path, "the output of ibnetdiscover"), str(path))
     if not devices:
         raise ConfigError(f"{path}: no switch and no adapter; give the whole output of ibnetdiscover")
     for device in devices.values():
@@ -100,17 +109,18 @@ def read_devices(path: Path) -> dict[str, Device]:
     return devices
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path, wanted: str) -> str:
+    """The text of a file; ConfigError, which says what is wanted, where there is none."""
     try:
         text = path.read_bytes().decode("utf-8")
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; give the output of ibnetdiscover") from error
+        raise ConfigError(f"{path}: {error.strerror}; give {wanted}") from error
     except ValueError as error:
-        raise ConfigError(f"{path}: not text; give the output of ibnetdiscover") from error
+        raise ConfigError(f"{path}: not text; give {wanted}") from error
     if "\0" in text:
-        raise ConfigError(f"{path}: not text; give the output of ibnetdiscover")
+        raise ConfigError(f"{path}: not text; give {wanted}")
     if not text.strip():
-        raise ConfigError(f"{path}: the file is empty; give the output of ibnetdiscover")
+        raise ConfigError(f"{path}: the file is empty; give {wanted}")
     return text
 
 
@@ -145,7 +155,8 @@ def _device(header: re.Match[str], devid: int, number: int, where: str) -> Devic
     if (header[1] == "Switch") != key.startswith("S-"):
         raise ConfigError(f"{where}: a {header[1]} is named {key}; S- is a switch, H- an adapter")
     description = "".join(c if c.isprintable() else "?" for c in " ".join(header[4].split()))
-    return Device(key, description, devid, int(header[2]), number, {})
+    lid = _LID.search(header[5])
+    return Device(key, description, devid, int(header[2]), number, {}, int(lid[1]) if lid else None)
 
 
 def _add_port(device: Device, port: re.Match[str], number: int, where: str) -> None:
@@ -155,11 +166,11 @@ def _add_port(device: Device, port: re.Match[str], number: int, where: str) -> N
     if own in device.ports:
         raise ConfigError(f"{where}: port {own} stands in line {device.ports[own].line} too")
     try:
-        rate = rate_gbps(port[6])
+        rate = rate_gbps(port[7])
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
     peer = port[3][:2] + port[3][2:].lower()
-    device.ports[own] = Port(port[2] and port[2].lower(), peer, int(port[4]), rate, number)
+    device.ports[own] = Port(port[2] and port[2].lower(), peer, int(port[4]), rate, number, int(port[5]) if port[5] else None)
 
 
 def _check_ends(devices: Mapping[str, Device], path: str) -> None:

@@ -1,0 +1,1 @@
+"""Compiled structures of the fluid kernel; nothing here is called from Python."""

@@ -1,0 +1,79 @@
+"""Routing: traffic on a topology to the load of every arc; one file per family of routings, registered here."""
+
+from dataclasses import replace
+
+from fabric.routing.contraction import Contracted, contract
+from fabric.routing.dmodk import dmodk
+from fabric.routing.ecmp import ecmp, weighted
+from fabric.routing.grid import dor
+from fabric.routing.hashing import hashed
+from fabric.routing.minimal import minimal
+from fabric.routing.policy import parse_routing, preferred
+from fabric.routing.router import Loads, Router, RoutingOptions
+from fabric.routing.tables import lft
+from fabric.routing.valiant import ugal, valiant
+from fabric.traffic import Traffic
+from topologies.errors import ConfigError, unknown
+from topologies.graph import Topology, once
+
+__all__ = ["ANY", "ROUTINGS", "TIES", "Contracted", "Loads", "RoutingOptions", "contract", "resolve", "route"]
+
+ROUTERS: dict[str, Router] = {
+    "ecmp": ecmp,
+    "weighted": weighted,
+    "dor": dor,
+    "dmodk": dmodk,
+    "hash": hashed,
+    "minimal": minimal,
+    "valiant": valiant,
+    "ugal": ugal,
+    "lft": lft,
+}
+ROUTINGS = ("auto", *ROUTERS)
+TIES = ("split", "positive")
+ANY = RoutingOptions()
+
+
+def resolve(topology: Topology, routing: str) -> str:
+    """The routing that `auto` stands for, as `fabric.routing.policy` has it; ConfigError for one that does not fit.
+
+    >>> from topologies.registry import build
+    >>> resolve(build("torus:dims=4x4"), "auto"), resolve(build("dragonfly:p=2,a=4,h=2"), "auto")
+    ('dor', 'ugal')
+    """
+    if routing == "auto":
+        return preferred(topology, ROUTERS)
+    name, _ = parse_routing(routing)
+    if name not in ROUTERS:
+        raise ConfigError(unknown("routing", name, ROUTINGS))
+    if name == "dor" and (topology.grid is None or topology.grid.twist):
+        why = "its wraparound is twisted" if topology.grid is not None else "it is no grid"
+        raise ConfigError(f"dor orders the dimensions of a regular grid; {topology.name}: {why}; use ecmp")
+    return routing
+
+
+def route(topology: Topology, traffic: Traffic, routing: str, options: RoutingOptions = ANY) -> Loads:
+    """Loads of the traffic under a routing; InfeasibleError names a pair that no path serves.
+
+    >>> from topologies.registry import build
+    >>> route(build("full-mesh:n=4"), Traffic.uniform(4, 1.0), "ecmp").arcs.max()
+    np.float64(1.0)
+    """
+    if options.tie not in TIES:
+        raise ConfigError(f"tie '{options.tie}' is not one of {', '.join(TIES)}")
+    name, _, argument = resolve(topology, routing).partition(":")
+    options = replace(options, argument=argument)
+    if not traffic.is_uniform:
+        return ROUTERS[name](topology, traffic, options)
+    known, amount = _uniform_loads(topology), float(traffic.list_amount[0] * traffic.entry_scale[0])
+    asked = (name, replace(options, threads=0))
+    if asked not in known:
+        known[asked] = ROUTERS[name](topology, Traffic.uniform(traffic.n, 1.0), options)
+    unit = known[asked]
+    return replace(unit, arcs=unit.arcs * amount, peaks=None if unit.peaks is None else unit.peaks * amount)
+
+
+@once
+def _uniform_loads(topology: Topology) -> dict[tuple[str, RoutingOptions], Loads]:
+    """Loads of one byte between every two ranks, by routing and options, as they become known."""
+    return {}

@@ -1,0 +1,65 @@
+"""Equal-cost splits: at every node over the next-hop links on shortest paths."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cext import ecmp_loads, hop_distances
+from fabric.routing.contraction import Contracted, NodeDemand, contract, demand_at_nodes, refuse
+from fabric.routing.reduction import reduced
+from fabric.routing.router import Loads, RoutingOptions, loads_of
+from fabric.symmetry import symmetry
+from fabric.traffic import Traffic
+from topologies.graph import Topology
+
+SEARCHED_AT_ONCE = 30_000_000  # visits of arcs below which a look for symmetry takes longer than it saves
+SAMPLE = 64
+
+
+def ecmp(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loads:
+    """Loads under an equal split over next-hop links: each parallel link is a next hop (RFC 2992)."""
+    return loads_of(topology, traffic, *_split(topology, traffic, contract(topology).links, options.threads))
+
+
+def weighted(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loads:
+    """The same, in proportion to what the links carry."""
+    small = contract(topology)
+    shares = topology.csr().capacity[small.arcs]
+    return loads_of(topology, traffic, *_split(topology, traffic, shares, options.threads))
+
+
+def _split(
+    topology: Topology, traffic: Traffic, shares: NDArray[np.float64], threads: int
+) -> tuple[NDArray[np.float64], float]:
+    csr, small = topology.csr(), contract(topology)
+    demand = demand_at_nodes(traffic, small.node_of_rank)
+    fewer = reduced(symmetry(topology), demand) if _visits(small, demand) > SEARCHED_AT_ONCE else None
+    inner, latency, hops, lost = ecmp_loads(
+        small.indptr, small.heads, shares, small.twin, small.forwards, small.latency, small.node_latency,
+        *(demand if fewer is None else fewer.demand), threads,
+    )  # fmt: skip
+    if lost[0] >= 0:
+        refuse(topology, small, int(lost[0]), int(lost[1]))
+    arcs = np.zeros(len(csr.heads))
+    arcs[small.arcs] = inner if fewer is None else fewer.spread(inner)
+    if not small.folded:
+        return arcs, latency
+    arcs[small.host_arc] = traffic.sent
+    arcs[csr.twin[small.host_arc]] = traffic.received
+    through = float(csr.node_latency[csr.heads[small.host_arc]].max())
+    return arcs, latency + 2 * small.host_latency_s + (2 * through if hops else through)
+
+
+def _visits(small: Contracted, demand: NodeDemand) -> float:
+    """Arcs that the searches towards all destinations will look at, estimated from a few of them."""
+    targets, entry_ptr, entry_list, _, list_ptr, list_node, _ = demand
+    most = len(targets) * len(small.heads)
+    if most <= SEARCHED_AT_ONCE or len(entry_list) <= SAMPLE or len(list_node) > SAMPLE * len(targets):
+        return most
+    degree = np.diff(small.indptr)
+    seen = 0
+    for i in np.random.default_rng(0).choice(len(targets), SAMPLE):
+        hops = hop_distances(small.indptr, small.heads, small.forwards, int(targets[i]))
+        lists = entry_list[entry_ptr[i] : entry_ptr[i + 1]]
+        sources = np.concatenate([list_node[list_ptr[k] : list_ptr[k + 1]] for k in lists])
+        seen += int(degree[(hops >= 0) & (hops < hops[sources].max(initial=0))].sum())
+    return len(targets) * seen / SAMPLE

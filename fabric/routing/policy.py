@@ -1,0 +1,87 @@
+"""What a real fabric does by itself: the routing that `auto` picks; and the names of routings with their arguments."""
+
+from collections.abc import Container, Mapping
+from typing import Any
+
+from topologies.errors import ConfigError
+from topologies.graph import Topology
+from topologies.parts import Switch
+
+# By family, where the wiring decides: dragonflies and HyperX need detours under adversarial traffic and ship with
+# UGAL-like adaptive routing (Cray Cascade and Slingshot; Ahn et al., SC 2009). No expander has been built at scale;
+# their papers route over 8 shortest paths (Singla et al., NSDI 2012, section 5; Valadarsky et al., CoNEXT 2016).
+BY_FAMILY = {
+    "jupiter": "te",
+    "ibnetdiscover": "adaptive",
+    "dragonfly": "ugal",
+    "hyperx": "ugal",
+    "slim-fly": "ugal",
+    "polarfly": "ugal",
+    "jellyfish": "ksp:8",
+    "xpander": "ksp:8",
+}
+# By what the switches of all other fabrics can do; one that only hashes decides for all.
+BY_SWITCH = {"adaptive": "adaptive", "hashing": "hash", "unknown": "ecmp"}
+# What auto takes in place of a routing that has no router.
+STAND_IN = "ecmp"
+
+# What follows the colon of a routing's name: in words, and an example.
+ARGUMENTS: Mapping[str, tuple[str, str]] = {
+    "ksp": ("the number of shortest paths", "ksp:8"),
+    "vlb": ("the number of middles a pair", "vlb:4"),
+    "lft": ("a file of forwarding tables", "lft:tables.txt"),
+}
+_COUNTED = ("ksp", "vlb")
+
+
+def parse_routing(routing: str) -> tuple[str, str]:
+    """Name and argument of a routing; ConfigError where an argument is missing, idle, or cannot be read.
+
+    >>> parse_routing("ksp:8"), parse_routing("ecmp")
+    (('ksp', '8'), ('ecmp', ''))
+    """
+    name, colon, argument = routing.partition(":")
+    if name not in ARGUMENTS:
+        if colon:
+            raise ConfigError(f"routing '{name}' takes no argument, '{argument}' was given; write {name}")
+        return name, ""
+    what, example = ARGUMENTS[name]
+    if not argument:
+        raise ConfigError(f"routing '{name}' needs {what}; write {example}")
+    if name in _COUNTED and (not argument.isascii() or not argument.isdigit() or int(argument[:9]) < 1):
+        raise ConfigError(f"routing '{routing}': '{argument}' is no whole number of 1 or more; write {example}")
+    return name, argument
+
+
+def preferred(topology: Topology, routers: Container[str]) -> str:
+    """The routing of the real fabric, by geometry, family and switches; `ecmp` where that one has no router.
+
+    >>> from topologies.registry import build
+    >>> preferred(build("clos:hosts=64,switch=th4-64x400g"), ["ecmp", "hash"])
+    'hash'
+    """
+    wanted = _wanted(topology)
+    return wanted if wanted.partition(":")[0] in routers else STAND_IN
+
+
+def _wanted(topology: Topology) -> str:
+    if topology.grid is not None:
+        return "ecmp" if topology.grid.twist else "dor"
+    return BY_FAMILY.get(topology.family) or BY_SWITCH[_ability(topology)]
+
+
+def _ability(topology: Topology) -> str:
+    """How the switches choose among equal paths: `hashing` if any cannot spread, `unknown` if any has no part."""
+    found = {_switching(attributes, topology) for _, attributes in topology.graph.nodes(data=True)} - {""}
+    return next((kind for kind in ("hashing", "unknown") if kind in found), "adaptive" if found else "unknown")
+
+
+def _switching(attributes: Mapping[str, Any], topology: Topology) -> str:
+    if attributes["kind"] != "switch":
+        return ""
+    names = [attributes.get("part"), *(attributes.get("parts") or ())]
+    rows = [topology.catalogue.get(name) for name in names if name is not None]
+    switches = [row for row in rows if isinstance(row, Switch)]
+    if not switches:
+        return "unknown"
+    return "adaptive" if all(row.adaptive_routing for row in switches) else "hashing"

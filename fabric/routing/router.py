@@ -1,0 +1,58 @@
+"""What every routing takes and gives: options, and the loads of arcs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabric.traffic import Traffic
+from topologies.graph import Topology
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingOptions:
+    """What a routing may ask for. `argument` is what follows the colon of its name (K of `ksp:K`); `threads` change no
+    byte of an answer."""
+
+    tie: str = "split"
+    seed: int = 0
+    flows_per_pair: int = 1
+    hedge: float = 0.0
+    gap: float = 0.01
+    threads: int = 0
+    argument: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loads:
+    """What traffic puts on a topology: bytes on each arc (float64[A], in the units of the traffic), and the zero-load
+    latency of the pairs that exchange any: the longest, and the mean of a byte (s).
+
+    `gap` is how far, relatively, the largest load may lie above the best that the routing allows; 0 where exact.
+    `peaks` is, where parallel links of an arc are not loaded alike, their number times the load of the fullest.
+    """
+
+    arcs: NDArray[np.float64]
+    latency_s: float
+    mean_latency_s: float
+    gap: float = 0.0
+    peaks: NDArray[np.float64] | None = None
+
+    @property
+    def binding(self) -> NDArray[np.float64]:
+        """What each arc would carry if all its links were as full as the fullest."""
+        return self.arcs if self.peaks is None else self.peaks
+
+
+Router = Callable[[Topology, Traffic, RoutingOptions], Loads]
+
+
+def loads_of(
+    topology: Topology, traffic: Traffic, arcs: NDArray[np.float64], latency_s: float, gap: float = 0.0
+) -> Loads:
+    """Loads with the mean latency of a byte, which follows from the bytes on arcs."""
+    csr = topology.csr()
+    seconds = csr.latency + csr.node_latency[csr.heads]  # accelerators that forward add none
+    total = traffic.total
+    return Loads(arcs, latency_s, float(arcs @ seconds) / total if total else 0.0, gap)
