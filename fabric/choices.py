@@ -35,12 +35,17 @@ def check_choices(
     _check("routing", routing.partition(":")[0], [name.partition(":")[0] for name in ROUTINGS])
     if overlap != "auto":
         parse_overlap(overlap)
-    _check("tie", tie, TIES)
+    _one_of("tie", tie, list(TIES))
     resolve_transport(transport)
-    _check("fidelity", fidelity, FIDELITIES)
+    _one_of("fidelity", fidelity, list(FIDELITIES))
 
 
 def _check(what: str, name: str, known: Iterable[str]) -> None:
     names = list(known)
     if name not in names:
         raise ConfigError(unknown(what, name, names))
+
+
+def _one_of(what: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise ConfigError(f"{what} '{value}' is not one of {', '.join(allowed)}")

@@ -212,7 +212,9 @@ def _sentence(ordered: Sequence[Result], rank_all: bool) -> str:
         return f"{best.topology} stands alone: nothing else here has {alike}{counted}."
     last = max(ordered, key=lambda r: r.time_us)
     if last.time_us <= best.time_us * (1 + SAME_TIME):
-        said = f"All take {format_time_us(best.time_us)}, within half a per cent"
+        times = {format_time_us(r.time_us) for r in ordered}
+        about = "about " if len(times) > 1 else ""
+        said = f"All take {about}{format_time_us(best.time_us)}, within half a per cent"
     else:
         faster = last.time_us / best.time_us
         said = f"{best.topology} is fastest: {format_time_us(best.time_us)}, {faster:.3g}x faster than {last.topology}"
@@ -228,4 +230,6 @@ def _least(ordered: Sequence[Result], key: str, verb: str, show: Any, rank_all: 
     (low, least), (high, most) = min(known), max(known)
     if high - low <= 1e-9 * high:
         return f"; each {verb} {show(low)}"
+    if show(low) == show(high):
+        return f"; each {verb} about {show(low)}"
     return f"; {least} {verb} least, {show(low)}, {show(high - low)} less than {most}"

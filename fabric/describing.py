@@ -1,6 +1,7 @@
 """What a fabric is, asked of whatever names one: what `show` prints."""
 
 from collections import Counter
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from topologies.graph import Topology
 from topologies.parts import Catalogue
 from topologies.registry import topology_of
 
-LINK = ("cable", "technology", "rate_gbps", "length_m", "latency_ns")
+LINK = ("cable", "technology", "rate_gbps", "length_m", "latency_ns", "medium")
 
 
 def describe(
@@ -33,10 +34,11 @@ def describe(
 
 def _link_classes(topology: Topology) -> list[dict[str, Any]]:
     """Links alike in cable, rate, length and latency, in the order in which they first occur."""
-    classes: Counter[tuple[Any, ...]] = Counter()
-    for _, _, edge in topology.edges:
-        classes[(*(edge[key] for key in LINK), edge["medium"])] += int(edge["count"])
-    return [{"links": number, **dict(zip((*LINK, "medium"), alike, strict=True))} for alike, number in classes.items()]
+    every = map(itemgetter(*LINK, "count"), (edge for _, _, edge in topology.edges))
+    classes: dict[tuple[Any, ...], int] = {}
+    for (*alike, count), edges in Counter(every).items():
+        classes[tuple(alike)] = classes.get(tuple(alike), 0) + int(count) * edges
+    return [{"links": number, **dict(zip(LINK, alike, strict=True))} for alike, number in classes.items()]
 
 
 def _trays(topology: Topology) -> dict[str, int]:

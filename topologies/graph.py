@@ -18,6 +18,7 @@ from topologies.links import MEDIA, LinkOptions
 from topologies.parts import Accelerator, Catalogue, Nic, Part, Switch, catalogue
 
 NODE_KINDS = ("accelerator", "switch", "nic", "host")
+GENERIC = "generic"  # the part of an accelerator that names none
 PART_OF: dict[str, type[Part]] = {"accelerator": Accelerator, "switch": Switch, "nic": Nic}
 MAX_NODES = 2**24
 BYTES_PER_S = 1e9 / 8  # of one Gb/s
@@ -194,10 +195,10 @@ class Topology:
     ) -> "Topology":
         """Any undirected NetworkX graph as a fabric.
 
-        Nodes without a `kind` are accelerators that forward where no node has one, and are refused otherwise; links
-        without `rate_gbps` take the one given here (400 where none is), those without `count` are single, those
-        without a cable are 1 m of passive copper; `notes` say how many. ConfigError and TopologyError say which node
-        or link is wrong.
+        Nodes without a `kind` are accelerators that forward where no node has one, and are refused otherwise; those
+        without a `part` are generic ones, as in the plain families. Links without `rate_gbps` take the one given here
+        (400 where none is), those without `count` are single, those without a cable are 1 m of passive copper; `notes`
+        say how many. ConfigError and TopologyError say which node or link is wrong.
 
         >>> Topology.from_graph(nx.cycle_graph(4), rate_gbps=100).links
         4
@@ -216,7 +217,8 @@ class Topology:
         for node, attributes in graph.nodes(data=True):
             kind = "accelerator" if bare else attributes.get("kind")
             forwards = attributes.get("forwards", bare or kind != "accelerator")
-            copy.add_node(node, **{**attributes, "kind": kind, "forwards": forwards})
+            generic = {"part": GENERIC} if kind == "accelerator" else {}
+            copy.add_node(node, **{**generic, **attributes, "kind": kind, "forwards": forwards})
         for a, b, attributes in graph.edges(data=True):
             copy.add_edge(a, b, **_link(a, b, attributes, rate_gbps, parts))
         notes = _assumed(graph, rate_gbps)

@@ -353,6 +353,8 @@ def _tuple(kind: Any, value: Any, where: str) -> tuple[Any, ...]:
 
 def _build_file(path: Path, parts: Catalogue) -> Topology:
     """A topology from a file: TOML (`family`, `[parameters]`) or a foreign format by its ending."""
+    if path.is_dir():
+        raise ConfigError(f"'{path}' is a directory; give a topology name, family:key=value, or a file")
     if not path.is_file():
         raise ConfigError(f"no file '{path}'; give a topology name, family:key=value, or an existing file")
     if path.suffix.lower() == ".json":

@@ -9,12 +9,15 @@ from fabric.cli.options import (
     CONTEXT,
     Model,
     Output,
+    check_usage,
     csv_option,
     load_parts,
     model_options,
     one_form,
     output_options,
     parts_option,
+    quiet_option,
+    verbose_option,
 )
 
 if TYPE_CHECKING:
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 @model_options
 @csv_option
 @parts_option
+@quiet_option
+@verbose_option("List what each fabric stands on: estimates, defaults, what has no figure.")
 @output_options
 def command(
     specs: tuple[str, ...],
@@ -43,6 +48,8 @@ def command(
     model: Model,
     csv: bool,
     parts: Path | None,
+    quiet: bool,
+    verbose: bool,
     out: Output,
 ) -> int:
     """Configurations side by side, in comparable sets, ranked within each.
@@ -56,10 +63,9 @@ def command(
     from fabric.comparison import compare
     from fabric.questions import answers
     from fabric.results import provenance
-    from fabric.simulation import check_fidelity
 
     one_form(out, csv)
-    check_fidelity(model.fidelity)
+    check_usage(model, collective)
     catalogue = load_parts(parts)
     told = {"specs": list(specs), "collectives": list(collective), "rank_all": rank_all, **model.told()}
     found: list[Answer | Comparison] = []
@@ -82,7 +88,7 @@ def command(
         for row in _document(found)["infeasible"]:
             click.echo(f"infeasible: {row['topology']}, {row['collective']}: {row['error']}", err=True)
     else:
-        emit_tables(_render(found, out), out)
+        emit_tables(_render(found, out, quiet, verbose), out)
     return 0 if _document(found)["rows"] else 4
 
 
@@ -128,7 +134,7 @@ def _document(found: "list[Answer | Comparison]") -> dict[str, Any]:
     return {"rows": rows, "infeasible": infeasible, "sentences": sentences, "pareto_measures": measures}
 
 
-def _render(found: "list[Answer | Comparison]", out: Output) -> list[Any]:
+def _render(found: "list[Answer | Comparison]", out: Output, quiet: bool, verbose: bool) -> list[Any]:
     from rich.text import Text
 
     from fabric.cli.output import console
@@ -145,16 +151,32 @@ def _render(found: "list[Answer | Comparison]", out: Output) -> list[Any]:
             shown += rows_table(name, rows, width)
             shown += [warning(f"not ranked: {r.result.topology} is {r.unranked}") for r in rows if r.unranked]
             shown.append(Text(compared.sentences[name]))
-            if name in compared.measures and not out.quiet:
+            if name in compared.measures and not quiet:
                 shown.append(Text(f"* on the Pareto front of {compared.measures[name]}.", style="dim"))
             shown.append(Text())
         shown += [warning(f"infeasible: {r.topology}, {r.collective}: {r.error}") for r in compared.infeasible]
         shown += [Text()] if compared.infeasible else []
         if isinstance(one, Answer) and one.savings:
             shown += [*_savings(one.savings), Text()]
-    if not out.quiet:
-        shown.append(Text("~ stands on an estimate (solve lists them); "
+    if verbose:
+        shown += [*_standing(found), Text()]
+    if not quiet:
+        shown.append(Text("~ stands on an estimate (-v lists them); "
                           "transport ideal: raw rates, no library overhead.", style="dim"))  # fmt: skip
+    return shown
+
+
+def _standing(found: "list[Answer | Comparison]") -> list[Any]:
+    """Every fabric once, with what it stands on beside published figures."""
+    from rich.text import Text
+
+    from fabric.questions import Answer
+
+    compared = (one.comparison if isinstance(one, Answer) else one for one in found)
+    results = {row.result.topology: row.result for comparison in compared for row in comparison.rows}
+    shown: list[Any] = []
+    for name, result in results.items():
+        shown += [Text(line, style="dim") for line in (f"{name} stands on", *(f"  {e}" for e in result.estimates))]
     return shown
 
 

@@ -6,7 +6,15 @@ from typing import Any
 
 import click
 
-from fabric.cli.options import CONTEXT, Output, load_parts, output_options, parts_option
+from fabric.cli.options import (
+    CONTEXT,
+    Output,
+    load_parts,
+    output_options,
+    parts_option,
+    quiet_option,
+    verbose_option,
+)
 
 
 @click.group("import", context_settings=CONTEXT)
@@ -17,8 +25,10 @@ def command() -> None:
 @command.command("ibnetdiscover", context_settings=CONTEXT, short_help="The output of ibnetdiscover (InfiniBand).")
 @click.argument("file", type=click.Path(path_type=Path))
 @parts_option
+@quiet_option
+@verbose_option("List each adapter.")
 @output_options
-def ibnetdiscover(file: Path, parts: Path | None, out: Output) -> None:
+def ibnetdiscover(file: Path, parts: Path | None, quiet: bool, verbose: bool, out: Output) -> None:
     """The output of ibnetdiscover on an InfiniBand fabric; prints how each kind of adapter was classed."""
     from fabric.cli.output import emit_json, emit_tables
     from fabric.results import provenance
@@ -43,10 +53,10 @@ def ibnetdiscover(file: Path, parts: Path | None, out: Output) -> None:
         }
         emit_json("import", document, provenance({"file": str(file)}, catalogue.hash), shown)
     else:
-        emit_tables(_render(topology, adapters, out), shown)
+        emit_tables(_render(topology, adapters, out, quiet, verbose), shown)
 
 
-def _render(topology: Any, adapters: list[Any], out: Output) -> list[Any]:
+def _render(topology: Any, adapters: list[Any], out: Output, quiet: bool, verbose: bool) -> list[Any]:
     from collections import Counter
 
     from rich.text import Text
@@ -61,14 +71,14 @@ def _render(topology: Any, adapters: list[Any], out: Output) -> list[Any]:
     for (role, why), number in sorted(reasons.items()):
         table.add_row(role, f"{number:,}", why)
     shown: list[Any] = [table]
-    if out.verbose:
+    if verbose:
         each = new_table("each adapter")
         for name in ("class", "guid", "description", "why"):
             each.add_column(name, overflow="fold")
         for a in adapters:
             each.add_row(a.role, a.guid, a.description, a.why)
         shown += [Text(), each]
-    if not out.quiet:
+    if not quiet:
         shown += [Text(), *(Text(f"  {note}") for note in topology.notes)]
     if out.output is not None:
         shown += [Text(), Text(f"{topology.links:,} links written to {out.output}")]

@@ -18,13 +18,11 @@ CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """How the answer leaves: form, file, colour, how many notes."""
+    """How the answer leaves: form, file, colour."""
 
     json: bool
     output: Path | None
     color: bool | None
-    quiet: bool
-    verbose: bool
     debug: bool
 
 
@@ -53,8 +51,6 @@ _OUTPUT = [
     click.option("--json", is_flag=True, help="Answer as JSON with stable keys."),
     click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the answer to a file."),
     click.option("--color/--no-color", default=None, help="Colour, or none (NO_COLOR); by default on a terminal."),
-    click.option("-q", "--quiet", is_flag=True, help="No notes."),
-    click.option("-v", "--verbose", is_flag=True, help="All notes."),
     click.option("--debug", is_flag=True, help="Show the traceback of an error."),
 ]
 _MODEL = [
@@ -102,12 +98,18 @@ def _gathered(name: str, kind: type, options: Sequence[Decorator]) -> Decorator:
 
 output_options = _gathered("out", Output, _OUTPUT)
 model_options = _gathered("model", Model, _MODEL)
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="No notes.")
 csv_option = click.option("--csv", is_flag=True, help="The table as CSV.")
 parts_option = click.option("--parts", type=click.Path(path_type=Path), help="TOML file of parts to add or override.")
 shift_option = click.option("--shift", type=int, help="permutation: rank r to r + SHIFT; n/2 by default.")
 permutation_option = click.option(
     "--permutation", type=click.Path(path_type=Path), help="permutation: file of targets, rank 0 first."
 )
+
+
+def verbose_option(adds: str) -> Decorator:
+    """-v, with what it adds."""
+    return click.option("-v", "--verbose", is_flag=True, help=adds)
 
 
 def load_parts(path: Path | None) -> "Catalogue":
@@ -117,10 +119,31 @@ def load_parts(path: Path | None) -> "Catalogue":
     return catalogue() if path is None else catalogue(path)
 
 
-def one_form(out: Output, csv: bool) -> None:
-    """Refuse two forms at once."""
+def check_usage(model: Model, collectives: Sequence[str]) -> None:
+    """Refuse option values that no fabric could answer, as wrong usage and in the words of the library."""
+    from fabric.choices import check_choices
+    from topologies.errors import ConfigError
+
+    try:
+        check_choices(
+            collectives=collectives, size=model.size, algorithm=model.algorithm, routing=model.routing,
+            transport=model.transport, overlap=model.overlap, tie=model.tie, fidelity=model.fidelity,
+        )  # fmt: skip
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def one_form(out: Output, csv: bool = False) -> None:
+    """Refuse two forms at once, and a file that is named as another form."""
     if out.json and csv:
         raise click.UsageError("--json and --csv are two forms of one answer; give one")
+    form = "JSON" if out.json else "CSV" if csv else "plain text"
+    suffix = "" if out.output is None else out.output.suffix.lower()
+    named = {".json": "JSON", ".csv": "CSV", ".html": "HTML", ".htm": "HTML"}.get(suffix, form)
+    if named != form:
+        what = f"--output '{out.output}' is named as {named}, the answer is {form}"
+        do = {"JSON": "give --json", "CSV": "give --csv", "HTML": "there is no HTML report yet"}[named]
+        raise click.UsageError(f"{what}; {do} or another name")
 
 
 def debugging(arguments: list[str]) -> bool:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fabric.cli.options import CONTEXT, Output, load_parts, output_options, parts_option
+from fabric.cli.options import CONTEXT, Output, load_parts, one_form, output_options, parts_option
 
 if TYPE_CHECKING:
     from topologies.parts import Part
@@ -25,11 +25,12 @@ def command(
     """The device catalogue: all parts, those of a kind, or one with every value, range, source and estimate."""
     from fabric.cli.output import emit_json, emit_tables
     from fabric.results import provenance
-    from topologies.errors import ConfigError, unknown
+    from topologies.errors import unknown
     from topologies.parts import KINDS, Part
 
+    one_form(out)
     if kind is not None and kind not in KINDS:
-        raise ConfigError(unknown("kind of part", kind, KINDS))
+        raise click.UsageError(unknown("kind of part", kind, KINDS))
     catalogue = load_parts(parts)
     if name is not None:
         found = [catalogue.part(name, Part if kind is None else KINDS[kind])]

@@ -5,18 +5,32 @@ from typing import Any
 
 import click
 
-from fabric.cli.options import CONTEXT, Output, csv_option, load_parts, one_form, output_options, parts_option
+from fabric.cli.options import (
+    CONTEXT,
+    Output,
+    csv_option,
+    load_parts,
+    one_form,
+    output_options,
+    parts_option,
+    quiet_option,
+    verbose_option,
+)
 
 
 @click.command("show", context_settings=CONTEXT)
 @click.argument("spec")
 @csv_option
 @parts_option
+@quiet_option
+@verbose_option("List link classes, and the source of each part.")
 @output_options
 def command(
     spec: str,
     csv: bool,
     parts: Path | None,
+    quiet: bool,
+    verbose: bool,
     out: Output,
 ) -> None:
     """What a topology is made of: nodes, links by medium, diameter, bisection, bill of materials, watts, cost."""
@@ -33,24 +47,20 @@ def command(
     elif csv:
         emit_csv(found["bill_of_materials"], out)
     else:
-        emit_tables(_render(found, out.quiet), out)
+        emit_tables(_render(found, quiet, verbose), out)
 
 
-def _render(found: dict[str, Any], quiet: bool) -> list[Any]:
+def _render(found: dict[str, Any], quiet: bool, verbose: bool) -> list[Any]:
     from rich.text import Text
 
-    from fabric.cli.tables import facts_table, known, wall_text, warning
+    from fabric.cli.tables import facts_table, known, sources, wall_text, warning
     from fabric.walls import broken
-    from topologies.units import format_number, format_power_w, format_usd
+    from topologies.units import format_number, format_usd
 
     def listed(counts: dict[str, int]) -> str:
         return ", ".join(f"{number:,} {name}" for name, number in counts.items()) or "none"
 
     guess = any(line.startswith("power of") for line in found["estimates"])
-    watts = [
-        known(found[f"network_power_{k}w"], format_power_w, guess)
-        for k in ("", "external_", "in_accelerator_", "low_", "high_")
-    ]
     facts: list[tuple[str, Any]] = [
         ("topology", f"{found['name']} ({found['family']})"),
         ("accelerators", f"{found['accelerators']:,}"),
@@ -63,10 +73,7 @@ def _render(found: dict[str, Any], quiet: bool) -> list[Any]:
             known(found["bisection_gb_per_s"], lambda b: f"{format_number(b)} GB/s one way", False),
         ),
         ("injection", f"{format_number(found['injection_gb_per_s'])} GB/s one way"),
-        (
-            "network power",
-            f"{watts[0]} ({watts[3]} to {watts[4]}): {watts[1]} external, {watts[2]} in accelerators",
-        ),
+        ("network power", _power(found, guess)),
         ("capex", _capex(found, format_usd)),
         ("copper wall", wall_text(found["walls"]["copper"])),
         ("", (found["walls"]["copper"] or {}).get("why", "")),
@@ -79,10 +86,41 @@ def _render(found: dict[str, Any], quiet: bool) -> list[Any]:
     shown: list[Any] = [facts_table(facts), Text(), _bill(found)]
     if why := broken(found["walls"]):
         shown[:0] = [warning(f"CANNOT BE BUILT AS GIVEN, {why}"), Text()]
+    if verbose:
+        shown += [Text(), _links(found), Text(), *sources((r["part"], r["source"]) for r in found["bill_of_materials"])]
     if found["estimates"] and not quiet:
         shown += [Text(), Text("stands on estimates and defaults (~):", style="dim")]
         shown += [Text(f"  {line}", style="dim") for line in found["estimates"]]
     return shown
+
+
+def _power(found: dict[str, Any], guess: bool) -> str:
+    """Watts with their range and both shares; what is known of them where the whole is not."""
+    from fabric.cli.tables import known
+    from topologies.units import format_power_w
+
+    whole, low, high, outside, inside = (
+        known(found[f"network_power_{k}w"], format_power_w, guess)
+        for k in ("", "low_", "high_", "external_", "in_accelerator_")
+    )
+    if found["network_power_w"] is not None:
+        return f"{whole} ({low} to {high}): {outside} external, {inside} in accelerators"
+    shares = [(outside, "external"), (inside, "in accelerators")]
+    rest = ", ".join(f"{watts} {where}" for watts, where in shares if watts != "-")
+    return f"unknown; {rest}" if rest else "unknown"
+
+
+def _links(found: dict[str, Any]) -> Any:
+    from fabric.cli.tables import new_table
+    from topologies.units import format_number
+
+    table = new_table("links")
+    for name in ("cable", "technology", "number", "Gb/s", "m", "ns"):
+        table.add_column(name, justify="left" if name in ("cable", "technology") else "right")
+    for row in found["link_classes"]:
+        numbers = (row["links"], row["rate_gbps"], row["length_m"], row["latency_ns"])
+        table.add_row(row["cable"], row["technology"], *(format_number(n, 6) for n in numbers))
+    return table
 
 
 def _hops(found: dict[str, Any]) -> str:

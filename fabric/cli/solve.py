@@ -9,6 +9,7 @@ from fabric.cli.options import (
     CONTEXT,
     Model,
     Output,
+    check_usage,
     csv_option,
     load_parts,
     model_options,
@@ -16,7 +17,9 @@ from fabric.cli.options import (
     output_options,
     parts_option,
     permutation_option,
+    quiet_option,
     shift_option,
+    verbose_option,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 @model_options
 @csv_option
 @parts_option
+@quiet_option
+@verbose_option("List the source of each part.")
 @output_options
 def command(
     spec: str,
@@ -42,6 +47,8 @@ def command(
     model: Model,
     csv: bool,
     parts: Path | None,
+    quiet: bool,
+    verbose: bool,
     out: Output,
 ) -> None:
     """One collective on one topology: time, bandwidth, the binding link, watts, dollars, copper."""
@@ -49,11 +56,17 @@ def command(
     from fabric.explaining import explanation
     from fabric.results import provenance
     from fabric.simulation import simulate
+    from topologies.bill import bill_of_materials
     from topologies.registry import build
 
     one_form(out, csv)
     if csv and explain:
         raise click.UsageError("--csv has no place for --explain; use --json")
+    check_usage(model, [collective])
+    if collective != "permutation" and (shift is not None or permutation is not None):
+        raise click.UsageError(f"--shift and --permutation belong to the collective permutation, not to {collective}")
+    if shift is not None and permutation is not None:
+        raise click.UsageError("give --shift or --permutation, not both")
     catalogue = load_parts(parts)
     topology = build(spec, catalogue)
     choice: dict[str, Any] = {
@@ -74,18 +87,23 @@ def command(
     elif csv:
         emit_csv([result.row()], out)
     else:
-        emit_tables(_render(result, explained, out.quiet), out)
+        cited = [(row.part.name, f"{row.part.source} ({row.part.year})") for row in bill_of_materials(topology)]
+        emit_tables(_render(result, explained, [] if not verbose else cited, quiet), out)
 
 
-def _render(result: "Result", explained: dict[str, Any] | None, quiet: bool) -> list[Any]:
+def _render(
+    result: "Result", explained: dict[str, Any] | None, cited: list[tuple[str, str]], quiet: bool
+) -> list[Any]:
     from rich.text import Text
 
-    from fabric.cli.tables import capex_text, facts_table, guessed, known, wall_text, warning
+    from fabric.cli.tables import capex_text, facts_table, guessed, known, sources, wall_text, warning
     from fabric.walls import broken
     from topologies.units import format_number, format_power_w, format_size, format_time_us
 
     end = result.bottleneck
     watts = guessed(result, "power")
+    waiting = result.latency_us / result.time_us
+    idle = f", mostly of waiting: latency is {waiting:.1%} of the time" if waiting > 0.5 else ""
     how = f"{result.algorithm}, {result.overlap}" + (f", relayed by {result.relays}" if result.relays else "")
     facts: list[tuple[str, Any]] = [
         ("topology", result.topology),
@@ -112,7 +130,7 @@ def _render(result: "Result", explained: dict[str, Any] | None, quiet: bool) -> 
             "  per accelerator",
             known(result.network_power_w_per_accelerator, lambda w: f"{format_number(w, 3)} W", watts),
         ),
-        ("energy", known(result.energy_pj_per_bit, lambda e: f"{format_number(e, 3)} pJ/bit", watts)),
+        ("energy", known(result.energy_pj_per_bit, lambda e: f"{format_number(e, 3)} pJ/bit{idle}", watts)),
         ("capex", capex_text(result.capex_usd, result.priced_usd, guessed(result, "price"))),
         ("copper wall", wall_text(result.walls["copper"])),
         ("", (result.walls["copper"] or {}).get("why", "")),
@@ -122,6 +140,7 @@ def _render(result: "Result", explained: dict[str, Any] | None, quiet: bool) -> 
         shown[:0] = [warning(f"CANNOT BE BUILT AS GIVEN, {why}"), Text()]
     if explained is not None:
         shown += _explained(explained)
+    shown += [Text(), *sources(cited)] if cited else []
     if result.estimates and not quiet:
         shown += [Text(), Text("stands on estimates and defaults (~):", style="dim")]
         shown += [Text(f"  {line}", style="dim") for line in result.estimates]

@@ -1,6 +1,6 @@
 """Tables of results, for the eye; unknown is "-", what stands on an estimate has a "~"."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich import box
@@ -79,6 +79,11 @@ def wall_text(wall: Wall | None) -> Text:
 def warning(text: str) -> Text:
     """What must not be overlooked."""
     return Text(text, style="bold red")
+
+
+def sources(cited: Iterable[tuple[str, str]]) -> list[Text]:
+    """The source of each part."""
+    return [Text("sources"), *(Text(f"  {name}: {source}", style="dim") for name, source in cited)]
 
 
 def facts_table(facts: Sequence[tuple[str, Any]]) -> Table:

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from fabric.cli.options import CONTEXT, Output, output_options
+from fabric.cli.options import CONTEXT, Output, one_form, output_options
 
 
 @click.command("topologies", context_settings=CONTEXT)
@@ -22,6 +22,7 @@ def command(
     from topologies.parts import catalogue
     from topologies.registry import FAMILIES, family, systems
 
+    one_form(out)
     if name is not None:
         system = systems().get(name)
         families = [family(system.family if system else name)]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fabric.cli.options import CONTEXT, Output, output_options
+from fabric.cli.options import CONTEXT, Output, one_form, output_options, quiet_option, verbose_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,10 +22,14 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="TOML file of cases in place of ours.",
 )
+@quiet_option
+@verbose_option("List what is left out and why.")
 @output_options
 def command(
     only: str | None,
     files: tuple[Path, ...],
+    quiet: bool,
+    verbose: bool,
     out: Output,
 ) -> int:
     """Published figures against our answers, with error, tolerance and source. Exit code 1 where one misses.
@@ -37,16 +41,17 @@ def command(
     from fabric.validation import validate
     from topologies.parts import catalogue
 
+    one_form(out)
     found = validate(list(files) or None, only)
     if out.json:
         told = {"only": only, "files": [str(f) for f in files]}
         emit_json("validate", found.document(), provenance(told, catalogue().hash), out)
     else:
-        emit_tables(_render(found, out, console(out.color).width), out)
+        emit_tables(_render(found, console(out.color).width, quiet, verbose), out)
     return 1 if found.summary["failed"] else 0
 
 
-def _render(found: "Validation", out: Output, width: int) -> list[Any]:
+def _render(found: "Validation", width: int, quiet: bool, verbose: bool) -> list[Any]:
     from rich.text import Text
 
     from fabric.cli.layout import Column, laid_out
@@ -69,14 +74,14 @@ def _render(found: "Validation", out: Output, width: int) -> list[Any]:
     names = column("case", labels, left=True)
     title = "published figures against ours"
     shown: list[Any] = [*laid_out(title, Column("", "", held, left=True), names, columns, width), Text()]
-    shown += [_sources(found), Text()]
+    shown += [] if quiet else [_sources(found), Text()]
     summary = found.summary
     shown.append(
         Text(
             f"{summary['passed']} of {summary['cases']} cases hold; {summary['left_out']} are left out (-v lists them)"
         )
     )
-    if out.verbose and not out.quiet:
+    if verbose:
         left = new_table("left out")
         left.add_column("case", no_wrap=True)
         left.add_column("why", overflow="fold")

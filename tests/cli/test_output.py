@@ -165,9 +165,9 @@ def test_no_command_is_not_answered_with_a_squeezed_help_page(argv, run):
 
 
 def test_debug_shows_where(run):
-    told = run("solve", "ring:n=4", "-c", "x", "--debug")
+    told = run("solve", "rong:n=4", "--debug")
     assert told.code == 3 and "Traceback" in told.err
-    assert told.err.splitlines()[-1].startswith("error: no collective is named 'x'")
+    assert told.err.splitlines()[-1].startswith("error: no topology is named 'rong'")
 
 
 def test_a_bug_says_so(run, monkeypatch):
@@ -249,3 +249,29 @@ def test_a_row_without_an_answer_is_shown(run):
 @pytest.mark.parametrize("form", [[], ["--json"], ["--csv"]], ids=words)
 def test_nothing_but_rows_without_an_answer_is_exit_code_4(form, run):
     assert run(*NOTHING, *form).code == 4
+
+
+@pytest.mark.parametrize(
+    "argv", [[*COMPARED], ["solve", "nvl72"], ["show", "nvl72"], ["validate", "nvl72-*"]], ids=words
+)
+def test_quiet_says_less_and_verbose_more(argv, run):
+    plain, quiet, verbose = (run(*argv, *more) for more in ([], ["-q"], ["-v"]))
+    assert (plain.code, quiet.code, verbose.code) == (0, 0, 0)
+    assert len(quiet.out.splitlines()) < len(plain.out.splitlines()) < len(verbose.out.splitlines())
+
+
+def test_unknown_power_says_so(run):
+    assert "network power     unknown; 9.6 W" not in run("show", "switch:n=16").out
+    (line,) = [line for line in run("show", "switch:n=16").out.splitlines() if line.startswith("network power")]
+    assert line.split(maxsplit=2)[2].startswith("unknown") and "- " not in line
+
+
+def test_energy_of_a_tiny_message_is_marked(run):
+    assert "pJ/bit, mostly of waiting: latency is" in run("solve", "nvl72", "-s", "1").out
+    assert "waiting" not in run("solve", "nvl72").out
+
+
+def test_times_that_differ_are_about_one(run):
+    differing = run("compare", "dgx-b200-superpod-512", "dgx-b200-superpod-512:planes=2", "-c", "all-reduce")
+    assert re.search(r"All take about 5\.\d+ ms", differing.out)
+    assert "All take 10.74 ms" in run("compare", "torus:dims=4x4", "torus:dims=4x4,technology=aec").out

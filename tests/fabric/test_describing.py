@@ -51,3 +51,9 @@ def test_link_classes_hold_every_link():
     found = fabric.describe("nvl72-x8:servers=2")
     assert sum(row["links"] for row in found["link_classes"]) == found["links"]
     assert found["trays"] == {"accelerator": 36, "switch": 36}
+
+
+def test_a_bare_graph_draws_what_the_same_family_does():
+    graph, family = (fabric.simulate(given) for given in (nx.cycle_graph(8), "ring:n=8"))
+    assert graph.network_power_w == family.network_power_w is not None
+    assert graph.accelerator == family.accelerator == "generic" and graph.capex_usd == family.capex_usd

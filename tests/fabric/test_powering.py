@@ -131,7 +131,9 @@ def test_a_missing_price_is_named_and_never_zero():
 
 
 def test_accelerators_without_a_part_have_no_serdes():
-    power = network_power(Topology.from_graph(nx.path_graph(2)))
+    graph = nx.path_graph(2)
+    nx.set_node_attributes(graph, None, "part")
+    power = network_power(Topology.from_graph(graph))
     assert power.in_accelerator_w is None and power.total_w is None
     assert power.external_w == pytest.approx(2 * part("dac-400g").power_w_per_end)
     assert power.missing == ("SerDes of an accelerator without a part",)

@@ -39,7 +39,7 @@ def test_a_full_dragonfly(p, a, h, arrangement):
     assert nx.diameter(routers) <= 3
     degree = {built.graph.degree(v, weight="count") for v in routers}
     assert degree == {p + a - 1 + h}
-    assert not built.notes
+    assert [note for note in built.notes if not note.startswith("default: ")] == []
 
 
 def test_the_largest_balanced_dragonfly_of_radix_64():
@@ -62,8 +62,9 @@ def test_fewer_groups(g, each, left, arrangement):
     between, ports = links_between(built)
     assert between == dict.fromkeys(combinations(range(g), 2), each)
     assert max(ports.values()) <= 2
-    assert bool(built.notes) == bool(left)
-    assert all(f"{left} of the 8 global ports" in note for note in built.notes)
+    free = [note for note in built.notes if not note.startswith("default: ")]
+    assert bool(free) == bool(left)
+    assert all(f"{left} of the 8 global ports" in note for note in free)
 
 
 def test_links_by_kind():

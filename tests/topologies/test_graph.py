@@ -214,4 +214,4 @@ def test_a_part_of_another_kind_is_refused(node, part, kind):
 def test_parts_of_the_right_kind_are_taken():
     graph = star()
     graph.nodes["s"]["part"], graph.nodes["a"]["part"] = "qm9700", "h100-sxm"
-    assert Topology.from_graph(graph).attribute("part") == ["h100-sxm", None, "qm9700"]
+    assert Topology.from_graph(graph).attribute("part") == ["h100-sxm", "generic", "qm9700"]
