@@ -1,6 +1,6 @@
 """Link loads towards eight destinations at once: in a hierarchical graph neighbours take the same steps."""
 
-import time
+from time import monotonic
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from cext._types cimport BLOCKS, block_start, flag_t, index_t, offset_t, thread_
 
 cdef enum:
     LANES = 8       # destinations that share a search, a bit of flag_t each
+    VISITS_AT_ONCE = 1 << 27    # of arcs, at worst, between two looks for Ctrl-C
     ENTRIES = 4     # times V: with more entries the lanes have too little in common
 
 
@@ -38,8 +39,8 @@ cdef struct Lanes:
     flag_t* seen            # V: lanes whose search has met a node
     flag_t* fresh           # V: lanes that meet it in this step; later, for which it is one hop further than another
     flag_t* sources         # V: lanes for which it is a source
-    index_t* queue          # entries: node,
-    flag_t* mask            #     and lanes; a node has one entry for each distance
+    index_t* queue          # node of each entry; a node has one for each distance
+    flag_t* mask            # lanes of each entry
     index_t* level          # V + 3: the first entry of each distance
     value_t* amount         # V x 8: what starts at a node
     value_t* width          # V x 8: weight of its next hops
@@ -369,15 +370,15 @@ def lane_loads(
     cdef offset_t done = 0, most = (groups + blocks - 1) // blocks
     while done < most:
         PyErr_CheckSignals()
-        began = time.monotonic()
+        began = monotonic()
         for b in prange(blocks, nogil=True, schedule="dynamic", chunksize=1, num_threads=team):
             for g in range(block_start(b, blocks, groups) + done,
                            min(block_start(b, blocks, groups) + done + at_once, block_start(b + 1, blocks, groups))):
                 _route(&graph, &demand, g * LANES, <int> min(<offset_t> LANES, D - g * LANES),
                        &lanes[threadid()], &loads[b, 0], &sums[b])
         done += at_once
-        if time.monotonic() - began < 0.25:
-            at_once *= 2
+        if monotonic() - began < 0.25:
+            at_once = min(2 * at_once, max(VISITS_AT_ONCE // (blocks * (V + indices.shape[0])), 1))
     return np.asarray(loads).sum(axis=0), [sums[b] for b in range(blocks)]
 
 

@@ -1,6 +1,6 @@
 """Link loads of a demand under a routing, by aggregation: one search a destination, never pair by pair."""
 
-import time
+from time import monotonic
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from cext._lanes import lane_loads
 from cext._types cimport BLOCKS, block_start, flag_t, index_t, offset_t, thread_count, value_t
 
 cdef enum:
+    VISITS_AT_ONCE = 1 << 28    # of arcs, at worst, between two looks for Ctrl-C
     DENSE = 16  # sources a destination from which it pays to search from several destinations at once
 
 
@@ -284,7 +285,7 @@ def _by_destination(
 
     while done * blocks < D + blocks:
         PyErr_CheckSignals()
-        began = time.monotonic()
+        began = monotonic()
         for b in prange(blocks, nogil=True, schedule="dynamic", chunksize=1, num_threads=team):
             first = block_start(b, blocks, D) + done
             last = min(first + at_once, block_start(b + 1, blocks, D))
@@ -302,8 +303,8 @@ def _by_destination(
                 amount[b, d] = 0
                 _forget(reached, queue[b], dist[b], via[b], far[b])
         done += at_once
-        if time.monotonic() - began < 0.25:
-            at_once *= 2
+        if monotonic() - began < 0.25:
+            at_once = min(2 * at_once, max(VISITS_AT_ONCE // (blocks * (V + indices.shape[0])), 1))
     sums = [
         {
             "amount": total[b, 0], "amount_hops": total[b, 1], "hops": int(total[b, 2]), "seconds": slowest[b],
