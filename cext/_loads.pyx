@@ -14,7 +14,8 @@ from cext._types cimport BLOCKS, block_start, flag_t, index_t, offset_t, thread_
 
 cdef enum:
     VISITS_AT_ONCE = 1 << 28    # of arcs, at worst, between two looks for Ctrl-C
-    DENSE = 16  # sources a destination from which it pays to search from several destinations at once
+    MANY = 8    # destinations, and
+    DENSE = 16  # sources of each, from which it pays to search from several at once
 
 
 cdef index_t _gather(
@@ -226,7 +227,7 @@ def ecmp_loads(
     alike = A == 0 or (np.ptp(latency) == 0 and (crossed.size == 0 or np.ptp(crossed) == 0))
     even = _even(np.asarray(indptr), np.asarray(weight))
     found = None
-    if D and A and np.diff(list_ptr)[np.asarray(entry_list)].sum() >= DENSE * D:
+    if D >= MANY and A and np.diff(list_ptr)[np.asarray(entry_list)].sum() >= DENSE * D:
         back = None if even.all() else np.where(even[np.asarray(indices)], 1.0, np.asarray(weight)[np.asarray(twin)])
         back_latency = None if alike else np.asarray(latency)[np.asarray(twin)]
         found = lane_loads(indptr, indices, back, forwards, back_latency, node_latency, *demand, threads)

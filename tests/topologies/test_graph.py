@@ -198,3 +198,18 @@ def test_link_latency_is_flight_and_phys():
 def test_only_circuit_fabrics_have_a_state():
     with pytest.raises(TopologyError, match="no circuit layer"):
         build("ring:n=4").with_state(np.zeros((0, 3), np.int32))
+
+
+@pytest.mark.parametrize("spec", ["rail:servers=3,gpus=4", "torus:dims=3x4", "jupiter:blocks=5,uplinks=6,hosts=2"])
+def test_edges_come_in_the_order_of_the_graph(built, spec):
+    topology = built(spec)
+    assert topology.edges == list(topology.graph.edges(data=True))
+
+
+def test_blocks_that_share_an_axis_move_together(built):
+    topology = built("fat-tree:k=4")
+    for move in topology.generators(topology):
+        image = dict(zip(topology.nodes, np.array(topology.nodes, dtype=object)[move], strict=True))
+        moved = nx.relabel_nodes(topology.graph, image)
+        assert sorted(image.values()) == sorted(topology.nodes)
+        assert {frozenset(e) for e in moved.edges} == {frozenset(e) for e in topology.graph.edges}
