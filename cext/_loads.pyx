@@ -1,12 +1,21 @@
 """Link loads of a demand under a routing, by aggregation: one search a destination, never pair by pair."""
 
+from time import monotonic
+
 import numpy as np
 
+from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
 
 from cext import _checks
+from cext._lanes import lane_loads
 
 from cext._types cimport BLOCKS, block_start, flag_t, index_t, offset_t, thread_count, value_t
+
+cdef enum:
+    VISITS_AT_ONCE = 1 << 28    # of arcs, at worst, between two looks for Ctrl-C
+    MANY = 8    # destinations, and
+    DENSE = 16  # sources of each, from which it pays to search from several at once
 
 
 cdef index_t _gather(
@@ -86,13 +95,14 @@ cdef void _account(
     value_t[::1] total,
     index_t[::1] unreachable,
 ) noexcept nogil:
-    """Add the demand and its hops to total; drop, and note the first, what no path serves."""
+    """Add the demand and its hops to total, note the most hops; drop, and note the first, what no path serves."""
     cdef index_t j, s
     for j in range(count):
         s = sources[j]
         if dist[s] >= 0:
             total[0] += amount[s]
             total[1] += amount[s] * dist[s]
+            total[2] = max(total[2], <value_t> dist[s])
             continue
         amount[s] = 0
         if unreachable[0] < 0:
@@ -208,12 +218,57 @@ def ecmp_loads(
     """
     cdef offset_t V = indptr.shape[0] - 1, A = indices.shape[0], D = destinations.shape[0]
     _checks.check_network(*map(np.asarray, (indptr, indices, weight, twin, forwards, latency, node_latency)))
-    _checks.check_demand(*map(np.asarray, (destinations, entry_ptr, entry_list, entry_scale,
-                                           list_ptr, list_source, list_amount)), nodes=V)
+    demand = list(map(np.asarray, (destinations, entry_ptr, entry_list, entry_scale,
+                                   list_ptr, list_source, list_amount)))
+    _checks.check_demand(*demand, nodes=V)
     _checks.check_threads(threads)
 
-    cdef offset_t blocks = min(<offset_t> BLOCKS, D), b, i
-    cdef bint timed = np.any(latency) or np.any(node_latency)
+    crossed = np.asarray(node_latency)[np.asarray(forwards) != 0]
+    alike = A == 0 or (np.ptp(latency) == 0 and (crossed.size == 0 or np.ptp(crossed) == 0))
+    even = _even(np.asarray(indptr), np.asarray(weight))
+    found = None
+    if D >= MANY and A and np.diff(list_ptr)[np.asarray(entry_list)].sum() >= DENSE * D:
+        back = None if even.all() else np.where(even[np.asarray(indices)], 1.0, np.asarray(weight)[np.asarray(twin)])
+        back_latency = None if alike else np.asarray(latency)[np.asarray(twin)]
+        found = lane_loads(indptr, indices, back, forwards, back_latency, node_latency, *demand, threads)
+    if found is None:
+        loads, sums = _by_destination(indptr, indices, weight, even, forwards, latency, node_latency, not alike,
+                                      *demand, threads)
+    else:
+        loads, sums = found[0][np.asarray(twin)], found[1]
+
+    hops = max((s["hops"] for s in sums), default=0)
+    slowest = max((s["seconds"] for s in sums), default=0.0)
+    if alike and hops:
+        slowest = float(hops * latency[0] + (hops - 1) * (crossed[0] if crossed.size else 0.0))
+    amount = sum(s["amount"] for s in sums)
+    missing = next(((s["source"], s["target"]) for s in sums if s["source"] >= 0), (-1, -1))
+    mean_hops = sum(s["amount_hops"] for s in sums) / amount if amount else 0.0
+    return loads, slowest, mean_hops, np.array(missing, np.int32)
+
+
+def _by_destination(
+    const offset_t[::1] indptr,
+    const index_t[::1] indices,
+    const value_t[::1] weight,
+    const flag_t[::1] even,
+    const flag_t[::1] forwards,
+    const value_t[::1] latency,
+    const value_t[::1] node_latency,
+    bint timed,
+    const index_t[::1] destinations,
+    const offset_t[::1] entry_ptr,
+    const index_t[::1] entry_list,
+    const value_t[::1] entry_scale,
+    const offset_t[::1] list_ptr,
+    const index_t[::1] list_source,
+    const value_t[::1] list_amount,
+    int threads,
+):
+    """Loads of arcs and their sums by block, one search a destination."""
+    cdef offset_t V = indptr.shape[0] - 1, D = destinations.shape[0]
+    cdef offset_t blocks = min(<offset_t> BLOCKS, D), b, i, done = 0, at_once = 1, first, last
+    cdef int team = thread_count(threads)
     degree = int(np.diff(indptr).max(initial=0))
     cdef index_t[:, ::1] dist = np.full((blocks, V), -1, np.int32)
     cdef index_t[:, ::1] via = np.full((blocks, V), -1, np.int32)
@@ -223,37 +278,42 @@ def ecmp_loads(
     cdef index_t[:, ::1] heads = np.empty((blocks, degree + 1), np.int32)
     cdef value_t[:, ::1] amount = np.zeros((blocks, V))
     cdef value_t[:, ::1] far = np.full((blocks, V), -1.0)
-    cdef value_t[:, ::1] loads = np.zeros((blocks, A))
-    cdef value_t[:, ::1] total = np.zeros((blocks, 2))
+    cdef value_t[:, ::1] loads = np.zeros((blocks, indices.shape[0]))
+    cdef value_t[:, ::1] total = np.zeros((blocks, 3))
     cdef value_t[::1] slowest = np.zeros(blocks)
     cdef index_t[:, ::1] unreachable = np.full((blocks, 2), -1, np.int32)
-    cdef const flag_t[::1] even = _even(np.asarray(indptr), np.asarray(weight))
     cdef index_t d, count, reached
-    cdef int team = thread_count(threads)
 
-    for b in prange(blocks, nogil=True, schedule="dynamic", chunksize=1, num_threads=team):
-        for i in range(block_start(b, blocks, D), block_start(b + 1, blocks, D)):
-            d = destinations[i]
-            count = _gather(d, entry_ptr[i], entry_ptr[i + 1], entry_list, entry_scale,
-                            list_ptr, list_source, list_amount, amount[b], sources[b])
-            if count == 0:
-                continue
-            reached = _search(d, count, indptr, indices, forwards, amount[b], dist[b], via[b], queue[b])
-            _account(d, count, sources[b], dist[b], amount[b], total[b], unreachable[b])
-            _push(d, reached, timed, indptr, indices, weight, even, latency, node_latency,
-                  dist[b], via[b], queue[b], hops[b], heads[b], amount[b], far[b], loads[b])
-            slowest[b] = max(slowest[b], far[b, d])
-            amount[b, d] = 0
-            _forget(reached, queue[b], dist[b], via[b], far[b])
-
-    demand, hop_sum = np.asarray(total).sum(axis=0).tolist()
-    missing = next((pair for pair in np.asarray(unreachable) if pair[0] >= 0), [-1, -1])
-    return (
-        np.asarray(loads).sum(axis=0),
-        float(np.max(slowest, initial=0.0)),
-        hop_sum / demand if demand else 0.0,
-        np.array(missing, np.int32),
-    )
+    while done * blocks < D + blocks:
+        PyErr_CheckSignals()
+        began = monotonic()
+        for b in prange(blocks, nogil=True, schedule="dynamic", chunksize=1, num_threads=team):
+            first = block_start(b, blocks, D) + done
+            last = min(first + at_once, block_start(b + 1, blocks, D))
+            for i in range(first, last):
+                d = destinations[i]
+                count = _gather(d, entry_ptr[i], entry_ptr[i + 1], entry_list, entry_scale,
+                                list_ptr, list_source, list_amount, amount[b], sources[b])
+                if count == 0:
+                    continue
+                reached = _search(d, count, indptr, indices, forwards, amount[b], dist[b], via[b], queue[b])
+                _account(d, count, sources[b], dist[b], amount[b], total[b], unreachable[b])
+                _push(d, reached, timed, indptr, indices, weight, even, latency, node_latency,
+                      dist[b], via[b], queue[b], hops[b], heads[b], amount[b], far[b], loads[b])
+                slowest[b] = max(slowest[b], far[b, d])
+                amount[b, d] = 0
+                _forget(reached, queue[b], dist[b], via[b], far[b])
+        done += at_once
+        if monotonic() - began < 0.25:
+            at_once = min(2 * at_once, max(VISITS_AT_ONCE // (blocks * (V + indices.shape[0])), 1))
+    sums = [
+        {
+            "amount": total[b, 0], "amount_hops": total[b, 1], "hops": int(total[b, 2]), "seconds": slowest[b],
+            "source": unreachable[b, 0], "target": unreachable[b, 1],
+        }
+        for b in range(blocks)
+    ]
+    return np.asarray(loads).sum(axis=0), sums
 
 
 def _even(indptr, weight):

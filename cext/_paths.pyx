@@ -1,7 +1,10 @@
 """Hop distances and components: searches that never cross a node that does not forward."""
 
+from time import monotonic
+
 import numpy as np
 
+from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange
 
 from cext import _checks
@@ -14,6 +17,7 @@ cdef extern from * nogil:
     int lowest_bit "__builtin_ctzll"(word_t word)
 
 cdef enum:
+    VISITS_AT_ONCE = 1 << 28    # of arcs, at worst, between two looks for Ctrl-C
     LANES = 64  # searches that share a word
 
 
@@ -245,18 +249,26 @@ def distance_profile(
     cdef value_t[:, ::1] total = np.zeros((blocks, 2))
     cdef offset_t[:, ::1] diameter = np.zeros((blocks, 1), np.int64)
     cdef index_t[:, ::1] unreachable = np.full((blocks, 2), -1, np.int32)
-    cdef offset_t missing
+    cdef offset_t missing, done = 0, at_once = 1, start, stop
     cdef int team = thread_count(threads)
 
-    for b in prange(blocks, nogil=True, schedule="dynamic", chunksize=1, num_threads=team):
-        for w in range(block_start(b, blocks, words), block_start(b + 1, blocks, words)):
-            first = <index_t> (w * LANES)
-            lanes = min(<index_t> LANES, T - first)
-            missing = _search_word(first, lanes, alike, indptr, indices, forwards, terminals, rank,
-                                   multiplicity, extra_hops, seen[b], front[b], found[b],
-                                   now[b], then[b], total[b], diameter[b])
-            if missing and unreachable[b, 0] < 0:
-                _name_missing(first, lanes, terminals, seen[b], unreachable[b])
+    while done * blocks < words + blocks:
+        PyErr_CheckSignals()
+        began = monotonic()
+        for b in prange(blocks, nogil=True, schedule="dynamic", chunksize=1, num_threads=team):
+            start = block_start(b, blocks, words) + done
+            stop = min(start + at_once, block_start(b + 1, blocks, words))
+            for w in range(start, stop):
+                first = <index_t> (w * LANES)
+                lanes = min(<index_t> LANES, T - first)
+                missing = _search_word(first, lanes, alike, indptr, indices, forwards, terminals, rank,
+                                       multiplicity, extra_hops, seen[b], front[b], found[b],
+                                       now[b], then[b], total[b], diameter[b])
+                if missing and unreachable[b, 0] < 0:
+                    _name_missing(first, lanes, terminals, seen[b], unreachable[b])
+        done += at_once
+        if monotonic() - began < 0.25:
+            at_once = min(2 * at_once, max(VISITS_AT_ONCE // (blocks * (V + indices.shape[0])), 1))
 
     hop_sum, pair_weight = np.asarray(total).sum(axis=0).tolist()
     first_missing = next((pair for pair in np.asarray(unreachable) if pair[0] >= 0), [-1, -1])

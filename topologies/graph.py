@@ -1,10 +1,13 @@
 """Topology: a NetworkX graph and its meaning; its invariants; the arrays that kernels read."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+import gc
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
 from math import isfinite
 from numbers import Real
+from operator import itemgetter
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -95,7 +98,13 @@ class Topology:
     @cached_property
     def edges(self) -> list[tuple[Hashable, Hashable, dict[str, Any]]]:
         """Both ends and the attributes of every edge, in the order of the graph."""
-        return list(self.graph.edges(data=True))
+        edges: list[tuple[Hashable, Hashable, dict[str, Any]]] = []
+        done: set[Hashable] = set()
+        with _uncollected():
+            for a, row in self.graph.adjacency():
+                edges += [(a, b, attributes) for b, attributes in row.items() if b not in done]
+                done.add(a)
+        return edges
 
     @cached_property
     def accelerators(self) -> list[Hashable]:
@@ -136,9 +145,8 @@ class Topology:
         edges = self.edges
         u = np.fromiter((index[a] for a, _, _ in edges), np.int32, len(edges))
         v = np.fromiter((index[b] for _, b, _ in edges), np.int32, len(edges))
-        links = _column(edges, "count")
-        capacity = links * _column(edges, "rate_gbps") * _column(edges, "duty") * BYTES_PER_S
-        latency = _column(edges, "latency_ns") * 1e-9
+        links, rate, duty, latency_ns = _columns(edges, "count", "rate_gbps", "duty", "latency_ns")
+        capacity, latency = links * rate * duty * BYTES_PER_S, latency_ns * 1e-9
         tails, heads = np.concatenate([u, v]), np.concatenate([v, u])
         order = np.argsort(tails, kind="stable")
         place = np.empty_like(order)
@@ -321,8 +329,25 @@ def _check_part(node: Hashable, attributes: Mapping[str, Any], parts: Catalogue)
         )
 
 
-def _column(edges: list[tuple[Any, Any, dict[str, Any]]], key: str) -> NDArray[np.float64]:
-    return np.fromiter((attributes[key] for _, _, attributes in edges), np.float64, len(edges))
+def _columns(edges: list[tuple[Any, Any, dict[str, Any]]], *keys: str) -> list[NDArray[np.float64]]:
+    """Attributes of all edges, float64[E] each: most edges are of a few kinds."""
+    take = itemgetter(*keys)
+    kinds: dict[tuple[float, ...], int] = {}
+    of = np.fromiter((kinds.setdefault(take(edge), len(kinds)) for _, _, edge in edges), np.int32, len(edges))
+    table = np.array(list(kinds), np.float64).reshape(-1, len(keys))
+    return list(table.T[:, of])
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Millions of small objects are made here, none of them garbage: the collector would walk them again and again."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
 
 
 def limit_nodes(family: str, nodes: int) -> None:

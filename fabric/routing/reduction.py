@@ -62,6 +62,12 @@ class Pattern:
 
     def __init__(self, demand: NodeDemand, nodes: int) -> None:
         targets, entry_ptr, self._list, self._scale, self._ptr, self._node, self._amount = demand
+        self._product: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+        if len(self._ptr) == 2:  # source times target: told apart node by node
+            self._product = np.zeros(nodes), np.zeros(nodes)
+            self._product[0][self._node] = self._amount
+            self._product[1][targets] = self._scale
+            return
         self._target = np.repeat(targets, np.diff(entry_ptr))
         self._sizes = np.diff(self._ptr)
         self._of = np.repeat(np.arange(len(self._sizes)), self._sizes)
@@ -76,6 +82,8 @@ class Pattern:
 
     def kept_by(self, image: NDArray[np.int32]) -> bool:
         """Does the permutation take every list to a list, and the entries to the entries?"""
+        if self._product is not None:
+            return all(np.array_equal(factor[image], factor) for factor in self._product)
         if not self._proper or self._partners(image, min(64, len(self._sizes))) is None:  # a glance refuses most
             return False
         partner = self._partners(image, len(self._sizes))

@@ -1,6 +1,7 @@
 """ECMP link loads against path enumeration, conservation and closed forms."""
 
 import doctest
+from dataclasses import replace
 from itertools import pairwise
 
 import networkx as nx
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cext import _loads, ecmp_loads
+from cext._lanes import lane_loads
 
 KEYS = ("destinations", "entry_ptr", "entry_list", "entry_scale", "list_ptr", "list_source", "list_amount")
 
@@ -105,6 +107,94 @@ def test_equals_path_enumeration(randomly, seed):
         assert tuple(got[3].tolist()) in {(s, d) for place, s, d in missing if place == first}
     else:
         assert got[3].tolist() == [-1, -1]
+
+
+def lanes(network, demand, threads=1):
+    """What ecmp_loads asks of lane_loads: reverse loads and sums, or None."""
+    degrees = np.diff(network.indptr)
+    first = np.repeat(network.indptr[:-1], degrees)
+    tails = np.repeat(np.arange(degrees.size), degrees)
+    even = np.ones(degrees.size, bool)
+    even[tails[network.weight != network.weight[first]]] = False
+    back = np.where(even[network.indices], 1.0, network.weight[network.twin])
+    return lane_loads(
+        network.indptr, network.indices, None if even.all() else back, network.forwards, network.latency[network.twin],
+        network.node_latency, *demand, threads,
+    )  # fmt: skip
+
+
+def check_lanes(network, demand):
+    """Eight at once against path enumeration."""
+    loads, slowest, hops, missing = enumerate_paths(network, pairs_of(*demand))
+    found = lanes(network, demand_arrays(*demand))
+    assert found is not None
+    np.testing.assert_allclose(found[0][network.twin], loads, rtol=1e-12, atol=1e-14)
+    total = sum(s["amount"] for s in found[1])
+    assert max(s["seconds"] for s in found[1]) == pytest.approx(slowest, rel=1e-12)
+    assert sum(s["amount_hops"] for s in found[1]) == pytest.approx(hops * total, rel=1e-12)
+    first = next(((s["source"], s["target"]) for s in found[1] if s["source"] >= 0), None)
+    assert (first is None) == (not missing)
+    if missing:
+        place = min(place for place, _, _ in missing)
+        assert first in {(s, d) for at, s, d in missing if at == place}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_eight_at_once_equal_path_enumeration(randomly, seed):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(4, 12))
+    network = randomly(rng, n, int(rng.integers(1, 3 * n)), forwarding=(1.0, 0.7, 0.3)[seed % 3])
+    demand = random_demand(rng, n)
+    arrays = demand_arrays(*demand)
+    if network.indices.size and all(a.size for a in arrays) and lanes(network, arrays) is not None:
+        check_lanes(network, demand)
+
+
+def test_searches_that_differ_are_told_apart(compiled):
+    """Eight twins on one end of a path go together; places all along it do not, and are then routed one by one."""
+    graph = nx.path_graph(40)
+    graph.add_edges_from((0, leaf) for leaf in range(40, 48))
+    network = compiled(graph)
+    sources = [[(s, 1.0 + s) for s in range(48)]]
+    apart = list(range(0, 40, 5))
+    both = [*range(40, 48), *apart]
+    assert lanes(network, demand_arrays(apart, [[(0, 1.0)]] * 8, sources)) is None
+    check_lanes(network, (both, [[(0, 1.0)]] * 16, sources))
+
+
+@pytest.mark.parametrize("weights", ["even", "uneven"])
+def test_a_fat_tree_goes_eight_at_once(compiled, weights):
+    """Leaves of a 3-tier tree: as one by one, for any number of threads; 44 destinations fill no lane evenly."""
+    graph = nx.Graph()
+    for pod in range(11):
+        for j in range(2):
+            graph.add_edges_from([(("leaf", pod, i), ("spine", pod, j)) for i in range(4)], count=1)
+            for c in range(2):
+                graph.add_edge(("spine", pod, j), ("core", j, c), count=1 if weights == "even" else 1 + c, latency=j)
+    graph = nx.convert_node_labels_to_integers(graph, label_attribute="name")
+    network = compiled(graph)
+    leaves = [v for v in graph if graph.nodes[v]["name"][0] == "leaf"]
+    demand = uniform(leaves)
+    assert lanes(network, demand) is not None
+    one, two = (ecmp_loads(*network.routed(), *demand, threads=t) for t in (1, 3))
+    assert np.array_equal(one[0], two[0]) and one[1:3] == two[1:3]
+    singly = sum(ecmp_loads(*network.routed(), *demand_arrays([d], [[(0, 1.0)]], [[(s, 1.0) for s in leaves]]))[0]
+                 for d in leaves)  # fmt: skip
+    np.testing.assert_allclose(one[0], singly, rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_equal_times_need_no_search_for_the_slowest(randomly, seed):
+    """Where all links take as long as each other, and all nodes that forward, hops say it all."""
+    rng = np.random.default_rng(seed)
+    network = randomly(rng, 20, 45)
+    plain = replace(network, latency=np.full(network.latency.size, 3.0), node_latency=np.full(20, 0.5))
+    plain.node_latency[plain.forwards == 0] = 9.0
+    near = replace(plain, latency=plain.latency.copy())
+    near.latency[:1] *= 1 + 1e-13
+    found, timed = (ecmp_loads(*n.routed(), *uniform(list(range(20)))) for n in (plain, near))
+    assert found[1] == pytest.approx(timed[1], rel=1e-12)
+    np.testing.assert_array_equal(found[0], timed[0])
 
 
 @settings(max_examples=60, deadline=None)

@@ -215,3 +215,18 @@ def test_parts_of_the_right_kind_are_taken():
     graph = star()
     graph.nodes["s"]["part"], graph.nodes["a"]["part"] = "qm9700", "h100-sxm"
     assert Topology.from_graph(graph).attribute("part") == ["h100-sxm", "generic", "qm9700"]
+
+
+@pytest.mark.parametrize("spec", ["rail:servers=3,gpus=4", "torus:dims=3x4", "jupiter:blocks=5,uplinks=6,hosts=2"])
+def test_edges_come_in_the_order_of_the_graph(built, spec):
+    topology = built(spec)
+    assert topology.edges == list(topology.graph.edges(data=True))
+
+
+def test_blocks_that_share_an_axis_move_together(built):
+    topology = built("fat-tree:k=4")
+    for move in topology.generators(topology):
+        image = dict(zip(topology.nodes, np.array(topology.nodes, dtype=object)[move], strict=True))
+        moved = nx.relabel_nodes(topology.graph, image)
+        assert sorted(image.values()) == sorted(topology.nodes)
+        assert {frozenset(e) for e in moved.edges} == {frozenset(e) for e in topology.graph.edges}
