@@ -307,6 +307,7 @@ def tree_concurrent(
     demand=None,
     bint dag=False,
     double gap=0.01,
+    double upper=INFINITY,
     double time_limit_s=60.0,
     int max_rounds=2000,
     int threads=0,
@@ -326,8 +327,8 @@ def tree_concurrent(
     ends = tuple(map(np.asarray, (terminals, sent, received)))
     _checks.check_concurrent(*graph, *ends, demand)
     _checks.check_threads(threads)
-    if not gap > 0 or not time_limit_s > 0 or max_rounds < 1:
-        raise ValueError("gap, time_limit_s and max_rounds must be positive")
+    if not gap > 0 or not upper > 0 or not time_limit_s > 0 or max_rounds < 1:
+        raise ValueError("gap, upper, time_limit_s and max_rounds must be positive")
     if demand is not None:
         demand = np.array(demand, np.float64)
         np.fill_diagonal(demand, 0.0)
@@ -335,13 +336,13 @@ def tree_concurrent(
     flow = _Flow(graph[0], graph[1], graph[3][graph[2]], graph[4], *ends, demand, dag, threads)
     if flow.S == 0:
         raise ValueError("demand must not be zero")
-    best, lower, upper, lengths, rounds = _improve(flow, gap, until, max_rounds)
-    if lower > upper * (1 + 1e-9):
-        raise RuntimeError(f"lower bound {lower} exceeds upper bound {upper}; this is a bug of the kernel")
-    return best[graph[2]], lower, upper, lengths[graph[2]], rounds
+    best, lower, proven, lengths, rounds = _improve(flow, gap, upper, until, max_rounds)
+    if lower > proven * (1 + 1e-9):
+        raise RuntimeError(f"lower bound {lower} exceeds upper bound {proven}; this is a bug of the kernel")
+    return best[graph[2]], lower, proven, lengths[graph[2]], rounds
 
 
-cdef _improve(_Flow flow, double gap, double until, int max_rounds):
+cdef _improve(_Flow flow, double gap, double known, double until, int max_rounds):
     """Sweeps over all groups until the bounds meet: price, search, step; now and then the averaged lengths' dual."""
     cdef value_t[::1] mean_load = np.zeros(flow.A), mean_length = np.zeros(flow.A)
     cdef value_t[4] sums
@@ -354,7 +355,7 @@ cdef _improve(_Flow flow, double gap, double until, int max_rounds):
     lengths = np.ones(flow.A)
     best, lower = np.array(flow.load), 1 / flow.peak()
     furthest = flow.furthest
-    while upper > lower * (1 + gap) and rounds < max_rounds and monotonic() < until:
+    while lower < min(upper, known) * (1 - gap) and rounds < max_rounds and monotonic() < until:
         flow.furthest = flow.served = soft = short = 0
         for first in range(0, flow.blocks, GROUP):
             top = flow.peak()
@@ -387,11 +388,11 @@ cdef _improve(_Flow flow, double gap, double until, int max_rounds):
             rate = 1 / np.max(loads * np.asarray(flow.inverse))
             if rate > lower:
                 best, lower = np.array(loads), float(rate)
-        if short < soft / groups:
-            sharpness *= min(2.0, max(1.2, sqrt(soft / groups / max(short, 1e-9))))
+        if short < 0.5 * soft / groups:     # sharper only when prices, not the flow, hold the bounds apart
+            sharpness *= min(1.5, max(1.2, sqrt(0.5 * soft / groups / max(short, 1e-9))))
         if monotonic() > until:
             break
-        if sweeps >= window or guess / sweeps * upper > 1:
+        if sweeps >= window or guess / sweeps * min(upper, known) > 1:
             dual = _dual(flow, mean_length, furthest)
             rounds += 1
             if dual < upper:

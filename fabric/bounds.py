@@ -45,15 +45,20 @@ class Bound:
 
 
 def collective_bound(
-    topology: Topology, collective: Collective, *, gap: float = 0.01, in_network: bool | None = None, threads: int = 0
+    topology: Topology,
+    collective: Collective,
+    *,
+    gap: float | None = 0.01,
+    in_network: bool | None = None,
+    threads: int = 0,
 ) -> Bound:
     """The least time of a collective on a topology, whatever the algorithm and the routing; rank 0 is the root.
 
     Exact for broadcast, reduce, all-gather and reduce-scatter: the narrowest cut (Edmonds 1973; Zhao et al.,
     ForestColl, arXiv:2402.06787). An interval for all-reduce, closed where proven optimal. For all-to-all, send-recv
-    and permutation a concurrent flow to within `gap`. Accelerators may relay in all of them. `in_network` says whether
-    switches may reduce; by default those whose part does. Unit of `per_byte_s`: seconds per byte of size (nccl-tests
-    convention).
+    and permutation a concurrent flow to within `gap`, or with None what costs next to nothing. Accelerators may relay
+    in all of them. `in_network` says whether switches may reduce; by default those whose part does. Unit of
+    `per_byte_s`: seconds per byte of size (nccl-tests convention).
 
     >>> from fabric.collectives import collective
     >>> from topologies.registry import build
@@ -61,7 +66,7 @@ def collective_bound(
     >>> b.time_s(8e9), b.attained, b.why
     (0.07, True, "accelerator 0's own 2 links, 100 GB/s each way")
     """
-    if not 0 < gap < 1:
+    if gap is not None and not 0 < gap < 1:
         raise ConfigError(f"gap = {gap} is not a share between 0 and 1, such as 0.01")
     name = collective.name
     reducing = reducing_nodes(topology, in_network) if name == "all-reduce" else np.empty(0, np.int64)

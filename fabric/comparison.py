@@ -10,8 +10,8 @@ from fabric.choices import check_choices
 from fabric.collectives import collective
 from fabric.results import Result
 from fabric.routing import RoutingOptions
-from fabric.simulation import choose, evaluate
-from fabric.transport import resolve_transport
+from fabric.simulation import answer
+from fabric.timing import Assumptions
 from fabric.walls import broken
 from topologies.errors import ConfigError, FabricError
 from topologies.graph import Topology
@@ -75,6 +75,7 @@ def compare(
     algorithm: str = "auto",
     routing: str = "auto",
     transport: str = "auto",
+    fidelity: str = "steady",
     overlap: str = "auto",
     tie: str = "split",
     seed: int = 0,
@@ -105,18 +106,18 @@ def compare(
         raise ConfigError(f"'{twice[0]}' is given twice; nothing is compared with itself")
     check_choices(
         collectives=collectives, size=size, algorithm=algorithm, routing=routing, transport=transport,
-        overlap=overlap, tie=tie,
+        overlap=overlap, tie=tie, fidelity=fidelity,
     )  # fmt: skip
-    size_bytes, named = parse_size_bytes(size), resolve_transport(transport)
+    size_bytes = parse_size_bytes(size)
     options = RoutingOptions(tie=tie, seed=seed, flows_per_pair=flows_per_pair, hedge=hedge, threads=threads)
+    given = Assumptions(algorithm, routing, overlap, transport, fidelity, options)
     results, infeasible = [], []
     for spec in specs:
         topology = topology_of(spec, parts=parts)
         for name in collectives:
             pattern = collective(name, len(topology.accelerators))
             try:
-                plan = choose(topology, pattern, size_bytes, algorithm, routing, options, overlap=overlap)
-                results.append(evaluate(plan, size_bytes, named))
+                results.append(answer(topology, pattern, size_bytes, given))
             except FabricError as error:
                 infeasible.append(Infeasible(topology.name, name, str(error)))
     return replace(rank(results, rank_all=rank_all), infeasible=tuple(infeasible))

@@ -174,12 +174,12 @@ def _spectral_low(topology: Topology) -> float:
 
 def _routed_low(topology: Topology, threads: int) -> float:
     """A uniform all-to-all that shortest paths carry crosses every halves: what its fullest link lets through."""
-    from fabric.routing import route
+    from fabric.routing import RoutingOptions, route
     from topologies.errors import InfeasibleError
 
     n = len(topology.accelerators)
     try:
-        loads = route(topology, Traffic.uniform(n, 1.0), "auto", threads=threads)
+        loads = route(topology, Traffic.uniform(n, 1.0), "ecmp", RoutingOptions(threads=threads))
     except InfeasibleError:  # rails that nothing joins
         return 0.0
     busiest = float((loads.arcs / topology.csr().capacity).max())

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 
 from fabric.algorithms import ALGORITHMS
+from fabric.bounds import Bound, collective_bound
 from fabric.collectives import collective
 from fabric.routing import RoutingOptions
-from fabric.simulation import Plan, arc_loads, choose
+from fabric.timing import Assumptions, Plan, choose
 from topologies.errors import InfeasibleError
 from topologies.graph import Topology
 from topologies.units import parse_size_bytes
@@ -36,14 +37,15 @@ def explanation(
     size_bytes = parse_size_bytes(size)
     pattern = collective(collective_name, len(topology.accelerators), shift=shift, permutation=permutation)
     options = RoutingOptions(tie=tie, seed=seed, flows_per_pair=flows_per_pair, hedge=hedge, threads=threads)
-    plan = choose(topology, pattern, size_bytes, algorithm, routing, options, overlap=overlap)
+    plan = choose(topology, pattern, size_bytes, Assumptions(algorithm, routing, overlap, options=options))
+    bound = collective_bound(topology, pattern, threads=threads)
     rows = []
     for name in ALGORITHMS:
         times: dict[str, float | None] = {"pipelined": None, "phased": None}
         reason = None
         for how in times:
             try:
-                other = choose(topology, pattern, size_bytes, name, routing, options, overlap=how)
+                other = choose(topology, pattern, size_bytes, Assumptions(name, routing, how, options=options))
                 times[how] = other.time_s(size_bytes) * 1e6
             except InfeasibleError as error:
                 reason = str(error)
@@ -56,13 +58,39 @@ def explanation(
             }
         )
     links = _links(plan, size_bytes)
-    return {"links": links, "algorithms": rows, "help": _help(plan, size_bytes, links)}
+    said = [*_help(plan, size_bytes, links), _at_best(plan, bound, size_bytes)]
+    return {"links": links, "algorithms": rows, "bound": _bound(bound, size_bytes), "help": said}
+
+
+def _bound(bound: Bound, size_bytes: float) -> dict[str, Any]:
+    return {
+        "time_us": bound.time_s(size_bytes) * 1e6,
+        "latency_us": bound.latency_s * 1e6,
+        "gap": bound.gap,
+        "attained": bound.attained,
+        "why": bound.why,
+        "relays": bound.relays,
+        "in_network": bound.in_network,
+    }
+
+
+def _at_best(plan: Plan, bound: Bound, size_bytes: float) -> str:
+    """How far the answer is from what nothing can beat, and what that hangs on."""
+    share = bound.time_s(size_bytes) / plan.time_s(size_bytes)
+    if bound.latency_s > bound.per_byte_s * size_bytes:
+        return f"At best {share:.0%} of this time: the slowest pair's latency alone."
+    allowed = [text for text, on in (("switches reduce", bound.in_network), ("accelerators relay", bound.relays)) if on]
+    where = f" where {' and '.join(allowed)}" if allowed else ""
+    sure = "a schedule attains it" if bound.attained else f"known to within {bound.gap:.1%}"
+    if not bound.attained and bound.gap >= 1:
+        sure = "no schedule is known to attain it"
+    return f"At best {share:.0%} of this time{where} ({sure}): {bound.why}."
 
 
 def _links(plan: Plan, size_bytes: int) -> list[dict[str, Any]]:
     """Arcs by the roles of their ends and medium, busiest class first."""
     csr, nodes = plan.topology.csr(), plan.topology.graph.nodes
-    busy = arc_loads(plan) / csr.capacity * size_bytes / plan.time_s(size_bytes)
+    busy = plan.arcs / csr.capacity * size_bytes / plan.time_s(size_bytes)
     labels = plan.topology.nodes
     role = np.array([_role(nodes[n]) for n in labels])
     media = {frozenset((a, b)): m for a, b, m in plan.topology.graph.edges(data="medium")}

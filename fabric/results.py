@@ -32,6 +32,7 @@ class Result:
     bound_time_us: float | None = None
     bound_gap: float | None = None
     of_bound: float | None = None
+    bound_why: str | None = None
     bottleneck: dict[str, Any] | None
     network_power_w: float | None
     network_power_external_w: float | None

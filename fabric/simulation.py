@@ -1,48 +1,25 @@
-"""A collective on a topology, at steady fidelity: time, bandwidths, the binding link, watts and dollars."""
+"""A collective on a topology: time, bandwidths, the binding link, the bound, watts and dollars."""
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import networkx as nx
-import numpy as np
-from numpy.typing import NDArray
 
-from fabric.algorithms import ALGORITHMS, OVERLAPS, NotApplicable, Schedule
+from fabric.bounds import Bound, collective_bound
 from fabric.collectives import Collective, collective
 from fabric.costing import capital_cost
 from fabric.powering import network_power
 from fabric.results import Result, accelerator_of
-from fabric.routing import ANY, Loads, RoutingOptions, resolve, route
+from fabric.routing import RoutingOptions
+from fabric.timing import FIDELITIES, Assumptions, Outcome, best, choose, fluid, steady
 from fabric.transport import resolve_transport
 from fabric.walls import walls
-from topologies.errors import ConfigError, InfeasibleError, unknown
+from topologies.errors import ConfigError
 from topologies.graph import Topology
 from topologies.parts import Cable, Catalogue, Optic
 from topologies.reach import cable_lengths
 from topologies.registry import topology_of
 from topologies.units import parse_size_bytes
-
-FIDELITIES = ("steady",)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Plan:
-    """A schedule routed on a topology: everything but the size. `per_byte_s` is the bandwidth term of one byte."""
-
-    topology: Topology
-    collective: Collective
-    schedule: Schedule
-    routing: str
-    loads: tuple[Loads, ...]
-    per_byte_s: float
-    latency_s: float
-    binding_arc: int
-
-    def time_s(self, size_bytes: float) -> float:
-        """Latency chain plus bandwidth term."""
-        return self.latency_s + self.per_byte_s * size_bytes
 
 
 def simulate(
@@ -68,8 +45,9 @@ def simulate(
     """Time of one collective on one fabric, and what it draws and costs.
 
     `topology` is a Topology, a spec ("torus:dims=4x4x8", "nvl72"), or any networkx.Graph, whose links without
-    `rate_gbps` take the one given here. `size` is in the nccl-tests convention, in bytes or "1GiB". Steady fidelity:
-    the algorithm's loads on links under the routing over their capacity, plus its chain of zero-load latencies.
+    `rate_gbps` take the one given here. `size` is in the nccl-tests convention, in bytes or "1GiB". Fidelity `steady`:
+    the algorithm's loads on links under the routing over their capacity, plus its chain of zero-load latencies;
+    `fluid`: every message simulated under max-min fair shares; `bound`: what no algorithm and no routing can beat.
 
     Raises ConfigError for what cannot be read, TopologyError for a broken graph, InfeasibleError where no path or
     no algorithm serves the collective.
@@ -79,78 +57,24 @@ def simulate(
     ('bucket', 100.0)
     """
     topology = topology_of(topology, rate_gbps=rate_gbps, parts=parts)
-    check_fidelity(fidelity)
-    size_bytes = parse_size_bytes(size)
     pattern = collective(collective_name, len(topology.accelerators), shift=shift, permutation=permutation)
     options = RoutingOptions(tie=tie, seed=seed, flows_per_pair=flows_per_pair, hedge=hedge, threads=threads)
-    plan = choose(topology, pattern, size_bytes, algorithm, routing, options, overlap=overlap)
-    return evaluate(plan, size_bytes, resolve_transport(transport), fidelity)
+    given = Assumptions(algorithm, routing, overlap, transport, fidelity, options)
+    return answer(topology, pattern, parse_size_bytes(size), given)
 
 
-def check_fidelity(fidelity: str) -> None:
-    """Refuse a fidelity that has no model yet."""
-    if fidelity not in FIDELITIES:
-        raise ConfigError(f"fidelity '{fidelity}' has no model yet; there is {', '.join(FIDELITIES)}")
-
-
-def choose(
-    topology: Topology,
-    pattern: Collective,
-    size_bytes: float,
-    algorithm: str = "auto",
-    routing: str = "auto",
-    options: RoutingOptions = ANY,
-    *,
-    overlap: str = "auto",
-) -> Plan:
-    """The named algorithm routed, or with `auto` the fastest of those that apply at this size."""
-    if algorithm != "auto" and algorithm not in ALGORITHMS:
-        raise ConfigError(unknown("algorithm", algorithm, ["auto", *ALGORITHMS]))
-    if overlap != "auto" and overlap not in OVERLAPS:
-        raise ConfigError(f"overlap '{overlap}' is not one of auto, {', '.join(OVERLAPS)}")
-    routing = resolve(topology, routing)
-    plans, reasons = [], []
-    for name in ALGORITHMS if algorithm == "auto" else [algorithm]:
-        try:
-            schedule = ALGORITHMS[name](topology, pattern)
-            if overlap != "auto":
-                schedule = schedule.overlapped(overlap)
-            plans.append(_plan(topology, pattern, schedule, routing, options))
-        except InfeasibleError as reason:
-            if algorithm != "auto":
-                raise
-            reasons.append(reason)
-    if not plans:
-        told = next((r for r in reasons if not isinstance(r, NotApplicable)), reasons[0])
-        raise InfeasibleError(str(told))
-    return min(plans, key=lambda plan: plan.time_s(size_bytes))
-
-
-def _plan(
-    topology: Topology, pattern: Collective, schedule: Schedule, routing: str, options: RoutingOptions
-) -> Plan:
-    loads = tuple(route(topology, step.traffic, routing, options) for step in schedule.steps)
-    capacity = topology.csr().capacity
-    if schedule.overlap == "pipelined":
-        shares = np.sum([load.binding for load in loads], axis=0) / capacity
-        per_byte = float(shares.max())
+def answer(topology: Topology, pattern: Collective, size_bytes: int, given: Assumptions) -> Result:
+    """One collective on one topology at one size, under the assumptions given, beside the bound."""
+    if given.fidelity not in FIDELITIES:
+        raise ConfigError(f"fidelity '{given.fidelity}' is not one of {', '.join(FIDELITIES)}")
+    transport = resolve_transport(given.transport)
+    if given.fidelity == "bound":
+        outcome, bound = best(topology, pattern, size_bytes, given.options)
     else:
-        per_step = [load.binding / capacity for load in loads]
-        per_byte = float(sum(share.max() for share in per_step))
-        shares = max(per_step, key=lambda share: float(share.max()))
-    binding = int(np.argmax(shares >= shares.max() * (1 - 1e-9)))  # the first of those that are equal but for rounding
-    latency = sum(
-        step.rounds * (load.mean_latency_s if step.chain else load.latency_s)
-        for step, load in zip(schedule.steps, loads, strict=True)
-    )
-    return Plan(topology, pattern, schedule, routing, loads, per_byte, latency, binding)
-
-
-def evaluate(plan: Plan, size_bytes: int, transport: str = "ideal", fidelity: str = "steady") -> Result:
-    """The answer of a plan at one size: a sweep over sizes costs one plan."""
-    topology, pattern = plan.topology, plan.collective
-    time_s = plan.time_s(size_bytes)
-    algbw = size_bytes / time_s / 1e9
+        plan = choose(topology, pattern, size_bytes, given)
+        outcome = (steady if given.fidelity == "steady" else fluid)(plan, size_bytes)
+        bound = collective_bound(topology, pattern, gap=None, threads=given.options.threads)
+    algbw = size_bytes / outcome.time_s / 1e9
     power, cost = network_power(topology), capital_cost(topology)
     watts = power.total_w
     bits = pattern.received * size_bytes * 8
@@ -159,30 +83,40 @@ def evaluate(plan: Plan, size_bytes: int, transport: str = "ideal", fidelity: st
         accelerators=len(topology.accelerators),
         collective=pattern.name,
         size_bytes=size_bytes,
-        algorithm=plan.schedule.algorithm,
-        overlap=plan.schedule.overlap,
-        routing=plan.routing,
+        algorithm=outcome.algorithm,
+        overlap=outcome.overlap,
+        routing=outcome.routing,
         transport=transport,
-        fidelity=fidelity,
-        time_us=time_s * 1e6,
-        latency_us=plan.latency_s * 1e6,
+        fidelity=given.fidelity,
+        time_us=outcome.time_s * 1e6,
+        latency_us=outcome.latency_s * 1e6,
         algbw_gb_per_s=algbw,
         busbw_gb_per_s=algbw * pattern.busbw_factor,
-        bottleneck=_bottleneck(plan, size_bytes, time_s),
+        bound_time_us=bound.time_s(size_bytes) * 1e6,
+        bound_gap=_gap(bound, size_bytes, outcome),
+        of_bound=bound.time_s(size_bytes) / outcome.time_s,
+        bound_why=bound.why,
+        bottleneck=outcome.bottleneck,
         network_power_w=watts,
         network_power_external_w=power.external_w,
         network_power_in_accelerator_w=power.in_accelerator_w,
         network_power_w_per_accelerator=None if watts is None else watts / len(topology.accelerators),
-        energy_j=None if watts is None else watts * time_s,
-        energy_pj_per_bit=None if watts is None else watts * time_s / bits * 1e12,
+        energy_j=None if watts is None else watts * outcome.time_s,
+        energy_pj_per_bit=None if watts is None else watts * outcome.time_s / bits * 1e12,
         capex_usd=cost.capex_usd,
         priced_usd=cost.priced_usd,
         walls=walls(topology),
-        estimates=estimates(topology),
-        relays=plan.schedule.relays,
+        estimates=[*outcome.said, *estimates(topology)],
+        relays=outcome.relays,
         accelerator=accelerator_of(topology),
         left_out=sorted(topology.left_out),
     )
+
+
+def _gap(bound: Bound, size_bytes: float, outcome: Outcome) -> float:
+    """How far, as a share of the best known schedule's bandwidth term, the bound's may lie below the optimum."""
+    term = bound.per_byte_s * size_bytes
+    return max(0.0, min(bound.gap, 1 - term / outcome.best_known_s))
 
 
 def estimates(topology: Topology) -> list[str]:
@@ -216,19 +150,3 @@ def _of_cables(topology: Topology) -> list[str]:
     return said + [
         f"{name} lowers the SerDes energy of the accelerators' ends only; switches keep their power" for name in engines
     ]
-
-
-def _bottleneck(plan: Plan, size_bytes: float, time_s: float) -> dict[str, Any] | None:
-    """The fullest arc: its ends, medium, and the share of the time that it is busy."""
-    csr = plan.topology.csr()
-    nodes: list[Hashable] = plan.topology.nodes
-    a, b = nodes[csr.tails[plan.binding_arc]], nodes[csr.heads[plan.binding_arc]]
-    busy = arc_loads(plan)[plan.binding_arc] / csr.capacity[plan.binding_arc] * size_bytes / time_s
-    medium = plan.topology.graph.edges[a, b]["medium"]
-    return {"from": str(a), "to": str(b), "medium": medium, "utilisation": float(busy)}
-
-
-def arc_loads(plan: Plan) -> NDArray[np.float64]:
-    """float64[A]: bytes on every arc per byte of size, all steps together; all links of an arc as its fullest."""
-    total: NDArray[np.float64] = np.sum([load.binding for load in plan.loads], axis=0)
-    return total

@@ -64,7 +64,7 @@ def unroll(schedule: Schedule, n: int, size_bytes: float, chunks: int = 1) -> Fl
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Block:
-    """One step of one chunk: its messages by edge and round, then a join for every copy and rank, in the last step none.
+    """One step of one chunk: its messages by edge and round, then joins for every copy and rank (none if last).
 
     first[e] and last[e] are the flows of edge e's first and last message, join that of copy 0 and rank 0; waiting[i]
     waits for feeding[i].

@@ -75,7 +75,7 @@ def command(
                 specs, collective or ("all-reduce", "all-to-all"), model.size, algorithm=model.algorithm,
                 routing=model.routing, transport=model.transport, overlap=model.overlap, tie=model.tie,
                 rank_all=rank_all, parts=catalogue, threads=model.jobs, seed=model.seed,
-                flows_per_pair=model.flows_per_pair, hedge=model.hedge,
+                flows_per_pair=model.flows_per_pair, hedge=model.hedge, fidelity=model.fidelity,
             )
         )  # fmt: skip
     else:
@@ -104,6 +104,7 @@ def _refuse_options(collective: tuple[str, ...], rank_all: bool, model: Model) -
         "--tie": model.tie != "split",
         "--flows-per-pair": model.flows_per_pair != 1,
         "--hedge": model.hedge != 0,
+        "--fidelity": model.fidelity != "steady",
     }
     idle = [name for name, used in given.items() if used]
     if idle:

@@ -63,19 +63,20 @@ _MODEL = [
         "--routing",
         default="auto",
         show_default=True,
-        help="auto (what the real fabric does), ecmp, weighted, dor, dmodk, hash, minimal, valiant, ugal, lft:FILE.",
+        help="auto (what the real fabric does), ecmp, weighted, dor, dmodk, hash, minimal, valiant, ugal, adaptive, te, "
+        "ksp:K, vlb:K, optimal, lft:FILE.",
     ),
     click.option("--tie", default="split", show_default=True, help="dor half way round: split or positive."),
     click.option(
-        "--overlap", default="auto", show_default=True, help="auto (the algorithm's own), pipelined or phased."
+        "--overlap", default="auto", show_default=True, help="auto (the algorithm's own), pipelined, phased, chunked:k."
     ),
-    click.option("--fidelity", default="steady", show_default=True, help="steady."),
+    click.option("--fidelity", default="steady", show_default=True, help="bound, steady or fluid."),
     click.option(
         "--flows-per-pair", type=click.IntRange(min=1), default=1, show_default=True, help="hash: flows of each pair."
     ),
     click.option("--hedge", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="te: spread, 0 to 1."),
     click.option("-j", "--jobs", type=click.IntRange(min=0), default=0, help="Threads; 0 takes all."),
-    click.option("--seed", type=int, default=0, help="Seed of what is random: hash."),
+    click.option("--seed", type=int, default=0, help="Seed of what is random: hash, vlb."),
 ]
 
 

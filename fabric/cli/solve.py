@@ -91,6 +91,21 @@ def command(
         emit_tables(_render(result, explained, [] if not verbose else cited, quiet), out)
 
 
+def _binding(end: dict[str, Any] | None) -> str:
+    if end is None:
+        return "-"
+    return end.get("cut") or f"{end['medium']} {end['from']} > {end['to']}, busy {end['utilisation']:.1%}"
+
+
+def _at_best(result: "Result") -> str:
+    """The bound beside the time: nothing can be faster on this topology."""
+    from topologies.units import format_time_us
+
+    if result.bound_time_us is None or result.of_bound is None:
+        return "-"
+    return f"{format_time_us(result.bound_time_us)}, {result.of_bound:.1%} of this time"
+
+
 def _render(
     result: "Result", explained: dict[str, Any] | None, cited: list[tuple[str, str]], quiet: bool
 ) -> list[Any]:
@@ -119,10 +134,8 @@ def _render(
             "algbw, busbw",
             f"{format_number(result.algbw_gb_per_s)}, {format_number(result.busbw_gb_per_s)} GB/s",
         ),
-        (
-            "binds",
-            f"{end['medium']} {end['from']} > {end['to']}, busy {end['utilisation']:.1%}" if end else "-",
-        ),
+        ("binds", _binding(end)),
+        ("at best", _at_best(result)),
         ("network power", known(result.network_power_w, format_power_w, watts)),
         ("  external", known(result.network_power_external_w, format_power_w, watts)),
         ("  in accelerators", known(result.network_power_in_accelerator_w, format_power_w, watts)),

@@ -7,7 +7,9 @@ from fabric.routing.dmodk import dmodk
 from fabric.routing.ecmp import ecmp, weighted
 from fabric.routing.grid import dor
 from fabric.routing.hashing import hashed
+from fabric.routing.limited import ksp, te, vlb
 from fabric.routing.minimal import minimal
+from fabric.routing.optimal import adaptive, optimal
 from fabric.routing.policy import parse_routing, preferred
 from fabric.routing.router import Loads, Router, RoutingOptions
 from fabric.routing.tables import lft
@@ -27,6 +29,11 @@ ROUTERS: dict[str, Router] = {
     "minimal": minimal,
     "valiant": valiant,
     "ugal": ugal,
+    "adaptive": adaptive,
+    "te": te,
+    "ksp": ksp,
+    "vlb": vlb,
+    "optimal": optimal,
     "lft": lft,
 }
 ROUTINGS = ("auto", *ROUTERS)

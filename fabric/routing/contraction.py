@@ -9,6 +9,8 @@ from fabric.traffic import Traffic
 from topologies.errors import InfeasibleError
 from topologies.graph import Topology, once
 
+MAX_PAIRS = 4_000_000
+
 NodeDemand = tuple[
     NDArray[np.int32], NDArray[np.int64], NDArray[np.int32], NDArray[np.float64],
     NDArray[np.int64], NDArray[np.int32], NDArray[np.float64],
@@ -102,6 +104,27 @@ def demand_at_nodes(traffic: Traffic, node_of_rank: NDArray[np.int32]) -> NodeDe
         (keys % nodes).astype(np.int32),
         amounts.astype(np.float64),
     )
+
+
+def node_pairs(
+    traffic: Traffic, home: NDArray[np.int32], name: str
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
+    """The traffic between nodes as distinct pairs."""
+    targets, entry_ptr, entry_list, entry_scale, list_ptr, list_node, list_amount = demand_at_nodes(traffic, home)
+    sizes = np.diff(list_ptr)[entry_list]
+    if sizes.sum() > MAX_PAIRS:
+        raise InfeasibleError(
+            f"{name}: {sizes.sum():,} pairs of switches exchange traffic; at most {MAX_PAIRS:,} are told apart; "
+            "take --routing ecmp or ugal"
+        )
+    place = np.arange(sizes.sum()) + np.repeat(list_ptr[entry_list] - (np.cumsum(sizes) - sizes), sizes)
+    nodes = int(home.max()) + 1
+    target = np.repeat(np.repeat(targets, np.diff(entry_ptr)), sizes)
+    keys, where = np.unique(list_node[place].astype(np.int64) * nodes + target, return_inverse=True)
+    amount = np.bincount(where, list_amount[place] * np.repeat(entry_scale, sizes), minlength=len(keys))
+    keep = (keys // nodes != keys % nodes) & (amount > 0)
+    kept = keys[keep]
+    return (kept // nodes).astype(np.int32), (kept % nodes).astype(np.int32), amount[keep]
 
 
 def refuse(topology: Topology, small: Contracted, source: int, target: int) -> None:

@@ -8,8 +8,8 @@ from topologies.graph import Topology
 from topologies.parts import Switch
 
 # By family, where the wiring decides: dragonflies and HyperX need detours under adversarial traffic and ship with
-# UGAL-like adaptive routing (Cray Cascade and Slingshot; Ahn et al., SC 2009). No expander has been built at scale;
-# their papers route over 8 shortest paths (Singla et al., NSDI 2012, section 5; Valadarsky et al., CoNEXT 2016).
+# UGAL-like adaptive routing (Cray Cascade and Slingshot; Ahn et al., SC 2009). No expander has been built at scale; as
+# low-diameter graphs they take the same. Their papers' 8 shortest paths (Singla et al., NSDI 2012) are ksp:8.
 BY_FAMILY = {
     "jupiter": "te",
     "ibnetdiscover": "adaptive",
@@ -17,8 +17,8 @@ BY_FAMILY = {
     "hyperx": "ugal",
     "slim-fly": "ugal",
     "polarfly": "ugal",
-    "jellyfish": "ksp:8",
-    "xpander": "ksp:8",
+    "jellyfish": "ugal",
+    "xpander": "ugal",
 }
 # By what the switches of all other fabrics can do; one that only hashes decides for all.
 BY_SWITCH = {"adaptive": "adaptive", "hashing": "hash", "unknown": "ecmp"}

@@ -13,7 +13,8 @@ from fabric.algorithms import ALGORITHMS
 from fabric.bounds import collective_bound
 from fabric.collectives import COLLECTIVES, collective
 from fabric.cuts import cut_name, entering, partitions, whole_capacity
-from fabric.simulation import choose, simulate
+from fabric.simulation import simulate
+from fabric.timing import Assumptions, choose
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.graph import Topology
 
@@ -93,7 +94,7 @@ def test_no_algorithm_is_faster_than_the_bound(built, spec):
         assert least.per_byte_s > 0 and least.latency_s >= 0 and 0 <= least.gap <= 1 and least.why
         for algorithm in ALGORITHMS:
             try:
-                plan = choose(topology, collective(name, len(topology.accelerators)), 1.0, algorithm)
+                plan = choose(topology, collective(name, len(topology.accelerators)), 1.0, Assumptions(algorithm))
             except InfeasibleError:
                 continue
             for size in (1, 2**20, 2**40):

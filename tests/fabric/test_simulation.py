@@ -11,7 +11,8 @@ import pytest
 from fabric.algorithms import ALGORITHMS
 from fabric.collectives import COLLECTIVES, collective
 from fabric.powering import network_power
-from fabric.simulation import arc_loads, choose, simulate
+from fabric.simulation import simulate
+from fabric.timing import Assumptions, choose
 from topologies.errors import ConfigError, InfeasibleError, TopologyError
 from topologies.graph import Topology
 from topologies.registry import build
@@ -166,8 +167,8 @@ def test_hierarchical_on_128_servers_of_8_h100():
 def shares_of(spec, name, algorithm):
     """(bytes that leave servers, bytes that climb from leaves to spines) of a plan."""
     topology = fabric(spec)
-    plan = choose(topology, collective(name, len(topology.accelerators)), S, algorithm)
-    csr, loads = topology.csr(), arc_loads(plan)
+    plan = choose(topology, collective(name, len(topology.accelerators)), S, Assumptions(algorithm))
+    csr, loads = topology.csr(), plan.arcs
     kind = np.array(topology.attribute("kind"))
     tier = np.array([-1 if t is None else t for t in topology.attribute("tier")])
     tails, heads = csr.tails, csr.heads
