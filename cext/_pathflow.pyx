@@ -11,7 +11,7 @@ from libc.math cimport exp
 from cext import _checks
 from cext._columns import PathFlow, PathSet
 
-from cext._lanes cimport LANES, search_lanes
+from cext._searches cimport LANES, search_lanes
 from cext._types cimport block_start, flag_t, index_t, offset_t, thread_count, value_t
 
 

@@ -63,8 +63,8 @@ _MODEL = [
         "--routing",
         default="auto",
         show_default=True,
-        help="auto (what the real fabric does), ecmp, weighted, dor, dmodk, hash, minimal, valiant, ugal, adaptive, te, "
-        "ksp:K, vlb:K, optimal, lft:FILE.",
+        help="auto (what the real fabric does), ecmp, weighted, dor, dmodk, hash, minimal, valiant, ugal, adaptive, "
+        "te, ksp:K, vlb:K, optimal, lft:FILE.",
     ),
     click.option("--tie", default="split", show_default=True, help="dor half way round: split or positive."),
     click.option(
