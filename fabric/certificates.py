@@ -119,7 +119,9 @@ def _slabs(topology: Topology, traffic: Traffic) -> Iterator[Bound]:
     """The narrowest run of planes in each dimension of a grid, however it begins and ends."""
     grid, csr = topology.grid, topology.csr()
     stride = 1
-    for axis, size in enumerate(grid.dims if grid else ()):
+    if grid is None:
+        return
+    for axis, size in enumerate(grid.dims):
         slabs = min(size, SLABS)
         plane = np.arange(len(csr.forwards)) // stride % size * slabs // size
         stride *= size
@@ -135,7 +137,8 @@ def _slabs(topology: Topology, traffic: Traffic) -> Iterator[Bound]:
         inside = (plane >= first) & (plane < last)
         across = inside[csr.tails] & ~inside[csr.heads]
         if np.isfinite(rate[first, last]):
-            why = f"the links out of planes {first} to {last - 1} in dimension {axis}"
+            name = "xyz"[axis] if len(grid.dims) <= 3 else str(axis)
+            why = f"the links out of planes {first} to {last - 1} across dimension {name}"
             yield Bound(float(rate[first, last]), why, across.astype(np.float64))
 
 

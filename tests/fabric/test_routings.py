@@ -415,7 +415,7 @@ EVERY = ("ecmp", "dor", "hash", "ugal", "adaptive", "te", "ksp", "vlb")
         ("clos:hosts=128", "adaptive"), ("clos:hosts=128,switch=sn5600", "adaptive"),
         ("clos:hosts=64,switch=th4-64x400g", "hash"), ("rail:servers=4,switch=th4-64x400g", "hash"),
         ("jupiter:blocks=5,uplinks=6,hosts=2", "te"), ("dragonfly:p=1,a=2,h=1,switch=qm9700", "ugal"),
-        ("jellyfish:n=7,degree=2,p=2", "ksp:8"), ("xpander:n=8,degree=3,p=1", "ksp:8"),
+        ("jellyfish:n=7,degree=2,p=2", "ugal"), ("xpander:n=8,degree=3,p=1", "ugal"),
         ("fat-tree:k=4", "ecmp"), ("full-mesh:n=4", "ecmp"), ("switch:n=4", "ecmp"),
     ],
 )  # fmt: skip

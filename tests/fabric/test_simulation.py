@@ -309,7 +309,7 @@ def test_rails_that_nothing_joins_need_a_relay():
     ("options", "said"),
     [
         ({"algorithm": "rnig"}, "did you mean 'ring'"), ({"overlap": "none"}, "not one of auto, pipelined, phased"),
-        ({"fidelity": "fluid"}, "no model yet"), ({"transport": "nccl9"}, "no transport is named"),
+        ({"fidelity": "packet"}, "not one of bound"), ({"transport": "nccl9"}, "no transport is named"),
         ({"size": "0"}, "below one byte"),
         ({"size": "big"}, "cannot be read"), ({"collective_name": "allreduce"}, "did you mean 'all-reduce'"),
         ({"routing": "dor", "topology": "switch:n=4"}, "it is no grid"), ({"tie": "even"}, "not one of split"),

@@ -266,8 +266,8 @@ def test_cases_state_what_was_published() -> None:
         for case in read_cases(path)[0]:
             fact = facts[case.id]
             assert (case.expected, case.tolerance, case.source) == (fact["value"], fact["tolerance"], fact["source"])
-            stated = (case.system, case.kind, case.quantity, case.unit)
-            assert stated == (fact["system"], fact["kind"], fact["quantity"], fact["unit"])
+            assert (case.system, case.kind, case.unit) == (fact["system"], fact["kind"], fact["unit"])
+            assert case.quantity.startswith(fact["quantity"])  # what is counted may follow
 
 
 def test_no_case_is_handed_its_expected_value() -> None:
