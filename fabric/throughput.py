@@ -93,12 +93,9 @@ def concurrent_flow(
 def certified(topology: Topology, traffic: Traffic, *, relay: bool = False, threads: int = 0) -> ConcurrentFlow:
     """What costs next to nothing: oblivious splits from below; cuts and lengths from above."""
     options = RoutingOptions(threads=threads)
-    upper, why = np.inf, ""
-    for bound in _bounds(topology, traffic, relay):
-        if bound[0] < upper:
-            upper, why = bound
     capacity = topology.csr().capacity
-    best = ConcurrentFlow(0.0, upper, np.zeros(len(capacity)), "none", why)
+    narrowest = min(cut_bounds(topology, traffic), key=lambda bound: bound.value)
+    best = ConcurrentFlow(0.0, narrowest.value, np.zeros(len(capacity)), "none", narrowest.why)
     grid = topology.grid
     ways = [("equal splits", ecmp)]
     if grid is not None and not grid.twist:
@@ -113,20 +110,14 @@ def certified(topology: Topology, traffic: Traffic, *, relay: bool = False, thre
         rate = float(1 / np.max(arcs / capacity))
         if rate > best.throughput * (1 + EXACT):
             best = replace(best, throughput=rate, loads=arcs, method=method)
-        if best.throughput >= upper * (1 - EXACT):
-            break
-    return best
-
-
-def _bounds(topology: Topology, traffic: Traffic, relay: bool) -> Iterator[tuple[float, str]]:
-    for bound in cut_bounds(topology, traffic):
-        yield bound.value, bound.why
+        if best.gap == 0:
+            return best
     if traffic.is_uniform:
-        arcs = np.arange(len(topology.csr().heads))
         crossings = _hop_sum(topology, relay) * float(traffic.list_amount[0] * traffic.entry_scale[0])
-        lengths = length_bound(topology, arcs, crossings)
-        if lengths is not None:
-            yield lengths.value, lengths.why
+        lengths = length_bound(topology, np.arange(len(capacity)), crossings)
+        if lengths is not None and lengths.value < best.upper:
+            best = replace(best, upper=lengths.value, why=lengths.why)
+    return best
 
 
 def _hop_sum(topology: Topology, relay: bool) -> float:
