@@ -7,6 +7,7 @@ import numpy as np
 from fabric.algorithms import ALGORITHMS
 from fabric.bounds import Bound, collective_bound
 from fabric.collectives import collective
+from fabric.matchings import permutation_of
 from fabric.routing import RoutingOptions
 from fabric.timing import Assumptions, Plan, choose
 from topologies.errors import InfeasibleError
@@ -35,7 +36,8 @@ def explanation(
     """Links by class with their utilisation, every algorithm with its time under both overlaps or the reason why not,
     and the changes that move what binds."""
     size_bytes = parse_size_bytes(size)
-    pattern = collective(collective_name, len(topology.accelerators), shift=shift, permutation=permutation)
+    target = permutation_of(topology, permutation, seed)
+    pattern = collective(collective_name, len(topology.accelerators), shift=shift, permutation=target)
     options = RoutingOptions(tie=tie, seed=seed, flows_per_pair=flows_per_pair, hedge=hedge, threads=threads)
     plan = choose(topology, pattern, size_bytes, Assumptions(algorithm, routing, overlap, options=options))
     bound = collective_bound(topology, pattern, threads=threads)

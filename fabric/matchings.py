@@ -1,5 +1,8 @@
 """Matchings: permutations of the ranks that are hard, easy or random for a topology, by the distance of partners."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,6 +47,25 @@ def matching(topology: Topology, kind: str, *, fraction: float = 1.0, seed: int 
     target = np.empty(len(small.node_of_rank), np.int64)
     target[by_home] = by_home[partner]
     return target
+
+
+def permutation_of(topology: Topology, given: Any, seed: int = 0) -> Any:
+    """What `permutation` stands for, as ranks: `longest`, `shortest`, `random`, or `longest:0.5` for half of the
+    switches; anything else as it is.
+
+    >>> from topologies.registry import build
+    >>> permutation_of(build("ring:n=4"), "longest"), permutation_of(build("ring:n=4"), [1, 0, 3, 2])
+    ([2, 3, 0, 1], [1, 0, 3, 2])
+    """
+    kind, _, fraction = str(given).partition(":") if isinstance(given, str | Path) else ("", "", "")
+    if kind not in MATCHINGS:
+        return given
+    try:
+        share = float(fraction or 1)
+    except ValueError:
+        raise ConfigError(f"permutation '{given}': '{fraction}' is no share of the switches; write {kind}:0.5") from None
+    found: list[int] = matching(topology, kind, fraction=share, seed=seed).tolist()
+    return found
 
 
 def _partners(small: Contracted, homes: NDArray[np.int32], kind: str, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ import networkx as nx
 from fabric.bounds import Bound, collective_bound
 from fabric.collectives import Collective, collective
 from fabric.costing import capital_cost
+from fabric.matchings import permutation_of
 from fabric.powering import network_power
 from fabric.results import Result, accelerator_of
 from fabric.routing import RoutingOptions
@@ -57,7 +58,8 @@ def simulate(
     ('bucket', 100.0)
     """
     topology = topology_of(topology, rate_gbps=rate_gbps, parts=parts)
-    pattern = collective(collective_name, len(topology.accelerators), shift=shift, permutation=permutation)
+    target = permutation_of(topology, permutation, seed)
+    pattern = collective(collective_name, len(topology.accelerators), shift=shift, permutation=target)
     options = RoutingOptions(tie=tie, seed=seed, flows_per_pair=flows_per_pair, hedge=hedge, threads=threads)
     given = Assumptions(algorithm, routing, overlap, transport, fidelity, options)
     return answer(topology, pattern, parse_size_bytes(size), given)

@@ -13,7 +13,8 @@ What is asked:
                                            a tier or medium that a fabric has none of counts 0
     bill = "PART"                          how many of a part the bill of materials holds
     solve = "busbw_gb_per_s"               a key of a result, with `collective`, `size`, `transport` and, if
-                                           it matters, `algorithm`, `routing`, `overlap`, `tie`, `shift`;
+                                           it matters, `algorithm`, `routing`, `overlap`, `tie`, `shift`,
+                                           `permutation`, `seed`, `fidelity`;
                                            `whole_array_us`: time n/(n-1), as if a rank's own share moved too
     nameplate = "memory_gb"                a field of a part
     ports_at_gbps = 800                    how many ports of that rate a switch has
@@ -64,7 +65,7 @@ _SUBJECTS = {
     "part": ("nameplate", "ports_at_gbps"),
 }
 _SOLVE_NEEDS = ("collective", "size", "transport")
-_SOLVE_TAKES = ("algorithm", "routing", "overlap", "tie", "shift")
+_SOLVE_TAKES = ("algorithm", "routing", "overlap", "tie", "shift", "permutation", "seed", "fidelity")
 _COUNTED = {"switches_by_tier": tuple(TIERS.values()), "links_by_medium": MEDIA}
 _COUNTED_IN = re.compile("power|usd|energy")
 _GENERATOR = re.compile(r"networkx:([a-z_]\w*_graph)(?:\((\d+(?:, *\d+)*)\))?")
@@ -395,7 +396,7 @@ def _fits(key: str, value: Any, subject: str) -> bool:
         return _is_number(value) and value > 0
     if key in ("times", "divide_by"):
         return (value == "accelerators" and subject != "part") or (_is_number(value) and value != 0)
-    if key == "shift":
+    if key in ("shift", "seed"):
         return isinstance(value, int) and not isinstance(value, bool)
     if key == "size" and _is_number(value):
         return True

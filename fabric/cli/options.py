@@ -104,7 +104,9 @@ csv_option = click.option("--csv", is_flag=True, help="The table as CSV.")
 parts_option = click.option("--parts", type=click.Path(path_type=Path), help="TOML file of parts to add or override.")
 shift_option = click.option("--shift", type=int, help="permutation: rank r to r + SHIFT; n/2 by default.")
 permutation_option = click.option(
-    "--permutation", type=click.Path(path_type=Path), help="permutation: file of targets, rank 0 first."
+    "--permutation",
+    type=click.Path(path_type=Path),
+    help="permutation: file of targets, rank 0 first; or longest, shortest, random partners (longest:0.5 of them).",
 )
 
 
