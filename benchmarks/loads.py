@@ -118,7 +118,12 @@ def others() -> None:
     print(f"hops between 4,096 switches of degree 24, one thread: {hops:.3f}")
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """All three tables."""
     against_peers()
     by_symmetry()
     others()
+
+
+if __name__ == "__main__":
+    main()
