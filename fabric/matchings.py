@@ -63,7 +63,7 @@ def permutation_of(topology: Topology, given: Any, seed: int = 0) -> Any:
     try:
         share = float(fraction or 1)
     except ValueError:
-        raise ConfigError(f"permutation '{given}': '{fraction}' is no share of the switches; write {kind}:0.5") from None
+        raise ConfigError(f"permutation '{given}': '{fraction}' is no share of switches; write {kind}:0.5") from None
     found: list[int] = matching(topology, kind, fraction=share, seed=seed).tolist()
     return found
 

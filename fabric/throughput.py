@@ -12,6 +12,7 @@ from fabric.linear import reduced_lp
 from fabric.routing.contraction import Contracted, contract, node_pairs, refuse
 from fabric.routing.ecmp import ecmp
 from fabric.routing.grid import dor
+from fabric.routing.minimal import counts_hops, minimal
 from fabric.routing.parallel import on_all_arcs
 from fabric.routing.router import RoutingOptions
 from fabric.symmetry import symmetry
@@ -98,6 +99,8 @@ def certified(topology: Topology, traffic: Traffic, *, relay: bool = False, thre
     best = ConcurrentFlow(0.0, narrowest.value, np.zeros(len(capacity)), "none", narrowest.why)
     grid = topology.grid
     ways = [("equal splits", ecmp)]
+    if counts_hops(topology):
+        ways.append(("minimal routing", minimal))
     if grid is not None and not grid.twist:
         ways.insert(0, ("dimension order", dor))
     for method, router in ways:

@@ -40,6 +40,12 @@ def minimal(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Lo
     return loads_of(topology, traffic, arcs, from_end_to_end(topology, small, latency, far))
 
 
+@once
+def counts_hops(topology: Topology) -> bool:
+    """Does any link count for more than one hop?"""
+    return any(edge.get("hops", 1) > 1 for _, _, edge in topology.edges)
+
+
 def split(topology: Topology, demand: NodeDemand, threads: int) -> tuple[NDArray[np.float64], float, bool]:
     """Loads of the folded arcs under a demand between nodes, the longest latency, and whether anything moves."""
     graph = stretch(topology)
