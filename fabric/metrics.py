@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cext import distance_profile
+from fabric.connectivity import bisection_interval
 from fabric.costing import capital_cost, price_of
 from fabric.powering import network_power, power_of
 from fabric.routing import contract
@@ -18,6 +19,7 @@ from topologies.errors import InfeasibleError
 from topologies.graph import Topology
 from topologies.parts import Accelerator
 
+TIERED = ("switch", "fat-tree", "clos", "nvl", "rail", "jupiter", "full-mesh")  # ranks in order fill subtrees
 TIERS = {0: "scale-up", 1: "leaf", 2: "spine", 3: "core"}
 
 
@@ -30,6 +32,7 @@ def describe(topology: Topology) -> dict[str, Any]:
     """
     power, cost = network_power(topology), capital_cost(topology)
     diameter, average, routers = distances(topology)
+    narrowest, widest = bisection(topology)
     layer = topology.circuits
     per_switch = None if layer is None else int(layer.strands_per_device.max())
     return {
@@ -49,7 +52,8 @@ def describe(topology: Topology) -> dict[str, Any]:
         "diameter": diameter,
         "router_diameter": routers,
         "average_distance": average,
-        "bisection_gb_per_s": bisection_gb_per_s(topology),
+        "bisection_gb_per_s": widest,
+        "bisection_low_gb_per_s": narrowest,
         "injection_gb_per_s": injection_gb_per_s(topology),
         "network_power_w": power.total_w,
         "network_power_external_w": power.external_w,
@@ -128,6 +132,14 @@ def injection_gb_per_s(topology: Topology) -> float:
     ends = np.zeros(len(csr.forwards), bool)
     ends[csr.accelerators] = True
     return float(csr.capacity[ends[csr.tails]].sum() / 1e9)
+
+
+def bisection(topology: Topology) -> tuple[float | None, float | None]:
+    """A certified interval of the bisection (GB/s): one value where the family knows its narrowest halves."""
+    known = bisection_gb_per_s(topology)
+    if known is None or topology.halves or topology.family in TIERED:
+        return known, known
+    return bisection_interval(topology)
 
 
 def bisection_gb_per_s(topology: Topology) -> float | None:

@@ -50,6 +50,17 @@ def command(
         emit_tables(_render(found, quiet, verbose), out)
 
 
+def _bisection(low: float | None, high: float | None) -> str:
+    """One value, or the certified interval where no formula is known."""
+    from topologies.units import format_number
+
+    if low is None or high is None:
+        return "-"
+    if low >= high * (1 - 1e-9):
+        return f"{format_number(high)} GB/s one way"
+    return f"{format_number(low)} to {format_number(high)} GB/s one way (certified; no formula)"
+
+
 def _render(found: dict[str, Any], quiet: bool, verbose: bool) -> list[Any]:
     from rich.text import Text
 
@@ -70,7 +81,7 @@ def _render(found: dict[str, Any], quiet: bool, verbose: bool) -> list[Any]:
         ("average distance", known(found["average_distance"], lambda d: f"{format_number(d)} links", False)),
         (
             "bisection",
-            known(found["bisection_gb_per_s"], lambda b: f"{format_number(b)} GB/s one way", False),
+            _bisection(found["bisection_low_gb_per_s"], found["bisection_gb_per_s"]),
         ),
         ("injection", f"{format_number(found['injection_gb_per_s'])} GB/s one way"),
         ("network power", _power(found, guess)),
