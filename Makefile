@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-KERNELS := $(wildcard cext/*.pyx cext/*.pxd)
+KERNELS := $(wildcard cext/*.pyx cext/*.pxd cext/*.h)
 
 .PHONY: compare test lint bench clean
 
@@ -28,9 +28,9 @@ $(VENV)/installed: pyproject.toml setup.py $(KERNELS) | $(BIN)/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
 	@touch $@
 
-$(VENV)/installed-test: $(VENV)/installed
+$(VENV)/installed-test: pyproject.toml setup.py $(KERNELS) | $(BIN)/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[test,lint]'
-	@touch $@
+	@touch $(VENV)/installed $@
 
 clean:
 	rm -rf $(VENV) build *.egg-info cext/*.c cext/*.so

@@ -346,7 +346,7 @@ cdef _improve(_Flow flow, double gap, double known, double until, int max_rounds
     """Sweeps over all groups until the bounds meet: price, search, step; now and then the averaged lengths' dual."""
     cdef value_t[::1] mean_load = np.zeros(flow.A), mean_length = np.zeros(flow.A)
     cdef value_t[4] sums
-    cdef value_t sharpness = 5, spare = min(1e-3, gap / 8), top, soft, short, volume, share, furthest, step
+    cdef value_t sharpness = 5, spare = min(1e-3, gap / 8), top, soft, short, volume, share, furthest
     cdef value_t ports = float(np.sum(flow.capacity)), guess = 0
     cdef offset_t first, a, groups = (flow.blocks + GROUP - 1) // GROUP, steps = 0
     cdef int rounds = 1, window = 3, sweeps = 0

@@ -17,14 +17,16 @@ def reduced_lp(
     destinations: NDArray[np.int32],
     amounts: NDArray[np.float64],
     arc_orbit: NDArray[np.int32],
+    allowed: NDArray[np.bool_] | None = None,
 ) -> tuple[float, float, NDArray[np.float64], NDArray[np.float64]]:
     """The throughput, the bound that its dual proves, loads float64[A] and lengths float64[A].
 
     `amounts` float64[D, V] is what each node sends to each destination. With symmetry, give one destination of each
     orbit, its amounts times the size of the orbit, and the orbits of arcs int32[A]: averaging a flow over the group
     shows that some best flow loads the arcs of an orbit alike. Without, arc_orbit is 0 .. A - 1. D x A columns and
-    D x V + orbits rows. The bound is computed anew from the dual's lengths by Dijkstra's search, so that HiGHS's
-    tolerance does not enter it; the throughput rests on flows that conserve to that tolerance (1e-9 of the demand).
+    D x V + orbits rows. Flow to destination i keeps to the arcs allowed[i], bool[D, A], where given. The bound is
+    computed anew from the dual's lengths by Dijkstra's search, so that HiGHS's tolerance does not enter it; the
+    throughput rests on flows that conserve to that tolerance (1e-9 of the demand).
 
     >>> i = np.int32                            # a ring of 3, everyone sends 1 to everyone, links of 2
     >>> tails, heads = np.array([0, 0, 1, 1, 2, 2], i), np.array([1, 2, 0, 2, 0, 1], i)
@@ -42,6 +44,8 @@ def reduced_lp(
     i, a = np.indices((D, A)).reshape(2, -1)
     wanted = (forwards[heads[a]] != 0) | (heads[a] == destinations[i])
     wanted &= tails[a] != destinations[i]
+    if allowed is not None:
+        wanted &= allowed.ravel()
     i, a = i[wanted], a[wanted]
     columns = np.arange(len(i))
     signs, ends = np.repeat([1.0, -1.0], len(i)), np.concatenate([tails[a], heads[a]])
@@ -69,7 +73,7 @@ def reduced_lp(
     flow = np.bincount(arc_orbit[a], answer.x[:-1], minlength=orbits) * total
     loads = (flow / sizes)[arc_orbit]
     lengths = np.maximum(0.0, -answer.ineqlin.marginals)[arc_orbit] / unit
-    upper = dual_bound(tails, heads, capacity, forwards, destinations, amounts, lengths)
+    upper = dual_bound(tails, heads, capacity, forwards, destinations, amounts, lengths, allowed)
     return float(1 / np.max(loads / capacity)), upper, loads, lengths
 
 
@@ -81,16 +85,35 @@ def dual_bound(
     destinations: NDArray[np.int32],
     amounts: NDArray[np.float64],
     lengths: NDArray[np.float64],
+    allowed: NDArray[np.bool_] | None = None,
 ) -> float:
     """Sum of capacity x length over the sum of demand x distance, whatever the lengths: no throughput is above it."""
-    V = len(forwards)
     floor = np.maximum(lengths, 1e-13 * lengths.max())  # an explicit zero is no arc to a sparse matrix
+    if allowed is None:
+        return float(capacity @ floor) / _cost(tails, heads, forwards, destinations, amounts, floor)
+    cost = sum(
+        _cost(tails[own], heads[own], forwards, destinations[d : d + 1], amounts[d : d + 1], floor[own])
+        for d, own in enumerate(allowed)
+    )
+    return float(capacity @ floor) / cost
+
+
+def _cost(
+    tails: NDArray[np.int32],
+    heads: NDArray[np.int32],
+    forwards: NDArray[np.uint8],
+    destinations: NDArray[np.int32],
+    amounts: NDArray[np.float64],
+    lengths: NDArray[np.float64],
+) -> float:
+    """The amounts times the least length of their paths."""
+    V = len(forwards)
     through = forwards[heads] != 0
     last = np.concatenate([heads[through], heads + V])  # every node again as an end that nothing leaves
     first = np.concatenate([tails[through], tails])
-    weights = np.concatenate([floor[through], floor])
+    weights = np.concatenate([lengths[through], lengths])
     backwards = csr_array((weights, (last, first)), shape=(2 * V, 2 * V))
     reached = dijkstra(backwards, indices=destinations + V)[:, :V]
     asked = amounts > 0
     asked[np.arange(len(destinations)), destinations] = False
-    return float(capacity @ floor / np.sum(amounts[asked] * reached[asked]))
+    return float(np.sum(amounts[asked] * reached[asked]))

@@ -6,13 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cext import distance_profile, path_concurrent, tree_concurrent
+from cext import distance_profile, hop_distances, path_concurrent, tree_concurrent
 from fabric.certificates import cut_bounds, length_bound
 from fabric.linear import reduced_lp
 from fabric.routing.contraction import Contracted, contract, node_pairs, refuse
-from fabric.routing.ecmp import ecmp
-from fabric.routing.grid import dor
-from fabric.routing.minimal import counts_hops, minimal
+from fabric.routing.minimal import counts_hops
 from fabric.routing.parallel import on_all_arcs
 from fabric.routing.router import RoutingOptions
 from fabric.symmetry import symmetry
@@ -23,6 +21,7 @@ from topologies.graph import Topology
 EXACT = 1e-9  # relative: bounds this close are one value but for rounding
 LP_COLUMNS = 40_000  # of a linear program that HiGHS solves in a second or two
 SPARSE_PAIRS = 200_000  # up to which flow is kept path by path
+MIN_ROUNDS = 20  # of Frank-Wolfe, whatever the effort
 DENSE_NODES = 4096  # whose matrix of demand is held
 LONG_SEARCH = 2 * 10**10  # terminals times arcs, beyond which hops are not summed
 
@@ -54,6 +53,7 @@ def concurrent_flow(
     *,
     gap: float = 0.01,
     time_limit_s: float = 60.0,
+    effort: float = 1e12,
     relay: bool = False,
     shortest: bool = False,
     threads: int = 0,
@@ -63,8 +63,9 @@ def concurrent_flow(
     Free certificates first: equal splits and dimension order against cuts and path lengths. Where they do not meet, an
     exact linear program over the orbits of symmetry where that is small, else flow path by path for few pairs or block
     Frank-Wolfe for many; both bounds are recomputed in float64. With `relay` accelerators pass on what is not theirs;
-    with `shortest` flow keeps to paths of fewest hops. InfeasibleError where a pair has no path. A time limit that is
-    met makes the gap, not the validity, depend on the machine.
+    with `shortest` flow keeps to paths of fewest hops. `effort` is a budget of Frank-Wolfe's rounds times sources times
+    arcs. InfeasibleError where a pair has no path. A time limit that is met makes the gap, not the validity, depend on
+    the machine.
 
     >>> from topologies.registry import build
     >>> found = concurrent_flow(build("ring:n=4,rate_gbps=8"), Traffic.uniform(4, 1e9))
@@ -76,7 +77,7 @@ def concurrent_flow(
         return best
     small = contract(topology)
     forwards = np.ones_like(small.forwards) if relay else small.forwards
-    for found in _solved(topology, traffic, small, forwards, best, gap, time_limit_s, shortest, threads):
+    for found in _solved(topology, traffic, small, forwards, best, gap, time_limit_s, effort, shortest, threads):
         inner, upper, why = found
         loads = on_all_arcs(topology, traffic, inner)
         rate = float(1 / np.max(loads / topology.csr().capacity))
@@ -93,19 +94,21 @@ def concurrent_flow(
 
 def certified(topology: Topology, traffic: Traffic, *, relay: bool = False, threads: int = 0) -> ConcurrentFlow:
     """What costs next to nothing: oblivious splits from below; cuts and lengths from above."""
+    from fabric.routing import route  # whose routers read this file
+
     options = RoutingOptions(threads=threads)
     capacity = topology.csr().capacity
     narrowest = min(cut_bounds(topology, traffic), key=lambda bound: bound.value)
     best = ConcurrentFlow(0.0, narrowest.value, np.zeros(len(capacity)), "none", narrowest.why)
     grid = topology.grid
-    ways = [("equal splits", ecmp)]
+    ways = [("equal splits", "ecmp")]
     if counts_hops(topology):
-        ways.append(("minimal routing", minimal))
+        ways.append(("minimal routing", "minimal"))
     if grid is not None and not grid.twist:
-        ways.insert(0, ("dimension order", dor))
-    for method, router in ways:
+        ways.insert(0, ("dimension order", "dor"))
+    for method, name in ways:
         try:
-            arcs = router(topology, traffic, options).arcs
+            arcs = route(topology, traffic, name, options).arcs
         except InfeasibleError:
             if not relay:
                 raise
@@ -150,6 +153,7 @@ def _solved(
     known: ConcurrentFlow,
     gap: float,
     time_limit_s: float,
+    effort: float,
     shortest: bool,
     threads: int,
 ) -> Iterator[Found]:
@@ -159,15 +163,21 @@ def _solved(
     if traffic.is_uniform:
         terminals, counts = np.unique(small.node_of_rank, return_counts=True)
         amount = float(traffic.list_amount[0] * traffic.entry_scale[0])
-        if not shortest:
-            exact = _by_orbits(topology, small, capacity, forwards, terminals, counts, amount)
-            if exact is not None:
-                yield exact
-                return
-        ends = terminals.astype(np.int32), counts.astype(np.float64) * amount, counts.astype(np.float64)
-        demand = None
+        destinations, amounts, arc_orbit = _one_of_each_orbit(topology, terminals, counts, amount, len(forwards))
+        if len(destinations) * len(small.heads) <= LP_COLUMNS:
+            yield _exact(small, capacity, forwards, destinations, amounts, arc_orbit, shortest)
+            return
+        nodes, sent = terminals.astype(np.int32), counts.astype(np.float64) * amount
+        received, demand = counts.astype(np.float64), None
     else:
         source, target, amounts = node_pairs(traffic, small.node_of_rank, topology.name)
+        destinations, place = np.unique(target, return_inverse=True)
+        if len(destinations) * len(small.heads) <= LP_COLUMNS:
+            table = np.zeros((len(destinations), len(forwards)))
+            np.add.at(table, (place, source), amounts)
+            own = np.arange(len(small.heads), dtype=np.int32)
+            yield _exact(small, capacity, forwards, destinations.astype(np.int32), table, own, shortest)
+            return
         if len(source) <= SPARSE_PAIRS and not shortest:
             flow = path_concurrent(
                 *network, source, target, amounts, gap=gap, time_limit_s=time_limit_s, threads=threads
@@ -176,45 +186,49 @@ def _solved(
                 refuse(topology, small, *flow.unreachable)
             yield flow.load, flow.ub, "flow on paths"
             return
-        terminals = np.union1d(source, target)
-        if len(terminals) > DENSE_NODES:
+        nodes = np.union1d(source, target).astype(np.int32)
+        if len(nodes) > DENSE_NODES:
             raise InfeasibleError(
-                f"{topology.name}: demand between {len(terminals):,} switches is too large a matrix; "
+                f"{topology.name}: demand between {len(nodes):,} switches is too large a matrix; "
                 f"at most {DENSE_NODES:,} are solved"
             )
-        demand = np.zeros((len(terminals),) * 2)
-        demand[np.searchsorted(terminals, source), np.searchsorted(terminals, target)] = amounts
-        ones = np.ones(len(terminals))
-        ends = terminals.astype(np.int32), ones, ones
-    nodes, sent, received = ends
+        demand = np.zeros((len(nodes),) * 2)
+        demand[np.searchsorted(nodes, source), np.searchsorted(nodes, target)] = amounts
+        sent = received = np.ones(len(nodes))
     loads, _, upper, _, _ = tree_concurrent(
         *network, nodes, sent, received, demand, dag=shortest, gap=gap, upper=known.upper, time_limit_s=time_limit_s,
-        threads=threads,
+        max_rounds=int(max(MIN_ROUNDS, effort // (len(nodes) * len(small.heads)))), threads=threads,
     )  # fmt: skip
     yield loads, upper, "Frank-Wolfe over shortest paths" if shortest else "Frank-Wolfe"
 
 
-def _by_orbits(
-    topology: Topology,
+def _one_of_each_orbit(
+    topology: Topology, terminals: NDArray[np.int32], counts: NDArray[np.int64], amount: float, nodes: int
+) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.int32]]:
+    """Uniform traffic to one destination of each orbit, times the size of the orbit, and the orbits of arcs."""
+    found = symmetry(topology)
+    _, first, sizes = np.unique(found.inner_node_orbit[terminals], return_index=True, return_counts=True)
+    amounts = np.zeros((len(first), nodes))
+    amounts[:, terminals] = amount * counts[None, :] * (counts[first] * sizes)[:, None]
+    amounts[np.arange(len(first)), terminals[first]] = 0.0
+    return terminals[first].astype(np.int32), amounts, found.inner_arc_orbit
+
+
+def _exact(
     small: Contracted,
     capacity: NDArray[np.float64],
     forwards: NDArray[np.uint8],
-    terminals: NDArray[np.int32],
-    counts: NDArray[np.int64],
-    amount: float,
-) -> Found | None:
-    """The exact linear program with one destination for each orbit, where that is small."""
-    found = symmetry(topology)
-    orbit = found.inner_node_orbit[terminals]
-    _, first, sizes = np.unique(orbit, return_index=True, return_counts=True)
-    if len(first) * len(small.heads) > LP_COLUMNS:
-        return None
-    amounts = np.zeros((len(first), len(forwards)))
-    amounts[:, terminals] = amount * counts[None, :] * (counts[first] * sizes)[:, None]
-    amounts[np.arange(len(first)), terminals[first]] = 0.0
+    destinations: NDArray[np.int32],
+    amounts: NDArray[np.float64],
+    arc_orbit: NDArray[np.int32],
+    shortest: bool,
+) -> Found:
     tails = np.repeat(np.arange(len(small.indptr) - 1), np.diff(small.indptr)).astype(np.int32)
-    destinations = terminals[first].astype(np.int32)
+    allowed = None
+    if shortest:  # hops are the same both ways
+        hops = np.array([hop_distances(small.indptr, small.heads, forwards, int(d)) for d in destinations])
+        allowed = hops[:, tails] == hops[:, small.heads] + 1
     _, upper, loads, _ = reduced_lp(
-        tails, small.heads, capacity, forwards, destinations, amounts, found.inner_arc_orbit
+        tails, small.heads, capacity, forwards, destinations, amounts, arc_orbit, allowed
     )
     return loads, upper, "exact linear program"

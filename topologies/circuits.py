@@ -117,6 +117,9 @@ class CircuitLayer:
 def mesh_offsets(blocks: int, uplinks: int) -> list[int]:
     """uplinks/2 cyclic shifts that join every pair of blocks by floor or ceil of uplinks/(blocks - 1) links.
 
+    The distances of the pairs with one link more are spread evenly, so that two of them add up to many others: traffic
+    between blocks far apart finds transit blocks with wide links on both sides.
+
     A shift t joins each block's port on side A to side B of the block t further on: each block uses one port of either
     side. Uplinks must be even (they are, two to a strand pair); TopologyError otherwise, and below one link a pair.
 
@@ -140,8 +143,9 @@ def mesh_offsets(blocks: int, uplinks: int) -> list[int]:
         remaining -= opposite
     pairs = (blocks - 1) // 2
     larger = (remaining - 2 * pairs * base) // 2 if pairs else 0
+    wider = {1 + (2 * i + 1) * pairs // (2 * larger) for i in range(larger)}
     for t in range(1, pairs + 1):
-        links = base + (t <= larger)
+        links = base + (t in wider)
         offsets += [t] * ((links + 1) // 2) + [blocks - t] * (links // 2)
     return offsets
 

@@ -11,6 +11,7 @@ from fabric.routing.contraction import Contracted, contract, node_pairs
 from fabric.routing.parallel import from_end_to_end, on_all_arcs
 from fabric.routing.router import Loads, RoutingOptions, loads_of
 from fabric.traffic import Traffic
+from topologies.errors import InfeasibleError
 from topologies.graph import Topology
 
 Nodes = NDArray[np.int32]
@@ -47,6 +48,12 @@ def _split_over(
         arcs = on_all_arcs(topology, traffic, np.zeros(len(small.heads)))
         return loads_of(topology, traffic, arcs, from_end_to_end(topology, small, 0.0, far=False))
     paths = paths_of(small, source, target)
+    lost = np.flatnonzero(np.diff(paths.pair_ptr) == 0)
+    if lost.size:
+        ends = (topology.accelerators[int(np.argmax(small.node_of_rank == of[lost[0]]))] for of in (source, target))
+        raise InfeasibleError(
+            f"{topology.name}: no path of this routing from {' to '.join(map(str, ends))}; take --routing ksp:8"
+        )
     capacity = topology.csr().capacity[small.arcs]
     found = least_utilisation(
         small, capacity, source, target, amount, paths,

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from fabric.routing.contraction import contract
-from fabric.routing.ecmp import ecmp
 from fabric.routing.router import Loads, RoutingOptions, loads_of
 from fabric.traffic import Traffic
 from topologies.graph import Topology
 
+EFFORT = 3e9  # sources times arcs times rounds: a second or two
 WORK = 50_000_000  # sources times arcs up to which adaptive's split is searched; a few seconds
 
 
@@ -18,15 +18,18 @@ def adaptive(topology: Topology, traffic: Traffic, options: RoutingOptions) -> L
     splits are kept where a cut proves that nothing is better, and on fabrics too large to search; the latency is
     theirs. The gap says how far the largest load may lie above the best.
     """
-    from fabric.throughput import certified, concurrent_flow  # they read the routers of this package
+    from fabric.routing import route  # which registers this file
+    from fabric.throughput import certified, concurrent_flow
 
-    even, capacity = ecmp(topology, traffic, options), topology.csr().capacity
+    even, capacity = route(topology, traffic, "ecmp", options), topology.csr().capacity
     if not even.arcs.any():
         return even
     known = certified(topology, traffic, threads=options.threads)
     small = contract(topology)
     if known.gap and len(set(small.node_of_rank.tolist())) * len(small.heads) <= WORK:
-        known = concurrent_flow(topology, traffic, gap=options.gap, shortest=True, threads=options.threads)
+        known = concurrent_flow(
+            topology, traffic, gap=options.gap, effort=EFFORT, shortest=True, threads=options.threads
+        )
     busiest = float((even.arcs / capacity).max())
     if busiest * known.throughput <= 1 + 1e-9:
         return replace(even, gap=max(0.0, 1 - 1 / (busiest * known.upper)) if known.gap else 0.0)
@@ -35,9 +38,10 @@ def adaptive(topology: Topology, traffic: Traffic, options: RoutingOptions) -> L
 
 def optimal(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loads:
     """Loads of the maximum concurrent flow: the best that any split over any paths can do. Latency as for ecmp."""
+    from fabric.routing import route
     from fabric.throughput import concurrent_flow
 
-    even = ecmp(topology, traffic, options)
+    even = route(topology, traffic, "ecmp", options)
     if not even.arcs.any():
         return even
     found = concurrent_flow(topology, traffic, gap=options.gap, threads=options.threads)
