@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cext import cut_ratio, min_connectivity
+from fabric.bounding.cuts import cut_name, is_balanced, whole_capacity
+from fabric.bounding.demand import Certificate, demand_bound
+from fabric.bounding.reduction import all_reduce_interval, reducing_nodes
 from fabric.collectives import Collective
-from fabric.cuts import cut_name, is_balanced, whole_capacity
-from fabric.demand_bounds import Certificate, demand_bound
-from fabric.reduction_bounds import all_reduce_interval, reducing_nodes
 from fabric.traffic import Traffic
 from topologies.errors import ConfigError
 from topologies.graph import Topology, once

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cext import distance_profile
-from fabric.connectivity import bisection_interval
+from fabric.bounding.connectivity import bisection_interval
 from fabric.costing import capital_cost, price_of
 from fabric.powering import network_power, power_of
 from fabric.routing import contract

@@ -18,8 +18,8 @@ def adaptive(topology: Topology, traffic: Traffic, options: RoutingOptions) -> L
     splits are kept where a cut proves that nothing is better, and on fabrics too large to search; the latency is
     theirs. The gap says how far the largest load may lie above the best.
     """
+    from fabric.bounding.throughput import certified, concurrent_flow
     from fabric.routing import route  # which registers this file
-    from fabric.throughput import certified, concurrent_flow
 
     even, capacity = route(topology, traffic, "ecmp", options), topology.csr().capacity
     if not even.arcs.any():
@@ -38,8 +38,8 @@ def adaptive(topology: Topology, traffic: Traffic, options: RoutingOptions) -> L
 
 def optimal(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loads:
     """Loads of the maximum concurrent flow: the best that any split over any paths can do. Latency as for ecmp."""
+    from fabric.bounding.throughput import concurrent_flow
     from fabric.routing import route
-    from fabric.throughput import concurrent_flow
 
     even = route(topology, traffic, "ecmp", options)
     if not even.arcs.any():

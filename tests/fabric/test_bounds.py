@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fabric.algorithms import ALGORITHMS
+from fabric.bounding.cuts import cut_name, entering, partitions, whole_capacity
 from fabric.bounds import collective_bound
 from fabric.collectives import COLLECTIVES, collective
-from fabric.cuts import cut_name, entering, partitions, whole_capacity
 from fabric.simulation import simulate
 from fabric.timing import Assumptions, choose
 from topologies.errors import ConfigError, InfeasibleError

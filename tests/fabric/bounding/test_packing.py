@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fabric.bounding.packing import pack_trees
 from fabric.bounds import collective_bound
 from fabric.collectives import collective
-from fabric.packing import pack_trees
 from topologies.errors import InfeasibleError
 from topologies.graph import Topology
 

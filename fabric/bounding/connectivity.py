@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cext import max_flow, min_connectivity
-from fabric.cuts import whole_capacity
+from fabric.bounding.cuts import whole_capacity
 from fabric.traffic import Traffic
 from topologies.graph import Topology
 

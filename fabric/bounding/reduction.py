@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cext import cut_ratio
-from fabric.cuts import entering, grown, is_balanced, partitions, whole_capacity
-from fabric.demand_bounds import Certificate
+from fabric.bounding.cuts import entering, grown, is_balanced, partitions, whole_capacity
+from fabric.bounding.demand import Certificate
 from topologies.graph import Topology
 from topologies.parts import Switch
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fabric.connectivity import bisection_interval, edge_connectivity, path_diversity
+from fabric.bounding.connectivity import bisection_interval, edge_connectivity, path_diversity
 from topologies.graph import Topology
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fabric.bounding.throughput import certified, concurrent_flow
 from fabric.routing import contract
-from fabric.throughput import certified, concurrent_flow
 from fabric.traffic import Traffic
 from topologies.graph import Topology
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cext import cut_ratio, max_flow, min_connectivity
-from fabric.cuts import is_balanced, whole_capacity
+from fabric.bounding.cuts import is_balanced, whole_capacity
 from topologies.errors import InfeasibleError
 from topologies.graph import Topology
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cext import distance_profile, hop_distances, path_concurrent, tree_concurrent
-from fabric.certificates import cut_bounds, length_bound
-from fabric.linear import reduced_lp
+from fabric.bounding.certificates import cut_bounds, length_bound
+from fabric.bounding.linear import reduced_lp
 from fabric.routing.contraction import Contracted, contract, node_pairs, refuse
 from fabric.routing.minimal import counts_hops
 from fabric.routing.parallel import on_all_arcs

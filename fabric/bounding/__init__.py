@@ -1,0 +1,1 @@
+"""What lies behind a bound: cuts, lengths, linear programs, concurrent flow, and the trees that attain it."""
