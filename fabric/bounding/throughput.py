@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from cext import distance_profile, hop_distances, path_concurrent, tree_concurrent
 from fabric.bounding.certificates import cut_bounds, length_bound
 from fabric.bounding.linear import reduced_lp
-from fabric.routing.contraction import Contracted, contract, node_pairs, refuse
+from fabric.routing.contraction import Contracted, contract, node_pairs, on_all_arcs, refuse
 from fabric.routing.minimal import counts_hops
-from fabric.routing.parallel import on_all_arcs
 from fabric.routing.router import RoutingOptions
 from fabric.symmetry import symmetry
 from fabric.traffic import Traffic

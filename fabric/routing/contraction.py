@@ -127,7 +127,28 @@ def node_pairs(
     return (kept // nodes).astype(np.int32), (kept % nodes).astype(np.int32), amount[keep]
 
 
+def on_all_arcs(topology: Topology, traffic: Traffic, inner: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Loads of every arc: those of the folded graph, and what folded accelerators send and receive."""
+    csr, small = topology.csr(), contract(topology)
+    arcs = np.zeros(len(csr.heads))
+    arcs[small.arcs] = inner
+    if small.folded:
+        arcs[small.host_arc] = traffic.sent
+        arcs[csr.twin[small.host_arc]] = traffic.received
+    return arcs
+
+
+def from_end_to_end(topology: Topology, small: Contracted, inner_s: float, far: bool) -> float:
+    """The longest latency of two accelerators from that of their switches; `far` if any two are on different ones."""
+    if not small.folded:
+        return inner_s
+    csr = topology.csr()
+    through = float(csr.node_latency[csr.heads[small.host_arc]].max())
+    return inner_s + 2 * small.host_latency_s + (2 * through if far else through)
+
+
 def refuse(topology: Topology, small: Contracted, source: int, target: int) -> None:
+    """Raise InfeasibleError for two nodes of the folded graph that no path joins, by accelerators there."""
     of = {int(node): rank for rank, node in reversed(list(enumerate(small.node_of_rank.tolist())))}
     a, b = (topology.accelerators[of[node]] for node in (source, target))
     raise InfeasibleError(

@@ -4,7 +4,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cext import ecmp_loads, hop_distances
-from fabric.routing.contraction import Contracted, NodeDemand, contract, demand_at_nodes, refuse
+from fabric.routing.contraction import (
+    Contracted,
+    NodeDemand,
+    contract,
+    demand_at_nodes,
+    from_end_to_end,
+    on_all_arcs,
+    refuse,
+)
 from fabric.routing.reduction import reduced
 from fabric.routing.router import Loads, RoutingOptions, loads_of
 from fabric.symmetry import symmetry
@@ -30,7 +38,7 @@ def weighted(topology: Topology, traffic: Traffic, options: RoutingOptions) -> L
 def _split(
     topology: Topology, traffic: Traffic, shares: NDArray[np.float64], threads: int
 ) -> tuple[NDArray[np.float64], float]:
-    csr, small = topology.csr(), contract(topology)
+    small = contract(topology)
     demand = demand_at_nodes(traffic, small.node_of_rank)
     fewer = reduced(symmetry(topology), demand) if _visits(small, demand) > SEARCHED_AT_ONCE else None
     inner, latency, hops, lost = ecmp_loads(
@@ -39,14 +47,8 @@ def _split(
     )  # fmt: skip
     if lost[0] >= 0:
         refuse(topology, small, int(lost[0]), int(lost[1]))
-    arcs = np.zeros(len(csr.heads))
-    arcs[small.arcs] = inner if fewer is None else fewer.spread(inner)
-    if not small.folded:
-        return arcs, latency
-    arcs[small.host_arc] = traffic.sent
-    arcs[csr.twin[small.host_arc]] = traffic.received
-    through = float(csr.node_latency[csr.heads[small.host_arc]].max())
-    return arcs, latency + 2 * small.host_latency_s + (2 * through if hops else through)
+    arcs = on_all_arcs(topology, traffic, inner if fewer is None else fewer.spread(inner))
+    return arcs, from_end_to_end(topology, small, latency, far=hops > 0)
 
 
 def _visits(small: Contracted, demand: NodeDemand) -> float:

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cext import PathSet
-from fabric.routing.contraction import Contracted, contract, node_pairs
-from fabric.routing.parallel import from_end_to_end, on_all_arcs
+from fabric.routing.contraction import Contracted, contract, from_end_to_end, node_pairs, on_all_arcs
 from fabric.routing.pathsets import Split, ksp_paths, least_utilisation, transit_paths, valiant_paths
 from fabric.routing.router import Loads, RoutingOptions, loads_of
 from fabric.traffic import Traffic

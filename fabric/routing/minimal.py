@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cext import ecmp_loads
-from fabric.routing.contraction import NodeDemand, contract, demand_at_nodes, refuse
-from fabric.routing.parallel import from_end_to_end, on_all_arcs
+from fabric.routing.contraction import NodeDemand, contract, demand_at_nodes, from_end_to_end, on_all_arcs, refuse
 from fabric.routing.router import Loads, RoutingOptions, loads_of
 from fabric.traffic import Traffic
 from topologies.graph import Topology, once

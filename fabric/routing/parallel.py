@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fabric.routing.contraction import Contracted, contract
+from fabric.routing.contraction import contract, from_end_to_end, on_all_arcs
 from fabric.routing.ecmp import ecmp
 from fabric.routing.router import Loads, RoutingOptions, loads_of
 from fabric.traffic import Traffic
@@ -69,23 +69,3 @@ def scale_up(topology: Topology) -> NDArray[np.bool_]:
     above = any(tier is not None and tier > 0 for tier in tiers)
     arcs: NDArray[np.bool_] = (lowest[csr.tails] | lowest[csr.heads]) & above
     return arcs
-
-
-def on_all_arcs(topology: Topology, traffic: Traffic, inner: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Loads of every arc: those of the folded graph, and what folded accelerators send and receive."""
-    csr, small = topology.csr(), contract(topology)
-    arcs = np.zeros(len(csr.heads))
-    arcs[small.arcs] = inner
-    if small.host_arc[0] >= 0:
-        arcs[small.host_arc] = traffic.sent
-        arcs[csr.twin[small.host_arc]] = traffic.received
-    return arcs
-
-
-def from_end_to_end(topology: Topology, small: Contracted, inner_s: float, far: bool) -> float:
-    """The longest latency of two accelerators from that of their switches; `far` if any two are on different ones."""
-    if small.host_arc[0] < 0:
-        return inner_s
-    csr = topology.csr()
-    through = float(csr.node_latency[csr.heads[small.host_arc]].max())
-    return inner_s + 2 * small.host_latency_s + (2 * through if far else through)

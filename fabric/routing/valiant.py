@@ -7,9 +7,15 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from fabric.routing.contraction import Contracted, NodeDemand, contract, demand_at_nodes
+from fabric.routing.contraction import (
+    Contracted,
+    NodeDemand,
+    contract,
+    demand_at_nodes,
+    from_end_to_end,
+    on_all_arcs,
+)
 from fabric.routing.minimal import minimal, split
-from fabric.routing.parallel import from_end_to_end, on_all_arcs
 from fabric.routing.router import Loads, RoutingOptions, loads_of
 from fabric.traffic import Traffic
 from topologies.errors import InfeasibleError
