@@ -49,7 +49,7 @@ def resolve(topology: Topology, routing: str) -> str:
     ('dor', 'ugal')
     """
     if routing == "auto":
-        return preferred(topology, ROUTERS)
+        return preferred(topology)
     name, _ = parse_routing(routing)
     if name not in ROUTERS:
         raise ConfigError(unknown("routing", name, ROUTINGS))

@@ -1,6 +1,6 @@
 """What a real fabric does by itself: the routing that `auto` picks; and the names of routings with their arguments."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from topologies.errors import ConfigError
@@ -22,8 +22,6 @@ BY_FAMILY = {
 }
 # By what the switches of all other fabrics can do; one that only hashes decides for all.
 BY_SWITCH = {"adaptive": "adaptive", "hashing": "hash", "unknown": "ecmp"}
-# What auto takes in place of a routing that has no router.
-STAND_IN = "ecmp"
 
 # What follows the colon of a routing's name: in words, and an example.
 ARGUMENTS: Mapping[str, tuple[str, str]] = {
@@ -53,18 +51,13 @@ def parse_routing(routing: str) -> tuple[str, str]:
     return name, argument
 
 
-def preferred(topology: Topology, routers: Container[str]) -> str:
-    """The routing of the real fabric, by geometry, family and switches; `ecmp` where that one has no router.
+def preferred(topology: Topology) -> str:
+    """The routing of the real fabric, by geometry, family and switches.
 
     >>> from topologies.registry import build
-    >>> preferred(build("clos:hosts=64,switch=th4-64x400g"), ["ecmp", "hash"])
+    >>> preferred(build("clos:hosts=64,switch=th4-64x400g"))
     'hash'
     """
-    wanted = _wanted(topology)
-    return wanted if wanted.partition(":")[0] in routers else STAND_IN
-
-
-def _wanted(topology: Topology) -> str:
     if topology.grid is not None:
         return "ecmp" if topology.grid.twist else "dor"
     return BY_FAMILY.get(topology.family) or BY_SWITCH[_ability(topology)]
