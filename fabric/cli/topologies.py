@@ -77,7 +77,7 @@ def _render(families: list[Any], ready: list[Any], tree: bool) -> list[Any]:
     from rich.text import Text
 
     from fabric.cli.tables import new_table
-    from topologies.registry import example
+    from topologies.parameters import example
 
     shown: list[Any] = []
     table = new_table("families")

@@ -7,7 +7,8 @@ import pytest
 
 from fabric.describing import describe
 from topologies.errors import ConfigError, FabricError
-from topologies.registry import FAMILIES, build, example, family, systems
+from topologies.parameters import example
+from topologies.registry import FAMILIES, build, family, systems
 
 # smaller fabrics of the same make, and families whose example has only one switch
 SMALL = {

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from topologies.errors import ConfigError, FabricError, TopologyError
 from topologies.formats.native import read_native, write_native
 from topologies.graph import Topology
+from topologies.parameters import example
 from topologies.parts import catalogue
-from topologies.registry import FAMILIES, build, example, family
+from topologies.registry import FAMILIES, build, family
 
 PLAIN = [example(family(name)) for name in FAMILIES if name not in ("jupiter", "tpu-pod")]
 PLAIN += ["torus:dims=4x4x8,twist=true", "tpu-v5e-256", "nvl72", "dgx-h100-superpod-256"]

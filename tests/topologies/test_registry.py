@@ -6,7 +6,8 @@ import pytest
 
 from topologies.errors import ConfigError, FabricError, TopologyError
 from topologies.graph import MAX_NODES
-from topologies.registry import FAMILIES, build, example, family, systems
+from topologies.parameters import example
+from topologies.registry import FAMILIES, build, family, systems
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -203,8 +204,8 @@ def test_a_file_may_start_from_a_ready_made_system(written):
         ('family = "ring"\n[other]\nn = 8\n', "nothing else"),
         ("family = 3\n", "nothing else"),
         ("", "nothing else"),
-        ("family =", "neither a TOML topology"),
-        (b"\xff\xff", "neither a TOML topology"),
+        ("family =", "not a TOML topology"),
+        (b"\xff\xff", "not a TOML topology"),
         ('family = "ring"\nparameters = 8\n', "parameters"),
         ('family = "torus"\n[parameters]\ndims = 2026-01-01\n', "dims"),
     ],
