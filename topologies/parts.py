@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 from topologies.errors import ConfigError, closest, unknown
 from topologies.kinds import (
-    KIND_OF,
     KINDS,
     Accelerator,
     Cable,
@@ -61,9 +60,9 @@ class Catalogue(Mapping[str, Part]):
         found = self._parts.get(name)
         if found is None:
             names = [n for n, p in self._parts.items() if isinstance(p, kind)]
-            raise ConfigError(unknown(KIND_OF.get(kind, "part"), name, names, "aifabric parts lists them"))
+            raise ConfigError(unknown(kind.kind, name, names, "aifabric parts lists them"))
         if not isinstance(found, kind):
-            raise ConfigError(f"part '{name}' is of kind {found.kind}; a part of kind {KIND_OF[kind]} is needed here")
+            raise ConfigError(f"part '{name}' is of kind {found.kind}; a part of kind {kind.kind} is needed here")
         return found
 
     def of_kind(self, kind: type[P]) -> list[P]:
@@ -174,7 +173,7 @@ def _spelt(annotation: Any) -> str:
 def _typed(value: Any, annotation: str, where: str) -> Any:
     if annotation.startswith(("float", "int")):
         number = _number(value, where)
-        if number < 0 and not where.endswith("_db"):
+        if number < 0 and not where.endswith(("_db", "_dbm")):
             raise ConfigError(f"{where} = {value} is negative")
         if annotation.startswith("int") and number != int(number):
             raise ConfigError(f"{where} = {value} is not a whole number")

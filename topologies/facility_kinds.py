@@ -1,0 +1,120 @@
+"""Kinds of what houses and feeds a fabric, of what it costs and how it fails."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from topologies.nameplate import Part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rack(Part):
+    """A rack: what it holds, draws and carries away."""
+
+    kind: ClassVar[str] = "rack"
+
+    units: int | None = None
+    accelerators: int | None = None
+    power_typical_w: float | None = None
+    power_max_w: float | None = None
+    power_per_compute_tray_w: float | None = None
+    power_per_switch_tray_w: float | None = None
+    power_switches_w: float | None = None  # of all its switch trays
+    power_feed: str | None = None
+    power_shelves: int | None = None
+    power_shelf_w: float | None = None
+    cooling: str | None = None
+    liquid_fraction: float | None = None
+    coolant_flow_l_per_min: float | None = None
+    coolant_supply_max_c: float | None = None
+    coolant_return_max_c: float | None = None
+    airflow_cfm: float | None = None
+    busbar_voltage_v: float | None = None
+    busbar_current_a: float | None = None
+    hold_up_ms: float | None = None
+    distribution_drop_fraction: float | None = None
+    battery_w: float | None = None
+    copper_reach_m: float | None = None
+    interconnect: str | None = None
+    price_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facility(Part):
+    """A hall, a whole machine, or a class of cooling: what it carries away, what it needs on top."""
+
+    kind: ClassVar[str] = "facility"
+
+    accelerators: int | None = None
+    power_typical_w: float | None = None
+    power_max_w: float | None = None
+    power_usage_effectiveness: float | None = None
+    coolant_supply_c: float | None = None
+    coolant_flow_l_per_min_kw: float | None = None
+    network_power_fraction: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerDelivery(Part):
+    """A stage or a chain from the grid to the core: efficiency from one named boundary to another."""
+
+    kind: ClassVar[str] = "power-delivery"
+
+    efficiency: float | None = None  # of a stage
+    efficiency_grid_to_core: float | None = None
+    efficiency_grid_to_board: float | None = None
+    efficiency_grid_to_rack: float | None = None
+    efficiency_gain: float | None = None  # over the chain it replaces, 0.01 is a point
+    voltage_v: float | None = None
+    current_a: float | None = None
+    section_current_a: float | None = None
+    copper_kg_per_mw: float | None = None
+    copper_reduction_fraction: float | None = None
+    power_ratio_same_conductors: float | None = None
+    power_ratio_same_gauge: float | None = None
+    maintenance_reduction_fraction: float | None = None
+    cost_reduction_fraction: float | None = None
+    rating_w: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureRate(Part):
+    """How often devices of a class fail, or failed in a published fleet; FIT are failures in 1e9 device-hours."""
+
+    kind: ClassVar[str] = "failure-rate"
+
+    fit: float | None = None
+    mtbf_h: float | None = None
+    failures_per_year: float | None = None
+    failures_per_node_day: float | None = None
+    events: int | None = None
+    accelerators: int | None = None
+    hours: float | None = None
+    accelerator_hours_per_event: float | None = None
+    flaps_per_day: float | None = None  # of a link
+    fleet_flaps_per_day: float | None = None
+    flap_fit: float | None = None
+    links_with_flap_fraction: float | None = None
+    fraction_of_failures: float | None = None
+    hard_fraction: float | None = None
+    hours_between_flaps: float | None = None
+    availability_gain: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price(Part):
+    """A price or a line of a cost model that is no price of one part."""
+
+    kind: ClassVar[str] = "price"
+
+    price_usd: float | None = None
+    usd_per_port: float | None = None
+    usd_per_gbps: float | None = None
+    usd_per_gbps_m: float | None = None
+    offset_usd_per_gbps: float | None = None
+    offset_usd: float | None = None
+    usd_per_mw: float | None = None
+    crossover_m: float | None = None
+    fraction_of_capex: float | None = None
+    saving_fraction: float | None = None
+    capex_ratio_to_clos: float | None = None
+    power_ratio_to_clos: float | None = None
