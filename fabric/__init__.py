@@ -15,6 +15,7 @@ _WHERE = {
     "catalogue": "topologies.parts",
     "compare": "fabric.comparison",
     "describe": "fabric.describing",
+    "draw": "fabric.drawing",
     "fluid_completion": "fabric.fluid",
     "simulate": "fabric.simulation",
     "validate": "fabric.validation",
@@ -23,6 +24,7 @@ _WHERE = {
 if TYPE_CHECKING:
     from fabric.comparison import compare
     from fabric.describing import describe
+    from fabric.drawing import draw
     from fabric.fluid import fluid_completion
     from fabric.results import Result
     from fabric.simulation import simulate
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from topologies.registry import build
 
 __all__ = [
-    "FabricError", "Result", "Topology", "build", "catalogue", "compare", "describe", "fluid_completion",
+    "FabricError", "Result", "Topology", "build", "catalogue", "compare", "describe", "draw", "fluid_completion",
     "simulate", "validate",
 ]  # fmt: skip
 

@@ -17,7 +17,7 @@ from topologies.units import parse_size_bytes
 ROLES = {0: "scale-up switch", 1: "leaf", 2: "spine", 3: "core"}
 
 
-def explanation(
+def planned(
     topology: Topology,
     collective_name: str,
     size: "str | float",
@@ -32,14 +32,35 @@ def explanation(
     shift: int | None = None,
     permutation: Any = None,
     threads: int = 0,
-) -> dict[str, Any]:
-    """Links by class with their utilisation, every algorithm with its time under both overlaps or the reason why not,
-    and the changes that move what binds."""
-    size_bytes = parse_size_bytes(size)
+) -> Plan:
+    """The routed schedule behind an answer, with the loads of every link.
+
+    >>> from topologies.registry import build
+    >>> planned(build("full-mesh:n=4,latency_ns=0"), "all-to-all", "1GiB", "direct").busy(2**30).max()
+    np.float64(1.0)
+    """
     target = permutation_of(topology, permutation, seed)
     pattern = collective(collective_name, len(topology.accelerators), shift=shift, permutation=target)
     options = RoutingOptions(tie=tie, seed=seed, flows_per_pair=flows_per_pair, hedge=hedge, threads=threads)
-    plan = choose(topology, pattern, size_bytes, Assumptions(algorithm, routing, overlap, options=options))
+    given = Assumptions(algorithm, routing, overlap, options=options)
+    return choose(topology, pattern, parse_size_bytes(size), given)
+
+
+def explanation(
+    topology: Topology,
+    collective_name: str,
+    size: "str | float",
+    algorithm: str,
+    *,
+    routing: str = "auto",
+    threads: int = 0,
+    **choice: Any,
+) -> dict[str, Any]:
+    """Links by class with their utilisation, every algorithm with its time under both overlaps or the reason why not,
+    and the changes that move what binds; `choice` as in `planned`."""
+    size_bytes = parse_size_bytes(size)
+    plan = planned(topology, collective_name, size, algorithm, routing=routing, threads=threads, **choice)
+    pattern, options = plan.collective, plan.options
     bound = collective_bound(topology, pattern, threads=threads)
     rows = []
     for name in ALGORITHMS:
@@ -92,7 +113,7 @@ def _at_best(plan: Plan, bound: Bound, size_bytes: float) -> str:
 def _links(plan: Plan, size_bytes: int) -> list[dict[str, Any]]:
     """Arcs by the roles of their ends and medium, busiest class first."""
     csr, nodes = plan.topology.csr(), plan.topology.graph.nodes
-    busy = plan.arcs / csr.capacity * size_bytes / plan.time_s(size_bytes)
+    busy = plan.busy(size_bytes)
     labels = plan.topology.nodes
     role = np.array([_role(nodes[n]) for n in labels])
     media = {frozenset((a, b)): m for a, b, m in plan.topology.graph.edges(data="medium")}

@@ -59,6 +59,10 @@ class Plan:
         total: NDArray[np.float64] = np.sum([load.binding for load in self.loads], axis=0)
         return total
 
+    def busy(self, size_bytes: float) -> NDArray[np.float64]:
+        """float64[A]: the share of the time that every arc is busy."""
+        return self.arcs / self.topology.csr().capacity * size_bytes / self.time_s(size_bytes)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:

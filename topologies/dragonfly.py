@@ -57,8 +57,8 @@ def dragonfly(
     graph = nx.Graph()
     hosts = host_nodes(graph, groups * a * p, accelerator, nic, link.rate_gbps, parts)
     routers = [[f"router-{i}-{j}" for j in range(a)] for i in range(groups)]
-    for group in routers:
-        graph.add_nodes_from(group, **tier.attributes(1))
+    for i, group in enumerate(routers):
+        graph.add_nodes_from(((router, {"position": (i, j)}) for j, router in enumerate(group)), **tier.attributes(1))
     flat = [router for group in routers for router in group]
     graph.add_edges_from(((host, flat[i // p]) for i, host in enumerate(hosts)), **link.attributes(parts, nic=nic))
     local = link.attributes(parts)

@@ -115,6 +115,11 @@ def verbose_option(adds: str) -> Decorator:
     return click.option("-v", "--verbose", is_flag=True, help=adds)
 
 
+def svg_option(what: str) -> Decorator:
+    """--svg FILE, with what it draws."""
+    return click.option("--svg", type=click.Path(path_type=Path), metavar="FILE", help=what)
+
+
 def load_parts(path: Path | None) -> "Catalogue":
     """The catalogue, with a user's own rows over it."""
     from topologies.parts import catalogue

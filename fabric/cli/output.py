@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from rich.console import Console, RenderableType
 
     from fabric.cli.options import Output
+    from topologies.graph import Topology
 
 PIPE_WIDTH = 120
 LEAST_WIDTH = 20
@@ -50,7 +53,7 @@ def write_whole(text: str, path: Path) -> None:
     """Write beside the file, then take its place."""
     folder = path.parent
     if not path.name or path.is_dir():
-        raise click.UsageError(f"--output '{path if path.name else ''}' is no file to write into; give a file name")
+        raise click.UsageError(f"'{path if path.name else ''}' is no file to write into; give a file name")
     if not folder.is_dir():
         raise click.UsageError(f"no folder '{folder}' to write {path.name} into; create it first")
     handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{path.name}.")
@@ -62,6 +65,14 @@ def write_whole(text: str, path: Path) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def write_svg(topology: "Topology", path: Path, busy: "NDArray[np.float64] | None" = None) -> None:
+    """A picture of the fabric, with the load of its arcs where `busy` gives it; stderr says where it went."""
+    from fabric.drawing import draw
+
+    write_whole(draw(topology, busy), path)
+    click.echo(f"drawn into {path}", err=True)
 
 
 def emit_tables(parts: "Sequence[RenderableType]", out: "Output") -> None:

@@ -14,6 +14,7 @@ from fabric.cli.options import (
     output_options,
     parts_option,
     quiet_option,
+    svg_option,
     verbose_option,
 )
 
@@ -24,9 +25,11 @@ from fabric.cli.options import (
 @parts_option
 @quiet_option
 @verbose_option("List link classes, and the source of each part.")
+@svg_option("Draw it into FILE.")
 @output_options
 def command(
     spec: str,
+    svg: Path | None,
     csv: bool,
     parts: Path | None,
     quiet: bool,
@@ -34,14 +37,17 @@ def command(
     out: Output,
 ) -> None:
     """What a topology is made of: nodes, links by medium, diameter, bisection, bill of materials, watts, cost."""
-    from fabric.cli.output import emit_csv, emit_json, emit_tables
+    from fabric.cli.output import emit_csv, emit_json, emit_tables, write_svg
     from fabric.describing import describe
     from fabric.results import provenance
     from topologies.registry import build
 
     one_form(out, csv)
     catalogue = load_parts(parts)
-    found = describe(build(spec, catalogue))
+    topology = build(spec, catalogue)
+    found = describe(topology)
+    if svg is not None:
+        write_svg(topology, svg)
     if out.json:
         emit_json("show", {"topology": found}, provenance({"spec": spec}, catalogue.hash), out)
     elif csv:

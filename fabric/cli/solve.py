@@ -19,6 +19,7 @@ from fabric.cli.options import (
     permutation_option,
     quiet_option,
     shift_option,
+    svg_option,
     verbose_option,
 )
 
@@ -37,11 +38,13 @@ if TYPE_CHECKING:
 @parts_option
 @quiet_option
 @verbose_option("List the source of each part.")
+@svg_option("Draw it into FILE, the load of links by width.")
 @output_options
 def command(
     spec: str,
     collective: str,
     explain: bool,
+    svg: Path | None,
     shift: int | None,
     permutation: Path | None,
     model: Model,
@@ -52,8 +55,8 @@ def command(
     out: Output,
 ) -> None:
     """One collective on one topology: time, bandwidth, the binding link, watts, dollars, copper."""
-    from fabric.cli.output import emit_csv, emit_json, emit_tables
-    from fabric.explaining import explanation
+    from fabric.cli.output import emit_csv, emit_json, emit_tables, write_svg
+    from fabric.explaining import explanation, planned
     from fabric.results import provenance
     from fabric.simulation import simulate
     from topologies.bill import bill_of_materials
@@ -63,6 +66,8 @@ def command(
     if csv and explain:
         raise click.UsageError("--csv has no place for --explain; use --json")
     check_usage(model, [collective])
+    if svg is not None and model.fidelity == "bound":
+        raise click.UsageError("--svg shows an algorithm's loads, --fidelity bound has no algorithm; leave one out")
     if collective != "permutation" and (shift is not None or permutation is not None):
         raise click.UsageError(f"--shift and --permutation belong to the collective permutation, not to {collective}")
     if shift is not None and permutation is not None:
@@ -78,6 +83,9 @@ def command(
         topology, collective, model.size, algorithm=model.algorithm, transport=model.transport,
         fidelity=model.fidelity, **choice,
     )  # fmt: skip
+    if svg is not None:
+        plan = planned(topology, collective, model.size, result.algorithm, **choice)
+        write_svg(topology, svg, plan.busy(result.size_bytes))
     explained = explanation(topology, collective, model.size, result.algorithm, **choice) if explain else None
     if out.json:
         file = None if permutation is None else str(permutation)

@@ -275,3 +275,17 @@ def test_times_that_differ_are_about_one(run):
     differing = run("compare", "dgx-b200-superpod-512", "dgx-b200-superpod-512:planes=2", "-c", "all-reduce")
     assert re.search(r"All take about 5\.\d+ ms", differing.out)
     assert "All take 10.74 ms" in run("compare", "torus:dims=4x4", "torus:dims=4x4,technology=aec").out
+
+
+def test_a_picture_is_written_whole_beside_the_answer(run, tmp_path):
+    told = run("show", "ring:n=8", "--svg", str(tmp_path / "ring.svg"))
+    assert told.code == 0 and "ring:n=8" in told.out and "drawn into" in told.err
+    assert (tmp_path / "ring.svg").read_text().rstrip().endswith("</svg>")
+    told = run("solve", "ring:n=8", "--svg", str(tmp_path / "loads.svg"), "--json")
+    assert told.code == 0 and "busy" in (tmp_path / "loads.svg").read_text()
+
+
+def test_a_picture_that_cannot_be(run, tmp_path):
+    assert run("show", "ring:n=8", "--svg", str(tmp_path / "no" / "x.svg")).code == 2
+    told = run("solve", "ring:n=8", "--fidelity", "bound", "--svg", str(tmp_path / "x.svg"))
+    assert told.code == 2 and "--svg" in told.err and not (tmp_path / "x.svg").exists()

@@ -1,0 +1,45 @@
+"""Blocks round the circuit switches that join them: their strands as spokes, or the circuits as chords."""
+
+from collections import Counter
+from math import cos, pi, sin
+
+from fabric.drawing.layout import Glyph, Layout
+from topologies.graph import Topology
+
+BOX = (56.0, 24.0)
+HUB = (130.0, 60.0)
+MOST_BLOCKS = 96
+MOST_CHORDS = 24  # boxes whose circuits are told apart without a load to show
+
+
+def layout(topology: Topology) -> Layout | None:
+    """Ends of circuits on a circle round their switches; None where circuits join a grid, or nothing."""
+    layer = topology.circuits
+    if layer is None or topology.grid is not None or len(layer.ends) < 2:
+        return None
+    found = Layout.empty(topology)
+    share = -(-len(layer.ends) // MOST_BLOCKS)
+    boxes = [range(i, min(i + share, len(layer.ends))) for i in range(0, len(layer.ends), share)]
+    strands = Counter((layer.strands[:, 3] // share).tolist())
+    radius = max(190.0, len(boxes) * (BOX[0] + 8) / (2 * pi))
+    for i, members in enumerate(boxes):
+        angle = 2 * pi * i / len(boxes) - pi / 2
+        nodes = [topology.index[layer.ends[m]] for m in members]
+        label = str(layer.ends[members[0]]) if share == 1 else f"{len(nodes)} ends"
+        kind = topology.graph.nodes[layer.ends[members[0]]]["kind"]
+        name = f"{layer.ends[members[0]]}: {strands[i]:,} strands"
+        found.add(Glyph(radius * cos(angle), radius * sin(angle), kind, name, label, *BOX), nodes)
+    label = f"{layer.devices:,} x {layer.part.name}"
+    hub = found.add(Glyph(0.0, 0.0, "ocs", f"{label}, {len(layer.strands):,} strands", label, *HUB), [])
+    if len(boxes) > MOST_CHORDS:
+        found.spokes = [(box, hub, strands[box]) for box in range(len(boxes))]
+    each = sorted(set(strands.values()))
+    span = f"{each[0]:,}" if len(each) == 1 else f"{each[0]:,} to {each[-1]:,}"
+    found.captions.append(
+        f"{len(layer.strands):,} strands, {span} to a box, lead to the circuit switches in the middle, {label}, "
+        f"whose state joins {layer.circuits:,} circuits."
+    )
+    hidden = int((found.of[topology.csr().accelerators] < 0).sum())
+    if hidden:
+        found.captions.append(f"{hidden:,} accelerators behind the ends are not drawn.")
+    return found

@@ -1,0 +1,123 @@
+"""Pictures: every family draws, nothing overlaps, links are all there, loads show."""
+
+import re
+from itertools import combinations
+from xml.etree import ElementTree
+
+import networkx as nx
+import numpy as np
+import pytest
+
+from fabric.drawing import draw, lay_out
+from fabric.drawing.bundles import bundles
+from fabric.drawing.layout import Glyph
+from fabric.explaining import planned
+from topologies.graph import Topology
+from topologies.parameters import example
+from topologies.registry import FAMILIES, build, family
+
+SPECS = [
+    *(example(family(name)) for name in FAMILIES), "nvl72", "fat-tree:k=16", "torus:dims=3x3x3x3", "mesh:dims=5x4",
+    "tpu-v4-4096", "dgx-h100-superpod-256", "dragonfly:p=4,a=8,h=4", "torus:dims=4x4x8,twist=true", "ring:n=100",
+]  # fmt: skip
+
+
+def parsed(text):
+    root = ElementTree.fromstring(text)
+    assert "nan" not in text and "inf" not in text
+    return root
+
+
+@pytest.mark.parametrize("spec", dict.fromkeys(SPECS))
+def test_every_family_draws_the_same_picture_each_time(spec):
+    topology = build(spec)
+    text = draw(topology)
+    root = parsed(text)
+    assert text == draw(build(spec))
+    assert len(text) < 3_000_000
+    x, y, width, height = map(float, root.get("viewBox").split())
+    for tag in ("rect", "circle"):
+        for shape in root.iter(f"{{http://www.w3.org/2000/svg}}{tag}"):
+            at = float(shape.get("x") or shape.get("cx")), float(shape.get("y") or shape.get("cy"))
+            assert x <= at[0] <= x + width and y <= at[1] <= y + height
+
+
+def overlap(a: Glyph, b: Glyph) -> bool:
+    return (
+        abs(a.x - b.x) < (a.width + b.width) / 2 - 0.5 and abs(a.y - b.y) < (a.height + b.height) / 2 - 0.5
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("spec", [s for s in dict.fromkeys(SPECS) if s not in ("tpu-v4-4096",)])
+def test_no_glyph_hides_another(spec):
+    glyphs = lay_out(build(spec)).glyphs
+    hidden = [(a.name, b.name) for a, b in combinations(glyphs[:400], 2) if overlap(a, b)]
+    assert hidden == []
+
+
+@pytest.mark.parametrize("spec", ["nvl72", "torus:dims=4x4x8", "ring:n=8", "full-mesh:n=6", "switch:n=8"])
+def test_a_small_fabric_is_drawn_whole(spec):
+    topology = build(spec)
+    layout = lay_out(topology)
+    assert layout.of.min() >= 0
+    assert sum(bundle.links for bundle in bundles(topology, layout, None)) == topology.links
+
+
+def test_what_is_left_out_is_said():
+    topology = build("fat-tree:k=16")
+    layout = lay_out(topology)
+    drawn = int((layout.of[topology.csr().accelerators] >= 0).sum())
+    assert 0 < drawn < 1024
+    assert f"accelerators: {drawn} of 1,024 drawn" in layout.captions
+
+
+def test_wraparounds_are_stubs_and_neighbours_are_not():
+    layout = lay_out(build("torus:dims=4x4"))
+    assert len(layout.stubs) == 8  # one for each row and column
+    assert lay_out(build("mesh:dims=4x4")).stubs == set()
+
+
+def test_media_have_their_colours_and_the_legend_counts_them():
+    text = draw(build("tpu-v4-512"))
+    assert "copper 1,152" in text and "circuit 384" in text  # 8 cubes of 144 copper links; 3 x 512 - 1152
+
+
+def test_load_is_width():
+    topology = build("dgx-h100-superpod-256")
+    plan = planned(topology, "all-to-all", "1GiB", "pxn")
+    busy = plan.busy(2**30)
+    found = bundles(topology, lay_out(topology), busy)
+    by_medium = {m: max(b.busy for b in found if b.medium == m) for m in ("optical", "board")}
+    assert by_medium["optical"] == pytest.approx(busy.max())
+    assert by_medium["board"] < by_medium["optical"]
+    widths = {float(w) for w in re.findall(r'stroke-width="([\d.]+)" opacity', draw(topology, busy))}
+    assert max(widths) / min(widths) > 3
+    assert f", busy {busy.max():.1%}" in draw(topology, busy) and ", busy" not in draw(topology)
+
+
+def test_the_busier_direction_counts():
+    topology = build("ring:n=4")
+    csr = topology.csr()
+    busy = np.zeros(len(csr.heads))
+    busy[5] = 0.5
+    found = bundles(topology, lay_out(topology), busy)
+    assert sorted(b.busy for b in found) == [0, 0, 0, 0.5]
+
+
+def test_names_are_escaped():
+    graph = nx.relabel_nodes(nx.cycle_graph(3), {0: "<a&b>", 1: '"', 2: "]]>"})
+    assert parsed(draw(Topology.from_graph(graph, name="<&>"))) is not None
+
+
+def test_any_graph_has_a_picture():
+    topology = Topology.from_graph(nx.random_regular_graph(3, 20, seed=1))
+    assert lay_out(topology).of.min() >= 0
+
+
+def test_circuits_are_spokes_until_a_load_is_shown():
+    topology = build("jupiter:blocks=32,uplinks=62,hosts=2")
+    layout = lay_out(topology)
+    spokes = [b for b in bundles(topology, layout, None) if b.medium == "circuit"]
+    assert len(spokes) == 32 and {b.links for b in spokes} == {62}
+    chords = bundles(topology, layout, np.zeros(len(topology.csr().heads)))
+    assert len([b for b in chords if b.medium == "circuit"]) == 32 * 31 // 2
