@@ -33,8 +33,11 @@ def unit_price_usd(part: Part) -> float | None:
 
 
 def price_of(row: BillRow) -> float | None:
-    """Dollars of one row of the bill."""
+    """Dollars of one row of the bill; a switch without a price of its own costs its ports."""
     unit = unit_price_usd(row.part)
+    by_port = row.part.price_usd_per_port if isinstance(row.part, Switch) else None
+    if unit is None and by_port is not None and row.ports:
+        return row.ports * by_port
     return None if unit is None else row.quantity * unit
 
 

@@ -45,6 +45,23 @@ def unit_power_w(part: Part) -> tuple[float, float, float] | None:
     return None
 
 
+def row_power_w(row: BillRow) -> tuple[float, float, float] | None:
+    """(typical, low, high) watts of one row of the bill; a switch without watts of its own is its base and its ports.
+
+    >>> from topologies.parts import part
+    >>> round(row_power_w(BillRow(part("jocn-switch"), 2, 32))[0], 3)  # 2 x 65.343 + 32 x 3.5018
+    242.744
+    """
+    unit = unit_power_w(row.part)
+    if unit is not None:
+        return unit[0] * row.quantity, unit[1] * row.quantity, unit[2] * row.quantity
+    part = row.part
+    if isinstance(part, Switch) and part.power_w_per_port is not None and row.ports:
+        watts = (part.power_base_w or 0.0) * row.quantity + part.power_w_per_port * row.ports
+        return watts, watts, watts
+    return None
+
+
 def _ranged(part: Part, key: str, factor: int) -> tuple[float, float, float]:
     value = float(getattr(part, key))
     low, high = part.ranges.get(key, (value, value))
@@ -66,9 +83,9 @@ def network_power(topology: Topology) -> Power:
     2592
     """
     rows = network_rows(topology)
-    watts = [(row, unit_power_w(row.part)) for row in rows]
+    watts = [(row, row_power_w(row)) for row in rows]
     inside, guesses, unknown = _in_accelerator(topology)
-    missing = [row.part.name for row, unit in watts if unit is None] + unknown
+    missing = [row.part.name for row, known in watts if known is None] + unknown
     ideal = [
         n
         for n, d in topology.graph.nodes(data=True)
@@ -76,8 +93,7 @@ def network_power(topology: Topology) -> Power:
     ]
     if ideal:
         missing.append(f"{len(ideal)} switches without a part (switch= names one)")
-    external = sum(row.quantity * unit[0] for row, unit in watts if unit is not None)
-    low, high = (sum(row.quantity * unit[i] for row, unit in watts if unit is not None) for i in (1, 2))
+    external, low, high = (sum(known[i] for _, known in watts if known is not None) for i in range(3))
     estimates = [row.part.name for row in rows if power_key(row.part) in row.part.estimates] + guesses
     whole = not missing
     return Power(
@@ -128,5 +144,5 @@ def _serdes(topology: Topology, accelerator: str | None, cable: str) -> tuple[Pa
 
 def power_of(row: BillRow) -> float | None:
     """Typical watts of one row of the bill."""
-    unit = unit_power_w(row.part)
-    return None if unit is None else row.quantity * unit[0]
+    watts = row_power_w(row)
+    return None if watts is None else watts[0]

@@ -8,17 +8,19 @@ from math import ceil
 from topologies.circuits import CircuitLayer
 from topologies.errors import ConfigError
 from topologies.graph import Topology, once
-from topologies.parts import Accelerator, Cable, Catalogue, Optic, Part
+from topologies.parts import Accelerator, Cable, Catalogue, Nic, Optic, Part, Switch
 
 CIRCULATOR = "circulator"
 
 
 @dataclass(frozen=True, slots=True)
 class BillRow:
-    """A part and how many of it; a fraction where devices are shared with other fabrics."""
+    """A part and how many of it; a fraction where devices are shared with other fabrics. `ports` are those of all of
+    them together, where the watts or dollars of a switch go by the port."""
 
     part: Part
     quantity: float
+    ports: int = 0
 
 
 @once
@@ -27,7 +29,8 @@ def bill_of_materials(topology: Topology) -> tuple[BillRow, ...]:
 
     Modules are counted per face plate: ceil over the links of a `tray` (a node without one is its own) of what a module
     holds; a link that ends there alone has the `single` module of its row. They sit at both ends of a link, and at the
-    end node of every strand to a circuit switch, lit or dark; a strand that carries both ways has a circulator too.
+    end node of every strand to a circuit switch, lit or dark; a strand that carries both ways has a circulator too. An
+    adapter with integrated optics has none at its end.
     What has a `layer` that the topology leaves out is not counted.
 
     >>> from topologies.registry import build
@@ -43,7 +46,10 @@ def bill_of_materials(topology: Topology) -> tuple[BillRow, ...]:
             f"{topology.name} names the part '{unknown[0]}', which the catalogue does not have; --parts adds it"
         )
     order = {name: i for i, name in enumerate(topology.catalogue)}
-    return tuple(BillRow(topology.catalogue[n], counts[n]) for n in sorted(counts, key=lambda n: order[n]) if counts[n])
+    ports = _switch_ports(topology)
+    return tuple(
+        BillRow(topology.catalogue[n], counts[n], ports[n]) for n in sorted(counts, key=lambda n: order[n]) if counts[n]
+    )
 
 
 def _node_parts(topology: Topology) -> Counter[str]:
@@ -58,10 +64,34 @@ def _node_parts(topology: Topology) -> Counter[str]:
     return counts
 
 
+def _switch_ports(topology: Topology) -> Counter[str]:
+    """Ports of the boxes whose row has watts or dollars by the port: the node's `ports`, else those in use."""
+    by_port = {row.name for row in topology.catalogue.of_kind(Switch) if goes_by_port(row)}
+    ports: Counter[str] = Counter()
+    if not by_port:
+        return ports
+    strands: Counter[Hashable] = Counter()
+    if topology.circuits is not None:
+        layer = topology.circuits
+        strands = Counter(layer.ends[end] for end in layer.strands[:, 3].tolist())
+    for node, attributes in topology.graph.nodes(data=True):
+        if attributes.get("part") in by_port and attributes.get("layer") not in topology.left_out:
+            joined = topology.graph.edges(node, data=True)
+            used = sum(edge["count"] for _, _, edge in joined if edge["medium"] != "circuit") + strands[node]
+            ports[attributes["part"]] += attributes.get("ports", used)
+    return ports
+
+
+def goes_by_port(row: Part) -> bool:
+    """Does a switch's row give watts or dollars by the port?"""
+    return isinstance(row, Switch) and (row.power_w_per_port is not None or row.price_usd_per_port is not None)
+
+
 def _link_parts(topology: Topology) -> Counter[str]:
     counts: Counter[str] = Counter()
     on_plate: Counter[tuple[Hashable, str, float]] = Counter()
     nodes = topology.graph.nodes
+    built_in = {row.name for row in topology.catalogue.of_kind(Nic) if row.integrated_optics}
     for a, b, attributes in topology.edges:
         if attributes.get("layer") in topology.left_out or attributes["medium"] == "circuit":
             continue
@@ -69,7 +99,8 @@ def _link_parts(topology: Topology) -> Counter[str]:
         row = topology.catalogue.get(name)
         if isinstance(row, Optic):
             for end in (a, b):
-                on_plate[nodes[end].get("tray", end), name, rate] += count
+                if nodes[end]["kind"] != "accelerator" or attributes.get("nic") not in built_in:
+                    on_plate[nodes[end].get("tray", end), name, rate] += count
         else:
             counts[name] += count * (row.assemblies_per_link if isinstance(row, Cable) else 1)
     if topology.circuits is not None:
@@ -85,12 +116,12 @@ def _link_parts(topology: Topology) -> Counter[str]:
 def _strand_parts(
     topology: Topology, layer: CircuitLayer, on_plate: Counter[tuple[Hashable, str, float]]
 ) -> Counter[str]:
-    """Every strand has its module, and its circulator where one strand carries both ways, lit or dark."""
+    """Every strand, or pair of one each way, has its module, lit or dark; where one carries both ways its circulator."""
     name, rate = layer.link["cable"], layer.link["rate_gbps"]
     nodes = topology.graph.nodes
     for end, strands in Counter(layer.strands[:, 3].tolist()).items():
         label = layer.ends[end]
-        on_plate[nodes[label].get("tray", label), name, rate] += strands
+        on_plate[nodes[label].get("tray", label), name, rate] += strands // layer.fibres
     row = topology.catalogue.get(name)
     both_ways = isinstance(row, Optic) and row.bidirectional
     return Counter({CIRCULATOR: len(layer.strands)} if both_ways else {})

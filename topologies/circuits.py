@@ -21,8 +21,10 @@ class CircuitLayer:
     A strand is one port's fibre: `strands` is int32[S, 4] of device, side (0 = A, 1 = B), port, end node (a position
     in `ends`), sorted by the first three. `state` is int32[M, 3] of device, port on A, port on B: a partial matching of
     each device's ports. `ends` are node labels of the data path, `blocks` what is rewired as one (a name per end).
-    `link` are the attributes of one live circuit's edge. `share` is the part of the devices that this fabric answers
-    for, where several fabrics share them.
+    `link` are the attributes of one live link's edge. `share` is the part of the devices that this fabric answers
+    for, where several fabrics share them. `fibres` is the number of strands that an end of a link takes: 1 carries both
+    ways (a bidirectional module and its circulator); of 2 that on side A sends and that on side B receives, so that a
+    link is two circuits, one each way.
     """
 
     part: CircuitSwitch
@@ -33,6 +35,7 @@ class CircuitLayer:
     blocks: Sequence[str]
     link: Mapping[str, Any]
     share: float = 1.0
+    fibres: int = 1
 
     def __post_init__(self) -> None:
         self._check_strands()
@@ -90,12 +93,21 @@ class CircuitLayer:
         return np.stack([reach[d, SIDE_A, a], reach[d, SIDE_B, b]], axis=1)
 
     def add_circuits(self, graph: nx.Graph) -> None:
-        """Put one `circuit` edge per joined pair of end nodes into a data path, `count` = live circuits."""
-        pairs = np.sort(self.end_pairs(), axis=1)
+        """Put one `circuit` edge per joined pair of end nodes into a data path, `count` = live links."""
+        directed = self.end_pairs()
+        pairs = np.sort(directed, axis=1)
         if np.any(pairs[:, 0] == pairs[:, 1]):
             raise TopologyError("a circuit joins a node to itself; connect it elsewhere or leave its ports dark")
-        joined, counts = np.unique(pairs, axis=0, return_counts=True)
-        for (a, b), count in zip(joined.tolist(), counts.tolist(), strict=True):
+        joined, where, counts = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
+        if self.fibres == 2:
+            up = np.bincount(where.reshape(-1), directed[:, 0] < directed[:, 1], minlength=len(joined))
+            if np.any(lone := 2 * up != counts):
+                a, b = joined[int(lone.argmax())]
+                raise TopologyError(
+                    f"{self.ends[a]} and {self.ends[b]} have not as many circuits one way as the other; "
+                    "a link takes one each way"
+                )
+        for (a, b), count in zip(joined.tolist(), (counts // self.fibres).tolist(), strict=True):
             graph.add_edge(self.ends[a], self.ends[b], **{**self.link, "count": count})
 
     def physical_graph(self) -> nx.MultiGraph:

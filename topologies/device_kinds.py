@@ -21,10 +21,13 @@ class Switch(Part):
     asics: int | None = None
     power_typical_w: float | None = None
     power_max_w: float | None = None
+    power_base_w: float | None = None  # of a cost model that goes by the port: with no port
+    power_w_per_port: float | None = None  # on top, of every port that the box has
     power_with_optics_w: float | None = None
     energy_pj_per_bit: float | None = None
     latency_ns: float | None = None
     price_usd: float | None = None
+    price_usd_per_port: float | None = None  # where no box has a price
     cooling: str | None = None
     units: int | None = None
     light_sources: int | None = None
@@ -75,6 +78,7 @@ class Nic(Part):
     power_with_optics_w: float | None = None
     latency_ns: float | None = None
     price_usd: float | None = None
+    integrated_optics: bool = False  # no module at its end of a link
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

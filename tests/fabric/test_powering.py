@@ -201,3 +201,17 @@ def test_what_links_of_a_graph_do_not_say_is_said():
     assert [line for line in estimates(Topology.from_graph(graph)) if "default" in line] == [
         "default: 1 m on 1 of 2 edges", "default: dac on 2 of 2 edges", "default: 400 Gb/s on 2 of 2 edges",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("k", "watts"), [(4, 20 * (65.343 + 4 * 3.5018 + 4 * 4.5)), (16, 61_879.0), (36, 572_520.6)])
+def test_a_switch_whose_watts_go_by_the_port(k, watts):
+    """Teh et al.: 5 k^2/4 switches of k ports, 4.5 W a transceiver at every port of them, none at the servers."""
+    spec = f"fat-tree:k={k},rate_gbps=100,switch=jocn-switch,cable=jocn-transceiver,nic=jocn-server-port"
+    assert network_power(build(spec)).external_w == pytest.approx(watts, abs=0.05)
+
+
+def test_a_switch_whose_price_goes_by_the_port():
+    """5 ports, 6 modules and an adapter for each host of a fat tree of three tiers."""
+    spec = "fat-tree:k=8,switch=mixnet-switch-400g,cable=400g-dr4,nic=cx7-400g"
+    assert capital_cost(build(spec)).capex_usd == 128 * (5 * 1090 + 6 * 659 + 1499)
+    assert network_power(build(spec)).external_w is None  # no watts are stated

@@ -1,7 +1,9 @@
 """Circuit layers: what a state may be, the physical graph, and the mesh that uses every uplink."""
 
 from collections import Counter
+from dataclasses import replace
 
+import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given
@@ -143,3 +145,21 @@ def test_mesh_layer_is_a_valid_state_that_lights_every_strand(blocks, extra, gro
     assert all(str(made.ends[a]).split("-")[0] == str(made.ends[b]).split("-")[0] for a, b in made.end_pairs().tolist())
     sides = Counter((made.ends[e], s) for s, e in made.strands[:, [1, 3]].tolist())
     assert set(sides.values()) == {uplinks // 2}
+
+
+def two_way(state):
+    return replace(layer(), fibres=2).with_state(np.array(state, np.int32))
+
+
+def test_a_link_of_two_strands_is_two_circuits():
+    """Port p of side A sends for end p, port p of side B receives: x - y and y - z."""
+    made = two_way([(0, 0, 1), (0, 1, 0), (1, 1, 2), (1, 2, 1)])
+    graph = nx.Graph()
+    made.add_circuits(graph)
+    assert {(*sorted(ends), e["count"]) for *ends, e in graph.edges(data=True)} == {("x", "y", 1), ("y", "z", 1)}
+    assert made.circuits == 4
+
+
+def test_one_way_alone_is_no_link():
+    with pytest.raises(TopologyError, match="x and y have not as many circuits one way as the other"):
+        two_way([(0, 0, 1), (1, 0, 1)]).add_circuits(nx.Graph())
