@@ -116,7 +116,7 @@ def _link_parts(topology: Topology) -> Counter[str]:
 def _strand_parts(
     topology: Topology, layer: CircuitLayer, on_plate: Counter[tuple[Hashable, str, float]]
 ) -> Counter[str]:
-    """Every strand, or pair of one each way, has its module, lit or dark; where one carries both ways its circulator."""
+    """Every strand, or pair of one each way, has its module, lit or dark; one that carries both ways its circulator."""
     name, rate = layer.link["cable"], layer.link["rate_gbps"]
     nodes = topology.graph.nodes
     for end, strands in Counter(layer.strands[:, 3].tolist()).items():
