@@ -32,6 +32,27 @@ def describe(
     return {**metrics.describe(found), "link_classes": _link_classes(found), "trays": _trays(found)}
 
 
+def contents(topology: Topology) -> dict[str, Any]:
+    """What a fabric's nodes and links are: `node_classes` (kind, part, nodes) and `link_classes` (between, cable,
+    technology, rate_gbps, length_m, latency_ns, medium, links), in the order in which they first occur.
+
+    >>> from topologies.registry import build
+    >>> contents(build("ring:n=8"))["node_classes"]
+    [{'kind': 'accelerator', 'part': 'generic', 'nodes': 8}]
+    """
+    nodes = Counter((d["kind"], d.get("part")) for _, d in topology.graph.nodes(data=True))
+    kinds = dict(topology.graph.nodes(data="kind"))
+    links: dict[tuple[Any, ...], int] = {}
+    for a, b, edge in topology.edges:
+        alike = (" - ".join(sorted((kinds[a], kinds[b]))), *map(edge.get, LINK))
+        links[alike] = links.get(alike, 0) + int(edge["count"])
+    keys = ("between", *LINK)
+    return {
+        "node_classes": [{"kind": kind, "part": part, "nodes": n} for (kind, part), n in nodes.items()],
+        "link_classes": [{**dict(zip(keys, alike, strict=True)), "links": n} for alike, n in links.items()],
+    }
+
+
 def _link_classes(topology: Topology) -> list[dict[str, Any]]:
     """Links alike in cable, rate, length and latency, in the order in which they first occur."""
     every = map(itemgetter(*LINK, "count"), (edge for _, _, edge in topology.edges))

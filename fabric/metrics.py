@@ -17,6 +17,7 @@ from fabric.walls import walls
 from topologies.bill import bill_of_materials
 from topologies.errors import InfeasibleError
 from topologies.graph import Topology
+from topologies.links import HOST_TECHNOLOGIES
 from topologies.parts import Accelerator
 
 TIERED = ("switch", "fat-tree", "clos", "nvl", "rail", "jupiter", "full-mesh")  # ranks in order fill subtrees
@@ -92,7 +93,8 @@ def switches_by_tier(topology: Topology) -> dict[str, int]:
 def _links_by_medium(topology: Topology) -> dict[str, int]:
     links: Counter[str] = Counter()
     for _, _, edge in topology.edges:
-        links[edge["medium"]] += int(edge["count"])
+        if edge["technology"] not in HOST_TECHNOLOGIES:
+            links[edge["medium"]] += int(edge["count"])
     return dict(sorted(links.items()))
 
 
@@ -127,11 +129,12 @@ def _grid_distances(dims: tuple[int, ...], wraps: tuple[bool, ...]) -> tuple[int
 
 
 def injection_gb_per_s(topology: Topology) -> float:
-    """Sum over end points of what their links carry out, GB/s."""
+    """Sum over end points of what their links carry out, GB/s; none to what neither forwards nor is one."""
     csr = topology.csr()
     ends = np.zeros(len(csr.forwards), bool)
     ends[csr.accelerators] = True
-    return float(csr.capacity[ends[csr.tails]].sum() / 1e9)
+    leads = ends | (csr.forwards == 1)
+    return float(csr.capacity[ends[csr.tails] & leads[csr.heads]].sum() / 1e9)
 
 
 def bisection(topology: Topology) -> tuple[float | None, float | None]:

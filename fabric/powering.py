@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from topologies.bill import BillRow, network_rows
 from topologies.graph import Topology, once
+from topologies.links import HOST_TECHNOLOGIES
 from topologies.parts import Accelerator, Cable, CircuitSwitch, Component, Nic, Optic, Part, Switch
 
 
@@ -112,6 +113,8 @@ def _in_accelerator(topology: Topology) -> tuple[tuple[float, float, float], lis
     nodes = topology.graph.nodes
     for a, b, edge in topology.edges:
         if edge.get("nic") is not None or edge.get("layer") in topology.left_out:
+            continue
+        if edge["technology"] in HOST_TECHNOLOGIES:
             continue
         for end in (a, b):
             if nodes[end]["kind"] == "accelerator":

@@ -43,9 +43,13 @@ def _copper(topology: Topology) -> Wall:
         }
     tightest = tightest_copper(topology)
     if tightest is None:
-        copper = any(edge["medium"] in ("copper", "active-copper") for _, _, edge in topology.edges)
-        why = "copper cables of unstated gauge or mode" if copper else "no copper cable; optics within their reach"
-        state = "unknown" if copper else "ok"
+        media = {edge["medium"] for _, _, edge in topology.edges}
+        why = "no copper cable; optics within their reach"
+        if "unstated" in media:
+            why = "links of a file that states no medium"
+        if media & {"copper", "active-copper"}:
+            why = "copper cables of unstated gauge or mode"
+        state = "unknown" if media & {"copper", "active-copper", "unstated"} else "ok"
         return {"state": state, "margin": None, "limit": None, "value": None, "unit": "dB", "why": why}
     return {
         "state": tightest.state,

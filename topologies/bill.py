@@ -8,6 +8,7 @@ from math import ceil
 from topologies.circuits import CircuitLayer
 from topologies.errors import ConfigError
 from topologies.graph import Topology, once
+from topologies.links import HOST_TECHNOLOGIES
 from topologies.parts import Accelerator, Cable, Catalogue, Nic, Optic, Part, Switch
 
 CIRCULATOR = "circulator"
@@ -94,6 +95,8 @@ def _link_parts(topology: Topology) -> Counter[str]:
     built_in = {row.name for row in topology.catalogue.of_kind(Nic) if row.integrated_optics}
     for a, b, attributes in topology.edges:
         if attributes.get("layer") in topology.left_out or attributes["medium"] == "circuit":
+            continue
+        if attributes["technology"] in HOST_TECHNOLOGIES:
             continue
         name, count, rate = attributes["cable"], attributes["count"], attributes["rate_gbps"]
         row = topology.catalogue.get(name)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from topologies.circuits import CircuitLayer
 from topologies.errors import ConfigError, TopologyError
-from topologies.links import MEDIA, LinkOptions
+from topologies.links import HOST_TECHNOLOGIES, MEDIA, LinkOptions
 from topologies.parts import Accelerator, Catalogue, Nic, Part, Switch, catalogue
 
 NODE_KINDS = ("accelerator", "switch", "nic", "host")
@@ -132,8 +132,8 @@ class Topology:
 
     @cached_property
     def links(self) -> int:
-        """Links of the data path, parallel ones counted each."""
-        return int(sum(edge["count"] for _, _, edge in self.edges))
+        """Links of the data path, parallel ones counted each, those inside hosts (PCIe, sockets) not."""
+        return int(sum(edge["count"] for _, _, edge in self.edges if edge["technology"] not in HOST_TECHNOLOGIES))
 
     def csr(self) -> Csr:
         """The compiled form, made once."""

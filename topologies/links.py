@@ -6,7 +6,8 @@ from typing import Annotated, Any
 from topologies.errors import ConfigError, unknown
 from topologies.parts import Cable, Catalogue, Nic, Optic
 
-MEDIA = ("copper", "active-copper", "optical", "circuit", "board")
+MEDIA = ("copper", "active-copper", "optical", "circuit", "board", "unstated")
+HOST_TECHNOLOGIES = frozenset({"pcie", "socket"})  # inside a host: no links of the fabric, not in its bill or watts
 
 
 @dataclass(frozen=True, slots=True)

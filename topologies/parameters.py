@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -45,8 +45,10 @@ class Family:
         return (inspect.getdoc(self.builder) or "").split("\n\n")[0].replace("\n", " ")
 
 
-def read_family(name: str, builder: Builder) -> Family:
+def read_family(name: str, builder: Builder, supplied: Sequence[str] = ("parts",)) -> Family:
     """A builder's parameters: typed and explained by its annotations; a dataclass argument gives its fields.
+
+    `supplied` are arguments that are no parameters: whoever calls the builder has them.
 
     >>> from topologies.torus import ring
     >>> next(iter(read_family("ring", ring).parameters))
@@ -57,7 +59,7 @@ def read_family(name: str, builder: Builder) -> Family:
     hints = get_type_hints(builder, include_extras=True)
     for argument in inspect.signature(builder).parameters.values():
         hint = hints[argument.name]
-        if argument.name == "parts":
+        if argument.name in supplied:
             continue
         if is_dataclass(hint):
             assert isinstance(hint, type)

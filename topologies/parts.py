@@ -33,7 +33,7 @@ __all__ = [
 _FOLDER = Path(__file__).with_name("catalogue")
 _CHOICES = {
     "confidence": ("high", "medium", "low"),
-    "medium": ("copper", "active-copper", "optical", "board"),
+    "medium": ("copper", "active-copper", "optical", "board", "unstated"),
     "connectivity": ("two-sided", "any-to-any"),
 }
 P = TypeVar("P", bound=Part)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,47 +16,146 @@ from fabric.cli.options import (
     verbose_option,
 )
 
+if TYPE_CHECKING:
+    from topologies.graph import Topology
+    from topologies.parameters import Parameter
 
-@click.group("import", context_settings=CONTEXT)
+
+class Formats(click.Group):
+    """One subcommand for each format that has a reader, its options those of the reader."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        from topologies.formats import READERS
+
+        return list(READERS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        from topologies.formats import READERS, format_options
+
+        return _command(cmd_name, format_options(cmd_name)) if cmd_name in READERS else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from topologies.formats import READERS
+
+        with formatter.section("Formats"):
+            formatter.write_dl([(name, reader.title) for name, reader in READERS.items()])
+
+
+@click.group("import", cls=Formats, context_settings=CONTEXT)
 def command() -> None:
-    """Read a fabric from a foreign format and write it as a JSON file that every command takes as a SPEC."""
+    """Read a fabric from a foreign format and write it as a JSON file that every command takes as a SPEC.
+
+    A file whose format its ending and first lines tell is a SPEC as it is.
+    """
 
 
-@command.command("ibnetdiscover", context_settings=CONTEXT, short_help="The output of ibnetdiscover (InfiniBand).")
-@click.argument("file", type=click.Path(path_type=Path))
-@parts_option
-@quiet_option
-@verbose_option("List each adapter.")
-@output_options
-def ibnetdiscover(file: Path, parts: Path | None, quiet: bool, verbose: bool, out: Output) -> None:
-    """The output of ibnetdiscover on an InfiniBand fabric; prints how each kind of adapter was classed."""
+def _command(name: str, chosen: Any) -> click.Command:
+    """The subcommand of a format."""
+    from topologies.formats import READERS
+
+    @click.command(name, context_settings=CONTEXT, short_help=READERS[name].title, help=chosen.summary)
+    @click.argument("file", type=click.Path(path_type=Path))
+    @parts_option
+    @quiet_option
+    @verbose_option("List each adapter.")
+    @output_options
+    def run(file: Path, parts: Path | None, quiet: bool, verbose: bool, out: Output, **options: Any) -> None:
+        given = {key: value for key, value in options.items() if value is not None}
+        _import(name, file, parts, given, quiet, verbose, out)
+
+    run.params += [_option(parameter) for parameter in chosen.parameters.values()]
+    return run
+
+
+def _option(parameter: "Parameter") -> click.Option:
+    """The option of a reader's parameter; its value is typed by the library."""
+    default = "" if parameter.default is None else f"  [default: {parameter.default}]"
+    meaning = f"{parameter.meaning[:1].upper()}{parameter.meaning[1:]}.{default}"
+    flag = f"--{parameter.name.replace('_', '-')}"
+    if parameter.type is bool:
+        return click.Option([flag], is_flag=True, default=None, help=meaning)
+    return click.Option([flag], type=str, default=None, help=meaning)
+
+
+def _import(
+    name: str, file: Path, parts: Path | None, given: dict[str, Any], quiet: bool, verbose: bool, out: Output
+) -> None:
     from fabric.cli.output import emit_json, emit_tables
+    from fabric.describing import contents
     from fabric.results import provenance
-    from topologies.formats.ibnetdiscover import read_adapters, read_ibnetdiscover
+    from topologies.formats import read_topology
     from topologies.formats.native import write_native
 
     catalogue = load_parts(parts)
-    topology = read_ibnetdiscover(file, catalogue)
-    adapters = read_adapters(file)
+    topology = read_topology(file, catalogue, name, given)
+    adapters = _adapters(file) if name == "ibnetdiscover" else []
     if out.output is not None:
         write_native(topology, out.output)
     shown = replace(out, output=None)  # the file holds the fabric
     if out.json:
         document: dict[str, Any] = {
+            "format": name,
             "accelerators": len(topology.accelerators),
             "switches": topology.attribute("kind").count("switch"),
             "links": topology.links,
+            **contents(topology),
             "adapters": [
                 {"description": a.description, "guid": a.guid, "class": a.role, "why": a.why} for a in adapters
             ],
             "notes": list(topology.notes),
         }
-        emit_json("import", document, provenance({"file": str(file)}, catalogue.hash), shown)
+        told = {"file": str(file), "format": name, **given}
+        emit_json("import", document, provenance(told, catalogue.hash), shown)
     else:
-        emit_tables(_render(topology, adapters, out, quiet, verbose), shown)
+        emit_tables(_render(topology, contents(topology), adapters, out, quiet, verbose), shown)
 
 
-def _render(topology: Any, adapters: list[Any], out: Output, quiet: bool, verbose: bool) -> list[Any]:
+def _adapters(file: Path) -> list[Any]:
+    from topologies.formats.ibnetdiscover import read_adapters
+
+    return list(read_adapters(file))
+
+
+def _render(
+    topology: "Topology", read: dict[str, Any], adapters: list[Any], out: Output, quiet: bool, verbose: bool
+) -> list[Any]:
+    from rich.text import Text
+
+    shown: list[Any] = [_nodes(read["node_classes"]), Text(), _links(read["link_classes"])]
+    if adapters:
+        shown += [Text(), *_adapter_tables(adapters, verbose)]
+    if not quiet:
+        shown += [Text(), *(Text(f"  {note}") for note in topology.notes)]
+    if out.output is not None:
+        shown += [Text(), Text(f"{topology.links:,} links written to {out.output}")]
+    return shown
+
+
+def _nodes(classes: list[dict[str, Any]]) -> Any:
+    from fabric.cli.tables import new_table
+
+    table = new_table("nodes")
+    for name in ("kind", "part", "number"):
+        table.add_column(name, justify="right" if name == "number" else "left")
+    for row in classes:
+        table.add_row(row["kind"], row["part"] or "-", f"{row['nodes']:,}")
+    return table
+
+
+def _links(classes: list[dict[str, Any]]) -> Any:
+    from fabric.cli.tables import new_table
+    from topologies.units import format_number
+
+    table = new_table("links")
+    for name in ("between", "cable", "number", "Gb/s", "m", "ns"):
+        table.add_column(name, justify="left" if name in ("between", "cable") else "right")
+    for row in classes:
+        numbers = (row["rate_gbps"], row["length_m"], row["latency_ns"])
+        table.add_row(row["between"], row["cable"], f"{row['links']:,}", *(format_number(n, 6) for n in numbers))
+    return table
+
+
+def _adapter_tables(adapters: list[Any], verbose: bool) -> list[Any]:
     from collections import Counter
 
     from rich.text import Text
@@ -78,8 +177,4 @@ def _render(topology: Any, adapters: list[Any], out: Output, quiet: bool, verbos
         for a in adapters:
             each.add_row(a.role, a.guid, a.description, a.why)
         shown += [Text(), each]
-    if not quiet:
-        shown += [Text(), *(Text(f"  {note}") for note in topology.notes)]
-    if out.output is not None:
-        shown += [Text(), Text(f"{topology.links:,} links written to {out.output}")]
     return shown

@@ -1,32 +1,105 @@
 """Foreign formats, one file each: read_*, write_*; which reader takes a file."""
 
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
-from topologies.errors import ConfigError
-from topologies.graph import Topology
-from topologies.parts import Catalogue
+from topologies.errors import ConfigError, unknown
 
-# format -> module, function, endings
+if TYPE_CHECKING:  # the table alone is light: help lists it
+    from topologies.graph import Topology
+    from topologies.parameters import Family
+    from topologies.parts import Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Where a format's reader is, and how its files are told: by ending, then by a mark in their first kilobytes.
+
+    `fallback` takes what no mark takes, for the reader's own message on what is wrong with it.
+    """
+
+    function: str
+    endings: tuple[str, ...]
+    mark: str
+    title: str
+    fallback: bool = False
+
+
+_AT, _YAML = "topologies.formats.", (".yaml", ".yml")
 READERS = {
-    "native": ("topologies.formats.native", "read_native", (".json",)),
-    "ibnetdiscover": ("topologies.formats.ibnetdiscover", "read_ibnetdiscover", (".out",)),
-}
-ENDINGS = tuple(ending for _, _, endings in READERS.values() for ending in endings)
+    "native": Reader(
+        _AT + "native:read_native", (".json",), r'"schema"\s*:\s*"aifabric', "a fabric that aifabric wrote", True
+    ),
+    "ibnetdiscover": Reader(
+        _AT + "ibnetdiscover:read_ibnetdiscover", (".out", ".txt"),
+        r"(?m)^# Topology file|^vendid=0x|^(CA|SW) +\d+ +\d+ 0x", "the output of ibnetdiscover (InfiniBand)", True,
+    ),
+}  # fmt: skip
+ENDINGS = tuple(dict.fromkeys(ending for reader in READERS.values() for ending in reader.endings))
 
 
-def read_topology(path: Path, parts: Catalogue) -> Topology:
-    """The fabric of a file in one of the formats of READERS, told by its ending.
+def read_topology(
+    path: Path, parts: "Catalogue", name: str | None = None, options: Mapping[str, Any] = MappingProxyType({})
+) -> "Topology":
+    """The fabric of a file in the format of that name, else in the one that its ending and content tell.
 
-    ConfigError for an ending that no format has, and whatever the reader raises.
+    `options` are the reader's own, as text or typed. ConfigError for a file of no known format, and whatever the
+    reader raises.
 
     >>> from topologies.parts import catalogue
     >>> read_topology(Path("fabric.xyz"), catalogue())
     Traceback (most recent call last):
-    topologies.errors.ConfigError: fabric.xyz: no format has this ending; there are .json, .out
+    topologies.errors.ConfigError: fabric.xyz: no format has this ending; aifabric import FORMAT FILE names the format
     """
-    for module, function, endings in READERS.values():
-        if path.suffix.lower() in endings:
-            read: Topology = getattr(import_module(module), function)(path, parts)
-            return read
-    raise ConfigError(f"{path}: no format has this ending; there are {', '.join(ENDINGS)}")
+    from topologies.parameters import parse_value
+
+    chosen = format_options(name or recognised(path))
+    typed = {}
+    for key, value in options.items():
+        if key not in chosen.parameters:
+            raise ConfigError(unknown("option", key, chosen.parameters))
+        typed[key] = parse_value(chosen.parameters[key], value, chosen.name)
+    gathered = {key: value for key, value in typed.items() if chosen.parameters[key].bundle is None}
+    for bundle, kind in chosen.bundles.items():
+        gathered[bundle] = kind(**{k: v for k, v in typed.items() if chosen.parameters[k].bundle == bundle})
+    return chosen.builder(path, parts=parts, **gathered)
+
+
+@cache
+def format_options(name: str) -> "Family":
+    """The reader of a format and the options that it takes, typed and explained by its annotations.
+
+    >>> list(format_options("native").parameters)
+    []
+    """
+    from topologies.parameters import read_family
+
+    if name not in READERS:
+        raise ConfigError(unknown("format", name, READERS))
+    module, _, function = READERS[name].function.partition(":")
+    return read_family(name, getattr(import_module(module), function), supplied=("path", "parts"))
+
+
+def recognised(path: Path) -> str:
+    """The name of the format of a file; ConfigError says what there is where none takes it."""
+    from topologies.formats.contents import read_head
+
+    ending = path.suffix.lower()
+    taken = {name: reader for name, reader in READERS.items() if ending in reader.endings}
+    if not taken:
+        raise ConfigError(f"{path}: no format has this ending; aifabric import FORMAT FILE names the format")
+    head = read_head(path)
+    for name, reader in taken.items():
+        if re.search(reader.mark, head):
+            return name
+    for name, reader in taken.items():
+        if reader.fallback:
+            return name
+    known = "; ".join(f"{name}: {reader.title}" for name, reader in taken.items())
+    raise ConfigError(f"{path}: its first lines are of no {ending} format that is read; there are {known}")

@@ -112,6 +112,7 @@ NODE = {
     "tray": Key("text, a number, a list of them, or null", _or_none(_label), required=False),
     "rack": Key("text, a number, a list of them, or null", _or_none(_label), required=False),
     "position": Key("a list of numbers, or null", _or_none(_each(_number)), required=False),
+    "rail": Key("a whole number, or null", _or_none(_whole), required=False),
     "reduces": Key("true or false", _flag, required=False),
     "guid": Key("text", _line, required=False),
     "lid": Key("a whole number", _whole, required=False),
