@@ -1,7 +1,9 @@
 """The limits a fabric meets: copper here, power, heat and memory to come."""
 
 from fabric.results import Wall
+from topologies.cabling import longest_m
 from topologies.graph import Topology, once
+from topologies.parts import Cable, Optic
 from topologies.reach import beyond_reach, outside, tightest_copper
 
 
@@ -28,20 +30,12 @@ def broken(found: dict[str, Wall | None]) -> str | None:
 
 
 def _copper(topology: Topology) -> Wall:
-    long = beyond_reach(topology)
-    if long:
-        cable, length = long[0]
-        reach = float(cable.known("reach_m"))
-        why = f"{length:g} m of {cable.name} exceed its reach of {reach:g} m; use another module or cable"
-        return {
-            "state": "over",
-            "margin": reach - length,
-            "limit": reach,
-            "value": length,
-            "unit": "m",
-            "why": why + _unbilled(topology, cable.name, length),
-        }
     tightest = tightest_copper(topology)
+    if long := beyond_reach(topology):
+        return _too_long(topology, *long[0], "over")
+    strained = beyond_reach(topology, nominal=True)
+    if strained and (tightest is None or tightest.state != "over"):
+        return _too_long(topology, *strained[0], "marginal")
     if tightest is None:
         media = {edge["medium"] for _, _, edge in topology.edges}
         why = "no copper cable; optics within their reach"
@@ -59,6 +53,17 @@ def _copper(topology: Topology) -> Wall:
         "unit": "dB",
         "why": tightest.why + _unbilled(topology, tightest.cable, tightest.length_m),
     }
+
+
+def _too_long(topology: Topology, cable: Cable | Optic, length: float, state: str) -> Wall:
+    """The wall of a cable that is judged by its length: over what any source gives, or over the catalogue's value."""
+    reach = float((longest_m(cable) if state == "over" else cable.reach_m) or 0.0)
+    why = f"{length:g} m of {cable.name} exceed its reach of {reach:g} m"
+    why += "; use another module or cable" if state == "over" else f", which one source puts at {longest_m(cable):g} m"
+    return {
+        "state": state, "margin": reach - length, "limit": reach, "value": length, "unit": "m",
+        "why": why + _unbilled(topology, cable.name, length),
+    }  # fmt: skip
 
 
 def _unbilled(topology: Topology, cable: str, length_m: float) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from topologies.cabling import AUTO, choose_cable
 from topologies.errors import ConfigError, unknown
 from topologies.parts import Cable, Catalogue, Nic, Optic
 
@@ -17,11 +18,15 @@ class LinkOptions:
     rate_gbps: Annotated[float, "one direction of one link, Gb/s"] = 400.0
     latency_ns: Annotated[float | None, "of one link; default from cable and length"] = None
     length_m: Annotated[float, "cable length"] = 1.0
-    technology: Annotated[str, "dac, acc, aec, aoc, pluggable, lro, lpo, cpo, board; names the default cable"] = "dac"
+    technology: Annotated[
+        str, "dac, acc, aec, aoc, pluggable, lro, lpo, cpo, board: names the default cable; auto: by reach and rate"
+    ] = "dac"
     cable: Annotated[str | None, "catalogue name of cable or optic, in place of the technology's default"] = None
 
     def row(self, parts: Catalogue) -> Cable | Optic:
         """The catalogue row of this link; ConfigError where none carries the rate."""
+        if self.cable is None and self.technology == AUTO:
+            return choose_cable(self.rate_gbps, self.length_m, parts)
         if self.cable is None:
             return parts.default_cable(self.technology, self.rate_gbps)
         found = parts.get(self.cable)

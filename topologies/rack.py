@@ -8,6 +8,7 @@ from typing import Annotated
 import networkx as nx
 
 from topologies.blocks import Block, block_generators, tier_blocks
+from topologies.cabling import AUTO, OPTICS, carries
 from topologies.clos import Tier, add_tiers, hosts_below, switch_tier
 from topologies.conditions import OnlyWith
 from topologies.errors import ConfigError, TopologyError
@@ -30,7 +31,7 @@ def nvl(
     latency_ns: Annotated[float | None, "of one link; default from cable and length"] = None,
     length_m: Annotated[float, "cable length"] = 1.0,
     technology: Annotated[
-        str, "cartridge, board, dac, pluggable, lpo, cpo, ...; names the default cable"
+        str, "cartridge, board, dac, pluggable, lpo, cpo, ...: names the default cable; auto: cartridge or pluggable"
     ] = "cartridge",
     cable: Annotated[str | None, "catalogue name of cable or optic, in place of the technology's default"] = None,
     accelerator: Annotated[str, "catalogue name"] = "gb200",
@@ -54,9 +55,11 @@ def nvl(
     if layers == 2 and switches is not None:
         raise ConfigError("nvl: switches has no effect with layers=2, where every link has its plane; leave it out")
     limit_nodes("nvl", gpus * (1 + per_gpu))
+    rate = row.known("scaleup_link_gbps") if rate_gbps is None else rate_gbps
+    if cable is None and technology == AUTO:  # what is made for these links: the cartridge, or modules
+        technology = "cartridge" if carries(parts.default_cable("cartridge", rate), length_m, parts) else OPTICS
     if cable is None and technology in {optic.technology for optic in parts.of_kind(Optic)}:
         cable = parts.default_cable(technology, MODULE_GBPS).name
-    rate = row.known("scaleup_link_gbps") if rate_gbps is None else rate_gbps
     link = LinkOptions(rate, latency_ns, length_m, technology, cable)
     graph = nx.Graph()
     labels = [f"gpu-{i}" for i in range(gpus)]

@@ -1,70 +1,15 @@
-"""What a cable of a technology, gauge, rate and length can carry: margin in dB."""
+"""What a cable of a technology, gauge, rate and length can carry, asked of a whole fabric."""
 
-from dataclasses import dataclass
+from typing import TypeGuard
 
-from topologies.errors import ReachError
+from topologies.cabling import check_cable, longest_m
+from topologies.copper import Reach, copper_reach
 from topologies.graph import Topology, once
-from topologies.parts import Cable, Catalogue, CopperMode, Optic, Twinax
+from topologies.parts import Cable, Optic
 
-MARGINAL_DB = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """The tightest copper cable of a fabric: its loss against what its mode allows."""
-
-    cable: str
-    length_m: float
-    lane_gbps: float
-    loss_db: float
-    allowance_db: float
-    estimated: bool
-    sold_m: float | None = None
-
-    @property
-    def margin_db(self) -> float:
-        """Allowance less loss; below zero the cable does not carry its rate."""
-        return self.allowance_db - self.loss_db
-
-    @property
-    def state(self) -> str:
-        """ok, marginal (under 1 dB) or over: no margin, or longer than anything specified or sold."""
-        if self.margin_db < 0 or (self.sold_m is not None and self.length_m > self.sold_m):
-            return "over"
-        return "marginal" if self.margin_db < MARGINAL_DB else "ok"
-
-    @property
-    def why(self) -> str:
-        """The budget in words."""
-        return (
-            f"{self.length_m:g} m of {self.cable} at {self.lane_gbps:g} Gb/s a lane loses {self.loss_db:.1f} dB "
-            f"of {self.allowance_db:.1f} dB"
-            + (f"; none is specified or sold above {self.sold_m:g} m" if self.sold_m is not None else "")
-        )
-
-
-def copper_reach(cable: Cable, length_m: float, parts: Catalogue) -> Reach | None:
-    """Budget of one copper cable: allowance of its mode less length times loss per metre of its gauge at Nyquist.
-
-    The loss model is the catalogue's (skin effect and foam dielectric, fitted to what is sold); None for a board, or a
-    cable whose gauge or mode nobody states.
-
-    >>> from topologies.parts import catalogue, part
-    >>> round(copper_reach(part("nvlink5-cartridge", Cable), 1.0, catalogue()).margin_db, 1)
-    3.7
-    """
-    if cable.copper_mode is None or cable.gauge_awg is None:
-        return None
-    mode = parts.part(cable.copper_mode, CopperMode)
-    wire = parts.part(f"twinax-{cable.gauge_awg}awg", Twinax)
-    loss = wire.loss_db_per_m.get(f"{mode.nyquist_ghz:g}")
-    if loss is None:
-        raise ReachError(
-            f"{wire.name} has no loss at {mode.nyquist_ghz:g} GHz; it has {', '.join(wire.loss_db_per_m)} GHz"
-        )
-    reach = cable.ranges["reach_m"][1] if "reach_m" in cable.ranges else cable.reach_m
-    sold = min((m for m in (mode.max_length_m, reach) if m is not None), default=None)
-    return Reach(cable.name, length_m, mode.lane_gbps, loss * length_m, mode.allowance_db, bool(mode.estimates), sold)
+__all__ = [
+    "Reach", "beyond_reach", "cable_lengths", "copper_reach", "outside", "refuse_beyond_reach", "tightest_copper",
+]  # fmt: skip
 
 
 def tightest_copper(topology: Topology) -> Reach | None:
@@ -74,17 +19,34 @@ def tightest_copper(topology: Topology) -> Reach | None:
     return min((b for b in budgets if b is not None), key=lambda b: (b.state != "over", b.margin_db), default=None)
 
 
-def beyond_reach(topology: Topology) -> list[tuple[Cable | Optic, float]]:
-    """Optics, and cables without a loss budget, whose links are longer than their reach; the longest first."""
+def beyond_reach(topology: Topology, *, nominal: bool = False) -> list[tuple[Cable | Optic, float]]:
+    """Optics, and cables without a loss budget, whose links are longer than any source gives; with `nominal` than the
+    catalogue's own value. The longest first."""
     rows = [(topology.catalogue.get(name), length) for name, length in cable_lengths(topology)]
     long = [
         (row, length)
         for row, length in rows
-        if (isinstance(row, Optic) or (isinstance(row, Cable) and row.copper_mode is None))
-        and row.reach_m is not None
-        and length > row.reach_m
+        if _judged_by_length(row) and length > ((row.reach_m if nominal else longest_m(row)) or length)
     ]
     return sorted(long, key=lambda pair: -pair[1])
+
+
+def _judged_by_length(row: object) -> TypeGuard[Cable | Optic]:
+    return isinstance(row, Optic) or (isinstance(row, Cable) and row.copper_mode is None)
+
+
+def refuse_beyond_reach(topology: Topology, technology: str) -> None:
+    """Raise ReachError, with the margin in dB, where a copper technology that the user put in place of another cannot
+    carry its links."""
+    classes = {
+        (edge["cable"], edge["rate_gbps"], float(edge["length_m"]))
+        for _, _, edge in topology.edges
+        if edge["technology"] == technology and edge["medium"] in ("copper", "active-copper")
+    }
+    for name, rate, length in sorted(classes):
+        row = topology.catalogue.get(name)
+        if isinstance(row, Cable):
+            check_cable(row, rate, length, topology.catalogue, f"technology={technology}")
 
 
 def outside(topology: Topology, cable: str, length_m: float) -> list[str]:

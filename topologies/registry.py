@@ -11,11 +11,13 @@ from typing import Any
 
 import networkx as nx
 
+from topologies.cabling import AUTO
 from topologies.errors import ConfigError, unknown
 from topologies.formats import ENDINGS, read_topology
 from topologies.graph import Topology
 from topologies.parameters import Builder, Family, read_family, read_values
 from topologies.parts import Catalogue, catalogue
+from topologies.reach import refuse_beyond_reach
 
 FAMILIES = {
     "switch": "topologies.clos",
@@ -130,6 +132,8 @@ def _settled(
     own = getattr(row, "technology", technology)
     if own == technology:
         return {**base, **given}
+    if cable is not None and technology == AUTO:
+        raise ConfigError(f"cable '{cable}' is named, technology=auto chooses one; give one of the two")
     if cable is not None:
         raise ConfigError(f"cable '{cable}' is of technology {own}, not {technology}; give one of the two")
     return {**base, "cable": "none", **given}
@@ -157,8 +161,18 @@ def _named(
         keys = [p.name for p in chosen.parameters.values() if p.bundle == bundle]
         arguments[bundle] = kind(**{k: read[k] for k in keys})
     built = chosen.builder(**arguments, parts=parts)
+    _refuse_overstretched(built, chosen, base, given)
     assumed = _assumed(read, {**base, **given})
     return replace(built, name=name, family=chosen.name, parameters=read, notes=(*built.notes, *notes, *assumed))
+
+
+def _refuse_overstretched(
+    built: Topology, chosen: Family, base: Mapping[str, Any], given: Mapping[str, Any]
+) -> None:
+    """A technology that the user puts in place of the family's or the system's own has to carry the links."""
+    technology = given.get("technology")
+    if technology is not None and technology != base.get("technology", chosen.parameters["technology"].default):
+        refuse_beyond_reach(built, str(technology))
 
 
 def _assumed(read: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[str, ...]:
