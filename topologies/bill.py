@@ -40,7 +40,9 @@ def bill_of_materials(topology: Topology) -> tuple[BillRow, ...]:
     """
     counts = _node_parts(topology) + _link_parts(topology)
     if topology.circuits is not None:
-        counts[topology.circuits.part.name] += topology.circuits.devices * topology.circuits.share  # type: ignore[assignment]
+        layer = topology.circuits
+        for name, number in Counter(layer.model(device).name for device in range(layer.devices)).items():
+            counts[name] += number * layer.share  # type: ignore[assignment]
     unknown = [name for name in counts if name not in topology.catalogue]
     if unknown:
         raise ConfigError(
@@ -119,15 +121,18 @@ def _link_parts(topology: Topology) -> Counter[str]:
 def _strand_parts(
     topology: Topology, layer: CircuitLayer, on_plate: Counter[tuple[Hashable, str, float]]
 ) -> Counter[str]:
-    """Every strand, or pair of one each way, has its module, lit or dark; one that carries both ways its circulator."""
-    name, rate = layer.link["cable"], layer.link["rate_gbps"]
+    """Strands, one or two a link, have their modules, lit or dark; one that carries both ways its circulator."""
+    links, generation = layer.end_links
     nodes = topology.graph.nodes
+    circulators = 0
     for end, strands in Counter(layer.strands[:, 3].tolist()).items():
-        label = layer.ends[end]
-        on_plate[nodes[label].get("tray", label), name, rate] += strands // layer.fibres
-    row = topology.catalogue.get(name)
-    both_ways = isinstance(row, Optic) and row.bidirectional
-    return Counter({CIRCULATOR: len(layer.strands)} if both_ways else {})
+        label, link = layer.ends[end], links[int(generation[end])]
+        row = topology.catalogue.get(link["cable"])
+        rate = layer.lanes * row.strand_gbps if isinstance(row, Optic) and row.strand_gbps else 0.0
+        ending = ceil(strands / layer.strands_per_link)
+        on_plate[nodes[label].get("tray", label), link["cable"], max(rate, link["rate_gbps"])] += ending
+        circulators += strands if isinstance(row, Optic) and row.bidirectional else 0
+    return Counter({CIRCULATOR: circulators})
 
 
 def modules(optic: Optic, links: int, rate_gbps: float) -> int:

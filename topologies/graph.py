@@ -184,7 +184,12 @@ class Topology:
         """The same fabric under another cross-connect state; int32[M, 3] of device, port on side A, port on side B."""
         if self.circuits is None:
             raise TopologyError(f"{self.name} has no circuit layer; only fabrics with circuit switches have a state")
-        layer = self.circuits.with_state(state)
+        return self.with_circuits(self.circuits.with_state(state))
+
+    def with_circuits(self, layer: CircuitLayer) -> "Topology":
+        """The same fabric with another circuit layer: another state, failed ports."""
+        if self.circuits is None:
+            raise TopologyError(f"{self.name} has no circuit layer; only fabrics with circuit switches take one")
         graph = nx.Graph(self.graph)
         graph.remove_edges_from([(a, b) for a, b, edge in self.edges if edge["medium"] == "circuit"])
         layer.add_circuits(graph)

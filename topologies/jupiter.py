@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 import networkx as nx
 
 from topologies.blocks import Block, block_generators
-from topologies.circuits import CircuitLayer, mesh_layer
+from topologies.circuit_mesh import mesh_layer
+from topologies.circuits import CircuitLayer
 from topologies.clos import join, switch_tier
 from topologies.conditions import OnlyWith
 from topologies.errors import ConfigError, TopologyError

@@ -45,6 +45,11 @@ class Optic(Part):
     flaps_per_day: float | None = None
     flap_free_h: float | None = None
 
+    @property
+    def strand_gbps(self) -> float | None:
+        """What one strand carries one way, all wavelengths together; None where their number is not stated."""
+        return None if self.wavelengths is None else self.wavelengths * self.lane_gbps
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CircuitSwitch(Part):
@@ -77,6 +82,11 @@ class CircuitSwitch(Part):
     def usable_ports(self) -> int:
         """Ports of a side that are not kept as spares."""
         return self.ports_per_side - self.spare_ports_per_side
+
+    @property
+    def any_to_any(self) -> bool:
+        """Whether any two ports can be joined: they are then all on one side, and `ports_per_side` is all there are."""
+        return self.connectivity == "any-to-any"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

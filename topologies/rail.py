@@ -8,7 +8,8 @@ import networkx as nx
 import numpy as np
 
 from topologies.blocks import FIXED, Block, Tiers, block_generators, tier_blocks
-from topologies.circuits import CircuitLayer, mesh_layer
+from topologies.circuit_mesh import mesh_layer
+from topologies.circuits import CircuitLayer
 from topologies.clos import FABRIC_LINK, Tier, adapter, add_tiers, leaf_split, plane_link, switch_tier, taper
 from topologies.conditions import OnlyWith
 from topologies.errors import ConfigError, TopologyError
