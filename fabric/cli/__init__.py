@@ -16,6 +16,7 @@ COMMANDS = {
     "parts": ("fabric.cli.parts", "The device catalogue, with sources."),
     "validate": ("fabric.cli.validate", "Published figures against our answers."),
     "import": ("fabric.cli.importing", "Read a fabric from a foreign format."),
+    "export": ("fabric.cli.export", "Write a fabric in a foreign format."),
 }
 EXIT_CODES = {"ConfigError": 3, "TopologyError": 3, "ReachError": 3, "InfeasibleError": 4}
 

@@ -27,6 +27,7 @@ def round_trip(topology, path):
 
 def assert_same(a, b):
     assert (a.name, a.family, dict(a.parameters)) == (b.name, b.family, dict(b.parameters))
+    assert a.left_out == b.left_out
     assert (tuple(a.notes), dict(a.racks), a.grid) == (tuple(b.notes), dict(b.racks), b.grid)
     assert a.nodes == b.nodes and a.accelerators == b.accelerators and a.domains == b.domains
     assert list(a.graph.nodes(data=True)) == list(b.graph.nodes(data=True))
@@ -72,10 +73,52 @@ def test_reads_by_spec(tmp_path):
     assert build(str(tmp_path / "ring.json")).links == 8
 
 
-def test_circuits_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="circuit switches"):
-        write_native(build("tpu-v4-64"), tmp_path / "pod.json")
-    assert not list(tmp_path.iterdir())
+PODS = ["tpu-v4-64", "tpu-pod:slice=4x4x8", "jupiter:blocks=6,uplinks=30,hosts=4"]
+
+
+@pytest.mark.parametrize("spec", PODS)
+def test_round_trip_of_circuits(tmp_path, spec):
+    topology = build(spec)
+    again = round_trip(topology, tmp_path / "pod.json")
+    assert_same(topology, again)
+    layer, read = topology.circuits, again.circuits
+    assert (layer.part, layer.devices, layer.share) == (read.part, read.devices, read.share)
+    assert (list(layer.ends), list(layer.blocks), dict(layer.link)) == (read.ends, read.blocks, read.link)
+    for name in ("strands", "state"):
+        assert getattr(read, name).dtype == np.int32
+        assert np.array_equal(getattr(layer, name), getattr(read, name))
+    dark = layer.state[2:]
+    assert_same(topology.with_state(dark), again.with_state(dark))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("part", "no-such", "no-such"),
+        ("part", "qm9700", "qm9700"),
+        ("devices", 0, "devices = 0 is not a whole number"),
+        ("devices", 1, "there are 1"),
+        ("devices", 9999, "9999 devices for"),
+        ("share", 2, "at most 1"),
+        ("ends", ["9-9-9"], "there is no node 9-9-9"),
+        ("blocks", [], "0 blocks for"),
+        ("link", {}, "'rate_gbps' is missing"),
+        ("strands", [[0, 0, 0]], "is not a list of"),
+        ("strands", [[0, 2, 0, 0]], "a strand has side 2"),
+        ("strands", [], "devices for 0 strands"),
+        ("state", [], "the state joins .* by 0 circuits, the links by 1"),
+        ("state", [[0, 0, 99]], "which no strand reaches"),
+        ("state", [[0, 0, 0], [0, 0, 0]], "uses a port twice"),
+        ("colour", 1, "no key colour"),
+    ],
+)
+def test_wrong_circuits(tmp_path, key, value, says):
+    write_native(build("tpu-v4-64"), tmp_path / "pod.json")
+    pod = json.loads((tmp_path / "pod.json").read_text())
+    pod["circuits"][key] = value
+    with pytest.raises(FabricError, match=says) as caught:
+        read(tmp_path, pod)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("attribute", [{"colour": "red"}, {"id": 7}, {"tier": np.nan}, {"position": {1}}])
@@ -103,7 +146,7 @@ def test_failed_replace_leaves_no_draft(tmp_path, monkeypatch):
 
     path = tmp_path / "a.json"
     path.write_text("before")
-    monkeypatch.setattr("topologies.formats.native.os.replace", fail)
+    monkeypatch.setattr("topologies.formats.writers.os.replace", fail)
     with pytest.raises(ConfigError, match="No space left"):
         write_native(build("ring:n=4"), path)
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"] and path.read_text() == "before"

@@ -1,7 +1,6 @@
 """A fabric as a JSON file of our own: written whole or not at all, read back exactly."""
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -13,36 +12,36 @@ from numpy.typing import NDArray
 
 from topologies.errors import ConfigError, FabricError, TopologyError
 from topologies.formats import native_schema as schema
+from topologies.formats.native_circuits import circuits_row, read_circuits
+from topologies.formats.writers import Exported, write_whole
 from topologies.graph import Grid, Topology, check
 from topologies.parts import Catalogue
 
 
-def write_native(topology: Topology, path: Path) -> None:
-    """Write a topology as JSON, one node or link a line, the same bytes for the same topology.
+def native_text(topology: Topology) -> Exported:
+    """A topology as JSON, one node or link a line, the same bytes for the same topology.
 
-    ConfigError where the format does not hold what the topology has (circuits, attributes of the user's own),
-    or where the file cannot be written; a file that stood there is then untouched.
+    All of it is there but the proposals of symmetry, which are code: an answer is found without them, more slowly.
+    ConfigError where the topology has what the format does not hold (attributes of the user's own).
 
     >>> from topologies.registry import build
-    >>> write_native(build("tpu-v4-64"), Path("pod.json"))
-    Traceback (most recent call last):
-    topologies.errors.ConfigError: tpu-v4-64 has circuit switches, which aifabric.topology/1 does not hold
+    >>> native_text(build("ring:n=4")).text.splitlines()[1]
+    '"schema": "aifabric.topology/1",'
     """
-    if topology.circuits is not None:
-        raise ConfigError(f"{topology.name} has circuit switches, which {schema.NAME} does not hold")
-    text = "".join(_lines(_document(topology)))
-    if not path.name:
-        raise ConfigError(f"{path} is a folder; give the name of a file")
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        draft.write_text(text, encoding="ascii", newline="\n")
-        os.replace(draft, path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise ConfigError(f"{path}: {error.strerror}; nothing was written") from error
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    return Exported("".join(_lines(_document(topology))))
+
+
+def write_native(topology: Topology, path: Path) -> None:
+    """Write `native_text` to a file.
+
+    ConfigError also where the file cannot be written; one that stood there is then untouched.
+
+    >>> from topologies.registry import build
+    >>> write_native(build("ring:n=4"), Path("no", "such", "folder.json"))
+    Traceback (most recent call last):
+    topologies.errors.ConfigError: no/such/folder.json: No such file or directory; nothing was written
+    """
+    write_whole(native_text(topology).text, path)
 
 
 def read_native(path: Path, parts: Catalogue) -> Topology:
@@ -87,6 +86,10 @@ def _document(topology: Topology) -> dict[str, Any]:
     grid = topology.grid
     if grid is not None:
         document["grid"] = {"dims": grid.dims, "wrap": grid.wrap, "twist": grid.twist}
+    if topology.left_out:
+        document["left_out"] = sorted(topology.left_out)
+    if topology.circuits is not None:
+        document["circuits"] = circuits_row(topology.circuits)
     document = schema.plain({**document, "nodes": nodes, "links": links})
     schema.check_row(document, schema.DOCUMENT, name)
     for node in document["nodes"]:
@@ -155,6 +158,8 @@ def _topology(document: dict[str, Any], parts: Catalogue) -> Topology:
         parameters={key: schema.frozen(value) for key, value in document["parameters"].items()},
         graph=graph,
         catalogue=parts,
+        circuits=read_circuits(document["circuits"], graph, parts) if "circuits" in document else None,
+        left_out=frozenset(document.get("left_out", ())),
         grid=_grid(document["grid"], ranks) if "grid" in document else None,
         halves=[_half(half, ranks) for half in document["halves"]],
         racks=document["racks"],

@@ -84,6 +84,13 @@ def _count(value: Any) -> bool:
     return _whole(value) and 1 <= value < 2**31
 
 
+def _rows(width: int) -> Test:
+    return lambda value: (
+        isinstance(value, list)
+        and all(isinstance(row, list) and len(row) == width and all(map(_rank, row)) for row in value)
+    )
+
+
 DOCUMENT = {
     "schema": Key("text", _text),
     "name": Key("text", _line),
@@ -93,6 +100,8 @@ DOCUMENT = {
     "racks": Key("an object of text", _table(_text)),
     "halves": Key("a list of lists of ranks", _each(_each(_rank))),
     "grid": Key("an object", lambda value: isinstance(value, dict), required=False),
+    "left_out": Key("a list of text", _each(_line), required=False),
+    "circuits": Key("an object", lambda value: isinstance(value, dict), required=False),
     "nodes": Key("a list", lambda value: isinstance(value, list)),
     "links": Key("a list", lambda value: isinstance(value, list)),
 }
@@ -113,6 +122,7 @@ NODE = {
     "rack": Key("text, a number, a list of them, or null", _or_none(_label), required=False),
     "position": Key("a list of numbers, or null", _or_none(_each(_number)), required=False),
     "rail": Key("a whole number, or null", _or_none(_whole), required=False),
+    "layer": Key("text, or null", _or_none(_line), required=False),
     "reduces": Key("true or false", _flag, required=False),
     "guid": Key("text", _line, required=False),
     "lid": Key("a whole number", _whole, required=False),
@@ -131,6 +141,26 @@ LINK = {
     "duty": Key("a number above 0, at most 1", lambda value: _positive(value) and value <= 1),
     "nic": Key("the name of a part", _line, required=False),
     "hops": Key("a whole number above zero", _count, required=False),
+    "layer": Key("text, or null", _or_none(_line), required=False),
+}
+CIRCUITS = {
+    "part": Key("the name of a circuit switch", _line),
+    "devices": Key("a whole number above zero", _dimension),
+    "share": Key("a number above 0, at most 1", lambda value: _positive(value) and value <= 1),
+    "ends": Key("a list of ids of nodes", _each(_label)),
+    "blocks": Key("a list of text", _each(_line)),
+    "fibres": Key("1 or 2", lambda value: value in (1, 2) and _whole(value)),
+    "lanes": Key("a whole number above zero", _count),
+    "other_parts": Key("an object of names of circuit switches by device", _table(_line)),
+    "link": Key("an object", lambda value: isinstance(value, dict)),
+    "other_links": Key("a list of objects", _each(lambda value: isinstance(value, dict))),
+    "generation": Key("a list of whole numbers, one an end", _each(_rank)),
+    "strands": Key("a list of [device, side, port, end]", _rows(4)),
+    "state": Key("a list of [device, port, port]", _rows(3)),
+    "failed": Key("a list of [device, side, port]", _rows(3)),
+}
+CIRCUIT_LINK = {key: row for key, row in LINK.items() if key not in ("from", "to", "count")} | {
+    "count": Key("a whole number above zero", _count, required=False)
 }
 
 

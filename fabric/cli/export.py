@@ -1,0 +1,68 @@
+"""aifabric export: a fabric, or one of its schedules, in a foreign format."""
+
+from pathlib import Path
+
+import click
+
+from fabric.cli.options import CONTEXT, Output, load_parts, output_options, parts_option, quiet_option
+
+FORMATS = "native, graphml, astra-sim, astra-sim-logical, simgrid, nccl, dot"
+
+
+@click.command("export", context_settings=CONTEXT)
+@click.argument("spec")
+@click.option("-f", "--format", "form", help=f"{FORMATS}; by default what the ending of the file says.")
+@parts_option
+@quiet_option
+@output_options
+def command(
+    spec: str,
+    form: str | None,
+    parts: Path | None,
+    quiet: bool,
+    out: Output,
+) -> None:
+    """A fabric in a foreign format, to a file or to stdout; what the format does not say is noted on stderr.
+
+    --json tells about the file that -o names: the format, its size, the notes.
+    """
+    from dataclasses import replace
+
+    from fabric.cli.output import emit, emit_json
+    from fabric.results import provenance
+    from topologies.errors import unknown
+    from topologies.formats.writers import WRITERS, export
+    from topologies.registry import build
+
+    chosen = form or _by_ending(out)
+    if chosen not in WRITERS:
+        raise click.UsageError(unknown("format", chosen, WRITERS))
+    if out.json and out.output is None:
+        raise click.UsageError("--json tells about a file; give -o FILE")
+    catalogue = load_parts(parts)
+    made = export(build(spec, catalogue), chosen)
+    emit(made.text, out)
+    if out.json:
+        document = {
+            "format": chosen,
+            "file": str(out.output),
+            "bytes": len(made.text.encode()),
+            "notes": list(made.notes),
+        }
+        told = provenance({"spec": spec, "format": chosen}, catalogue.hash)
+        emit_json("export", document, told, replace(out, output=None))  # the file holds the fabric
+    elif not quiet:
+        for note in made.notes:
+            click.echo(f"note: {note}", err=True)
+
+
+def _by_ending(out: Output) -> str:
+    """The format that alone has the ending of the file."""
+    from topologies.formats.writers import WRITERS
+
+    ending = "" if out.output is None else out.output.suffix.lower()
+    found = [name for name, (_, _, own, _) in WRITERS.items() if own == ending]
+    if len(found) == 1:
+        return found[0]
+    between = f"{out.output} may be {', '.join(found)}" if found else "no file says which"
+    raise click.UsageError(f"{between}; give --format: {FORMATS}")

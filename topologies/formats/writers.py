@@ -1,0 +1,78 @@
+"""Which writer makes which foreign format, and files that are written whole or not at all."""
+
+import os
+from collections.abc import Hashable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from topologies.errors import ConfigError, unknown
+from topologies.graph import Topology
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A file's text, and one line for each thing of the fabric that the format does not say."""
+
+    text: str
+    notes: tuple[str, ...] = ()
+
+
+# format -> module, function of a topology to Exported, ending, one line of help
+WRITERS = {
+    "native": ("topologies.formats.native", "native_text", ".json", "our own JSON, read back exactly"),
+    "graphml": ("topologies.formats.graphml", "graphml_text", ".graphml", "GraphML, for NetworkX, Gephi, yEd"),
+    "astra-sim": ("topologies.formats.astra_sim", "astra_sim_text", ".yml", "ASTRA-sim's analytical network"),
+    "astra-sim-logical": ("topologies.formats.astra_sim", "logical_text", ".json", "ASTRA-sim's logical topology"),
+    "simgrid": ("topologies.formats.simgrid", "simgrid_text", ".xml", "a SimGrid platform"),
+    "nccl": ("topologies.formats.nccl", "nccl_text", ".xml", "an NCCL topology of one server"),
+    "dot": ("topologies.formats.dot", "dot_text", ".dot", "Graphviz"),
+}
+
+
+def export(topology: Topology, name: str) -> Exported:
+    """A topology in one of the formats of WRITERS, and what that leaves unsaid.
+
+    ConfigError for an unknown format, and where the format cannot say what the topology is.
+
+    >>> from topologies.registry import build
+    >>> export(build("ring:n=4"), "astra-sim").text.splitlines()[-4:]
+    ['topology: [ Ring ]', 'npus_count: [ 4 ]', 'bandwidth: [ 50.0 ]  # GB/s', 'latency: [ 90.5 ]  # ns']
+    """
+    if name not in WRITERS:
+        raise ConfigError(unknown("format", name, WRITERS))
+    module, function, _, _ = WRITERS[name]
+    made: Exported = getattr(import_module(module), function)(topology)
+    return made
+
+
+def write_whole(text: str, path: Path) -> None:
+    """Write beside the file, then take its place; ConfigError where that fails, and what stood there stays."""
+    if not path.name:
+        raise ConfigError(f"{path} is a folder; give the name of a file")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        draft.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(draft, path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise ConfigError(f"{path}: {error.strerror}; nothing was written") from error
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def labels(topology: Topology) -> dict[Hashable, str]:
+    """Each node's label as text; ConfigError where two nodes have the same one, or one is of more than a line.
+
+    >>> from topologies.registry import build
+    >>> labels(build("switch:n=2"))
+    {'acc-0': 'acc-0', 'acc-1': 'acc-1', 'switch': 'switch'}
+    """
+    text = {node: str(node) for node in topology.nodes}
+    if len(set(text.values())) < len(text):
+        raise ConfigError(f"{topology.name}: two nodes have the same label as text; rename one")
+    wrong = next((name for name in text.values() if not name or not name.isprintable()), None)
+    if wrong is not None:
+        raise ConfigError(f"{topology.name}: node {wrong!r} is not a line of text; rename it")
+    return text
