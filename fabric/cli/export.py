@@ -31,7 +31,7 @@ def command(
     from fabric.cli.output import emit, emit_json
     from fabric.results import provenance
     from topologies.errors import unknown
-    from topologies.formats.writers import WRITERS, export
+    from topologies.formats.writing import WRITERS, export
     from topologies.registry import build
 
     chosen = form or _by_ending(out)
@@ -58,10 +58,10 @@ def command(
 
 def _by_ending(out: Output) -> str:
     """The format that alone has the ending of the file."""
-    from topologies.formats.writers import WRITERS
+    from topologies.formats.writing import WRITERS
 
     ending = "" if out.output is None else out.output.suffix.lower()
-    found = [name for name, (_, _, own, _) in WRITERS.items() if own == ending]
+    found = [name for name, (_, own, _) in WRITERS.items() if own == ending]
     if len(found) == 1:
         return found[0]
     between = f"{out.output} may be {', '.join(found)}" if found else "no file says which"

@@ -84,8 +84,11 @@ def test_round_trip_of_circuits(tmp_path, spec):
     layer, read = topology.circuits, again.circuits
     assert (layer.part, layer.devices, layer.share) == (read.part, read.devices, read.share)
     assert (list(layer.ends), list(layer.blocks), dict(layer.link)) == (read.ends, read.blocks, read.link)
-    for name in ("strands", "state"):
-        assert getattr(read, name).dtype == np.int32
+    assert (layer.fibres, layer.lanes, layer.other_parts) == (read.fibres, read.lanes, read.other_parts)
+    assert [dict(link) for link in layer.other_links] == [dict(link) for link in read.other_links]
+    for name in ("strands", "state", "failed", "generation"):
+        assert getattr(read, name).dtype == getattr(layer, name).dtype == np.int32
+        assert getattr(read, name).shape == getattr(layer, name).shape
         assert np.array_equal(getattr(layer, name), getattr(read, name))
     dark = layer.state[2:]
     assert_same(topology.with_state(dark), again.with_state(dark))
@@ -104,7 +107,15 @@ def test_round_trip_of_circuits(tmp_path, spec):
         ("blocks", [], "0 blocks for"),
         ("link", {}, "'rate_gbps' is missing"),
         ("strands", [[0, 0, 0]], "is not a list of"),
-        ("strands", [[0, 2, 0, 0]], "a strand has side 2"),
+        ("strands", [[0, 0, 0, 99]] * 48, "a strand leads to end 99"),
+        ("strands", [[0, 2, 0, 0]] * 48, "names side 2"),
+        ("fibres", 3, "fibres = 3 is not 1 or 2"),
+        ("lanes", 0, "lanes = 0 is not a whole number"),
+        ("other_parts", {"48": "palomar-136"}, "none of 0 to 47"),
+        ("other_parts", {"one": "palomar-136"}, "none of 0 to 47"),
+        ("generation", [0], "1 generation for"),
+        ("other_links", [{}], "'rate_gbps' is missing"),
+        ("failed", [[0, 0, 0]], "which has failed"),
         ("strands", [], "devices for 0 strands"),
         ("state", [], "the state joins .* by 0 circuits, the links by 1"),
         ("state", [[0, 0, 99]], "which no strand reaches"),
@@ -146,7 +157,7 @@ def test_failed_replace_leaves_no_draft(tmp_path, monkeypatch):
 
     path = tmp_path / "a.json"
     path.write_text("before")
-    monkeypatch.setattr("topologies.formats.writers.os.replace", fail)
+    monkeypatch.setattr("topologies.formats.writing.os.replace", fail)
     with pytest.raises(ConfigError, match="No space left"):
         write_native(build("ring:n=4"), path)
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"] and path.read_text() == "before"

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from fabric.fluid import fluid_completion
-from topologies.formats.simgrid import simgrid_text
+from topologies.formats.writing.simgrid import simgrid_text
 from topologies.registry import build
 
 DRIVER = Path(__file__).with_name("simgrid_driver.py")

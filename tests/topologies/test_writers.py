@@ -8,9 +8,9 @@ import networkx as nx
 import pytest
 
 from topologies.errors import ConfigError
-from topologies.formats.fat_tree import fat_tree_shape
-from topologies.formats.nccl import _capabilities
-from topologies.formats.writers import WRITERS, export, write_whole
+from topologies.formats.writing import WRITERS, export, write_whole
+from topologies.formats.writing.fat_tree import fat_tree_shape
+from topologies.formats.writing.nccl import _capabilities
 from topologies.graph import Topology
 from topologies.parts import Accelerator, catalogue
 from topologies.registry import build

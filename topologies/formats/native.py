@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from topologies.errors import ConfigError, FabricError, TopologyError
 from topologies.formats import native_schema as schema
 from topologies.formats.native_circuits import circuits_row, read_circuits
-from topologies.formats.writers import Exported, write_whole
+from topologies.formats.writing import Exported, write_whole
 from topologies.graph import Grid, Topology, check
 from topologies.parts import Catalogue
 

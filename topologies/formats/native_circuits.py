@@ -19,7 +19,7 @@ def circuits_row(layer: CircuitLayer) -> dict[str, Any]:
     >>> from pprint import pprint
     >>> pprint(sorted(circuits_row(build("tpu-v4-64").circuits)), compact=True, width=110)
     ['blocks', 'devices', 'ends', 'failed', 'fibres', 'generation', 'lanes', 'link', 'other_links', 'other_parts',
-    'part', 'share', 'state', 'strands']
+     'part', 'share', 'state', 'strands']
     """
     return {
         "part": layer.part.name,

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from topologies.formats.native_schema import plain
-from topologies.formats.writers import Exported, labels
-from topologies.formats.xml_text import attributes, content
+from topologies.formats.writing import Exported, labels
+from topologies.formats.writing.xml_text import attributes, content
 from topologies.graph import Topology
 
 HEAD = """<?xml version="1.0" encoding="UTF-8"?>

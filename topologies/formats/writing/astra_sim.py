@@ -9,7 +9,7 @@ import networkx as nx
 import numpy as np
 
 from topologies.errors import ConfigError
-from topologies.formats.writers import Exported
+from topologies.formats.writing import Exported
 from topologies.graph import BYTES_PER_S, Topology
 
 NON_BLOCKING = ("fat-tree", "clos", "rail")  # families of which `oversubscription` says whether they are
@@ -203,7 +203,7 @@ def _half_path(topology: Topology, among: set[Hashable] | None) -> float:
     wanted = (ends if among is None else among) - {start}
     if not wanted <= reached.keys():
         _refuse(topology, "some of its accelerators are reached through others only")
-    return max(reached[node] for node in wanted) / 2
+    return float(max(reached[node] for node in wanted)) / 2
 
 
 def _refuse(topology: Topology, why: str) -> NoReturn:

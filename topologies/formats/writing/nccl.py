@@ -7,8 +7,8 @@ from importlib.resources import files
 from typing import Any
 
 from topologies.errors import ConfigError
-from topologies.formats.writers import Exported
-from topologies.formats.xml_text import attributes
+from topologies.formats.writing import Exported
+from topologies.formats.writing.xml_text import attributes
 from topologies.graph import Topology
 
 BRIDGE, GPU, NIC, SWITCH = "0x060400", "0x030200", "0x020700", "0x068000"  # PCI classes, as NCCL reads them
@@ -109,7 +109,7 @@ def _pcie(rate_gbps: float) -> str:
 
 @cache
 def _capabilities() -> dict[str, int]:
-    table: dict[str, int] = tomllib.loads(files("topologies.formats").joinpath("nccl.toml").read_text())["sm"]
+    table: dict[str, int] = tomllib.loads(files("topologies.formats.writing").joinpath("nccl.toml").read_text())["sm"]
     return table
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from topologies.formats.writers import Exported, labels
+from topologies.formats.writing import Exported, labels
 from topologies.graph import Topology
 
 SHAPES = {"accelerator": "box", "switch": "ellipse", "nic": "cds", "host": "component"}

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from topologies.formats.fat_tree import fat_tree_shape
-from topologies.formats.writers import Exported, labels
-from topologies.formats.xml_text import attributes
+from topologies.formats.writing import Exported, labels
+from topologies.formats.writing.fat_tree import fat_tree_shape
+from topologies.formats.writing.xml_text import attributes
 from topologies.graph import BYTES_PER_S, Topology
 from topologies.parts import Accelerator
 

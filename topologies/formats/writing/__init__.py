@@ -1,4 +1,4 @@
-"""Which writer makes which foreign format, and files that are written whole or not at all."""
+"""Writers of foreign formats, one file each, and files that are written whole or not at all."""
 
 import os
 from collections.abc import Hashable
@@ -18,15 +18,16 @@ class Exported:
     notes: tuple[str, ...] = ()
 
 
-# format -> module, function of a topology to Exported, ending, one line of help
+_AT = "topologies.formats."
+# format -> module and function of a topology to Exported, ending, one line of help
 WRITERS = {
-    "native": ("topologies.formats.native", "native_text", ".json", "our own JSON, read back exactly"),
-    "graphml": ("topologies.formats.graphml", "graphml_text", ".graphml", "GraphML, for NetworkX, Gephi, yEd"),
-    "astra-sim": ("topologies.formats.astra_sim", "astra_sim_text", ".yml", "ASTRA-sim's analytical network"),
-    "astra-sim-logical": ("topologies.formats.astra_sim", "logical_text", ".json", "ASTRA-sim's logical topology"),
-    "simgrid": ("topologies.formats.simgrid", "simgrid_text", ".xml", "a SimGrid platform"),
-    "nccl": ("topologies.formats.nccl", "nccl_text", ".xml", "an NCCL topology of one server"),
-    "dot": ("topologies.formats.dot", "dot_text", ".dot", "Graphviz"),
+    "native": (_AT + "native:native_text", ".json", "our own JSON, read back exactly"),
+    "graphml": (_AT + "writing.graphml:graphml_text", ".graphml", "GraphML, for NetworkX, Gephi, yEd"),
+    "astra-sim": (_AT + "writing.astra_sim:astra_sim_text", ".yml", "ASTRA-sim's analytical network"),
+    "astra-sim-logical": (_AT + "writing.astra_sim:logical_text", ".json", "ASTRA-sim's logical topology"),
+    "simgrid": (_AT + "writing.simgrid:simgrid_text", ".xml", "a SimGrid platform"),
+    "nccl": (_AT + "writing.nccl:nccl_text", ".xml", "an NCCL topology of one server"),
+    "dot": (_AT + "writing.dot:dot_text", ".dot", "Graphviz"),
 }
 
 
@@ -41,7 +42,7 @@ def export(topology: Topology, name: str) -> Exported:
     """
     if name not in WRITERS:
         raise ConfigError(unknown("format", name, WRITERS))
-    module, function, _, _ = WRITERS[name]
+    module, _, function = WRITERS[name][0].partition(":")
     made: Exported = getattr(import_module(module), function)(topology)
     return made
 

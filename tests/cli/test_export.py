@@ -1,0 +1,63 @@
+"""aifabric export: files written whole, formats by name or ending, what a format leaves unsaid on stderr."""
+
+import json
+
+import pytest
+
+from fabric.cli.export import FORMATS
+from topologies.formats.writing import WRITERS
+
+SPECS = {"nccl": "nvl72:gpus=8,switches=4,links=8", "astra-sim": "torus:dims=4x4"}
+
+
+def test_help_names_every_format(run):
+    assert FORMATS.split(", ") == list(WRITERS)
+    assert all(name in run("export", "-h").out for name in WRITERS)
+
+
+@pytest.mark.parametrize("form", WRITERS)
+def test_file_is_what_a_pipe_gets(form, run, tmp_path):
+    spec = SPECS.get(form, "torus:dims=3x3")
+    told = run("export", spec, "--format", form)
+    assert told.code == 0 and told.out
+    path = tmp_path / "fabric"
+    assert run("export", spec, "--format", form, "-o", path)[:2] == (0, "")
+    assert path.read_text() == told.out
+    assert run("export", spec, "--format", form, "-q").err == ""
+    listed = run("export", spec, "--format", form, "-o", tmp_path / "other.json", "--json")
+    document = json.loads(listed.out)
+    assert document["schema"] == "aifabric.export/1" and document["bytes"] == len(told.out.encode())
+    assert document["notes"] == [line.removeprefix("note: ") for line in told.err.splitlines()]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["fabric", "other.json"]
+
+
+@pytest.mark.parametrize(("ending", "form"), [("graphml", "graphml"), ("dot", "dot"), ("yml", "astra-sim")])
+def test_format_by_ending(ending, form, run, tmp_path):
+    path = tmp_path / f"ring.{ending}"
+    assert run("export", "ring:n=4", "-o", path).code == 0
+    assert path.read_text() == run("export", "ring:n=4", "-f", form).out
+
+
+def test_native_is_a_spec_again(run, tmp_path):
+    path = tmp_path / "pod.json"
+    assert run("export", "tpu-v4-64", "-f", "native", "-o", path).code == 0
+    own, again = (json.loads(run("show", spec, "--json").out)["topology"] for spec in ("tpu-v4-64", path))
+    assert own == again
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["ring:n=4"], 2, "no file says which; give --format"),
+        (["ring:n=4", "-o", "x.xml"], 2, "may be simgrid, nccl; give --format"),
+        (["ring:n=4", "-f", "grapml"], 2, "did you mean 'graphml'"),
+        (["ring:n=4", "-f", "dot", "--json"], 2, "give -o FILE"),
+        (["ring:n=4", "-f", "dot", "-o", "/no/such/folder/x"], 2, "no folder"),
+        (["rign:n=4", "-f", "dot"], 3, "did you mean"),
+        (["mesh:dims=4x4", "-f", "astra-sim"], 3, "no wraparound"),
+    ],
+)
+def test_wrong_words(words, code, says, run):
+    told = run("export", *words)
+    assert told.code == code and told.out == ""
+    assert says in told.err and told.err.count("\n") == 1
