@@ -2,20 +2,22 @@
 
 from dataclasses import replace
 from functools import partial
+from itertools import repeat
 from math import ceil
 from typing import Annotated, Literal
 
 import networkx as nx
+import numpy as np
 
 from topologies.blocks import Block, block_generators
 from topologies.circuit_mesh import mesh_layer
-from topologies.circuits import CircuitLayer
+from topologies.circuits import CircuitLayer, strands_of
 from topologies.clos import join, switch_tier
 from topologies.conditions import OnlyWith
 from topologies.errors import ConfigError, TopologyError
 from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
-from topologies.parts import Accelerator, Catalogue, CircuitSwitch, Switch
+from topologies.parts import Accelerator, Cable, Catalogue, CircuitSwitch, Optic, Switch
 
 HOST_LENGTH_M = 2.0
 MESHED = OnlyWith("spine", False)
@@ -37,7 +39,13 @@ def jupiter(
     ocs: Annotated[str, "catalogue name of the circuit switch", MESHED] = "palomar-136",
     optic: Annotated[str, "catalogue name of the modules under a spine", OnlyWith("spine", True)] = "400g-fr4",
     ocs_optic: Annotated[str, "catalogue name of the modules that face circuit switches", MESHED] = "400g-fr4-bidi",
-    rate_gbps: Annotated[float, "one direction of one link, Gb/s"] = 400.0,
+    rate_gbps: Annotated[float, "one direction of one link, Gb/s; of the fastest generation"] = 400.0,
+    generations: Annotated[
+        tuple[int, ...] | None, "rates of generations of blocks, Gb/s, e.g. 200x400; two meet at the slower", MESHED
+    ] = None,
+    generation_blocks: Annotated[
+        tuple[int, ...] | None, "blocks of each generation, e.g. 48x16; as even as can be by default", MESHED
+    ] = None,
     latency_ns: Annotated[float | None, "of one uplink; default from module and length"] = None,
     length_m: Annotated[float, "fibre from a block to a switch"] = 100.0,
     accelerator: Annotated[str, "catalogue name of an end point"] = "generic",
@@ -49,7 +57,9 @@ def jupiter(
     A block is one switch node, ideal inside, whose `parts` hold its switches: one stage, uplinks and host links
     together over a switch's capacity, or the two stages and the copper that join any port to any other. Without a
     spine every uplink is a strand to a circuit switch, half of a block's on side A and half on side B of each, and
-    blocks are joined pairwise by floor or ceil of uplinks/(blocks - 1) links.
+    blocks are joined pairwise by floor or ceil of uplinks/(blocks - 1) links; modules that need a strand each way, or
+    several, take as many ports. Blocks of several generations share the circuit switches, which see no rate: a circuit
+    between two runs at the slower, each end with the module of its own.
 
     >>> from topologies.registry import build
     >>> t = build("jupiter-64x512"); t.circuits.devices, len(t.accelerators)
@@ -61,28 +71,68 @@ def jupiter(
     limit_nodes("jupiter", blocks * (ends + uplinks + 1))
     link = LinkOptions(rate_gbps, latency_ns, length_m)
     parts.part(accelerator, Accelerator)
-    host_link = LinkOptions(link.rate_gbps, length_m=HOST_LENGTH_M).attributes(parts)
-    held, inside = _inside(uplinks + ends, stages, parts.part(switch, Switch), link.rate_gbps, host_link["cable"])
-    notes = (inside, f"host links are {HOST_LENGTH_M:g} m of {host_link['cable']}")
+    rates = _block_rates(blocks, rate_gbps, generations, generation_blocks)
     graph = nx.Graph()
     names = [f"block-{b}" for b in range(blocks)]
     labels = [[f"host-{b}-{h}" for h in range(ends)] for b in range(blocks)]
     for block in labels:
         graph.add_nodes_from(block, kind="accelerator", forwards=False, part=accelerator)
-    graph.add_nodes_from(names, kind="switch", forwards=True, tier=1, parts=held, layer="blocks")
-    host_link["layer"] = "hosts"
-    for name, block in zip(names, labels, strict=True):
-        graph.add_edges_from(((h, name) for h in block), **host_link)
-    alike = [Block(names, ("block",)), Block(labels, ("block", "host"))]
+    host_link = LinkOptions(rate_gbps, length_m=HOST_LENGTH_M).attributes(parts)
+    notes: tuple[str, ...] = ()
+    for rate in sorted(set(rates), reverse=True):
+        held, inside = _inside(uplinks + ends, stages, parts.part(switch, Switch), rate, host_link["cable"])
+        own = [b for b in range(blocks) if rates[b] == rate]
+        graph.add_nodes_from((names[b] for b in own), kind="switch", forwards=True, tier=1, parts=held, layer="blocks")
+        for b in own:
+            graph.add_edges_from(zip(labels[b], repeat(names[b])), **{**host_link, "rate_gbps": rate}, layer="hosts")
+        notes += (f"{len(own)} at {rate:g} Gb/s, hosts too: {inside}" if len(own) < blocks else inside,)
+    notes += (f"host links are {HOST_LENGTH_M:g} m of {host_link['cable']}",)
+    alike = _alike(names, labels, rates)
     if spine:
         spines = _add_spine(graph, names, uplinks, switch, optic, link, parts)
         moves = partial(block_generators, [*alike, Block(spines, ("spine",))])
         bare = Topology("jupiter", "jupiter", {}, graph, parts, notes=notes, generators=moves)
         return within(bare, boundary)
-    layer = _mesh(graph, names, uplinks, ocs, ocs_optic, link, parts)
+    layer = _mesh(graph, names, rates, uplinks, ocs, ocs_optic, link, parts)
     moves = partial(block_generators, alike)
     bare = Topology("jupiter", "jupiter", {}, graph, parts, circuits=layer, notes=notes, generators=moves)
     return within(bare, boundary)
+
+
+def _block_rates(
+    blocks: int, fastest: float, generations: tuple[int, ...] | None, of_each: tuple[int, ...] | None
+) -> list[float]:
+    """The rate of each block, generation by generation."""
+    if generations is None:
+        if of_each is not None:
+            raise ConfigError("jupiter: generation_blocks has no effect without generations; give both")
+        return [fastest] * blocks
+    count = len(generations)
+    said = "x".join(map(str, generations))
+    if max(generations) != fastest:
+        raise ConfigError(
+            f"jupiter: the fastest of generations = {said} is not rate_gbps = {fastest:g}; "
+            f"give rate_gbps={max(generations)}"
+        )
+    if of_each is None:
+        of_each = tuple(blocks // count + (g < blocks % count) for g in range(count))
+    if len(of_each) != count or sum(of_each) != blocks or 0 in of_each:
+        raise ConfigError(
+            f"jupiter: generation_blocks = {'x'.join(map(str, of_each))} are {sum(of_each)} blocks of {len(of_each)} "
+            f"generations; give {blocks} of {count}, one number for each of {said}"
+        )
+    return [float(rate) for rate, number in zip(generations, of_each, strict=True) for _ in range(number)]
+
+
+def _alike(names: list[str], labels: list[list[str]], rates: list[float]) -> list[Block]:
+    """Blocks of one rate change places, and the hosts of each."""
+    alike = []
+    for rate in dict.fromkeys(rates):
+        own = [b for b, other in enumerate(rates) if other == rate]
+        axis = "block" if len(own) == len(rates) else f"block at {rate:g}"
+        alike.append(Block([names[b] for b in own], (axis,)))
+        alike.append(Block([labels[b] for b in own], (axis, "host")))
+    return alike
 
 
 def _inside(ports: int, stages: int, switch: Switch, rate_gbps: float, cable: str) -> tuple[dict[str, int], str]:
@@ -139,21 +189,41 @@ def _add_spine(
 def _mesh(
     graph: nx.Graph,
     blocks: list[str],
+    rates: list[float],
     uplinks: int,
     ocs: str,
     optic: str,
     link: LinkOptions,
     parts: Catalogue,
 ) -> CircuitLayer:
+    """The blocks meshed through circuit switches, each generation with the modules of its rate."""
     device = parts.part(ocs, CircuitSwitch)
-    per_device = device.usable_ports // len(blocks)
-    if not per_device:
-        raise TopologyError(
-            f"jupiter: {len(blocks)} blocks need as many ports on either side of a {ocs}, which has "
-            f"{device.usable_ports} beside its spares; use a larger one"
+    module = replace(link, cable=optic).row(parts)
+    fibres, lanes = strands_of(module, link.rate_gbps)
+    every = sorted(set(rates), reverse=True)
+    links = [
+        LinkOptions(rate, link.latency_ns, 2 * link.length_m, cable=_module(module, rate, parts)).attributes(
+            parts, circuit=True
         )
-    lane = LinkOptions(link.rate_gbps, link.latency_ns, 2 * link.length_m, cable=optic)
-    circuit = lane.attributes(parts, circuit=True)
-    layer = mesh_layer(device, [blocks], uplinks, circuit, devices=ceil(uplinks / 2 / per_device))
+        for rate in every
+    ]
+    layer = mesh_layer(device, [blocks], uplinks, links[0], fibres=fibres, lanes=lanes)
+    if len(every) > 1:
+        generation = np.array([every.index(rate) for rate in rates], np.int32)
+        layer = replace(layer, other_links=links[1:], generation=generation)
     layer.add_circuits(graph)
     return layer
+
+
+def _module(fastest: Cable | Optic, rate_gbps: float, parts: Catalogue) -> str:
+    """The smallest module for a rate that meets the fastest generation's on one wavelength grid and strand."""
+    if not isinstance(fastest, Optic):
+        return fastest.name
+    grid = (fastest.technology, fastest.bidirectional, fastest.wavelengths)
+    rows = [
+        row
+        for row in parts.of_kind(Optic)
+        if (row.technology, row.bidirectional, row.wavelengths) == grid
+        and rate_gbps <= row.rate_gbps < fastest.rate_gbps
+    ]
+    return min(rows, key=lambda row: row.rate_gbps, default=fastest).name

@@ -9,7 +9,7 @@ import numpy as np
 
 from topologies.blocks import FIXED, Block, Tiers, block_generators, tier_blocks
 from topologies.circuit_mesh import mesh_layer
-from topologies.circuits import CircuitLayer
+from topologies.circuits import CircuitLayer, strands_of
 from topologies.clos import FABRIC_LINK, Tier, adapter, add_tiers, leaf_split, plane_link, switch_tier, taper
 from topologies.conditions import OnlyWith
 from topologies.errors import ConfigError, TopologyError
@@ -224,9 +224,10 @@ def _add_mesh(
         raise TopologyError(
             f"rail: core=ocs meshes 2 to {usable} leaves a rail through {ocs}, not {size}; use another core or switch"
         )
-    circuit = LinkOptions(link.rate_gbps, None, 2 * link.length_m, cable=optic).attributes(parts, circuit=True)
-    shifts = len(leaves) * up // 2
-    layer = mesh_layer(device, leaves, up, circuit, devices=ceil(shifts / (usable // size)))
+    options = LinkOptions(link.rate_gbps, None, 2 * link.length_m, cable=optic)
+    fibres, lanes = strands_of(options.row(parts), link.rate_gbps)
+    circuit = options.attributes(parts, circuit=True)
+    layer = mesh_layer(device, leaves, up, circuit, fibres=fibres, lanes=lanes)
     layer.add_circuits(graph)
     return layer
 

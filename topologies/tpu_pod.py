@@ -9,7 +9,7 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from topologies.circuits import SIDE_A, SIDE_B, CircuitLayer
+from topologies.circuits import SIDE_A, SIDE_B, CircuitLayer, strands_of
 from topologies.errors import ConfigError
 from topologies.graph import Grid, Topology, limit_nodes
 from topologies.links import LinkOptions
@@ -35,8 +35,9 @@ def tpu_pod(
     """A slice of a TPU v4 style pod (Jouppi et al., ISCA 2023, section 2; arXiv:2304.01433).
 
     A cube has 144 copper links inside and 96 optical ones on its six faces. Opposing faces of a dimension land on the
-    same circuit switch, "+" on side A and "-" on side B, port = cube: 3 x 16 switches. A slice, twisted or not, is a
-    state of their cross-connects; the switches are shared with the pod's other cubes.
+    same circuit switch, "+" on side A and "-" on side B, port = cube: 3 x 16 switches. Modules that need a strand each
+    way send on side A and receive on side B, "+" faces on the ports below those of "-" faces. A slice, twisted or not,
+    is a state of their cross-connects; the switches are shared with the pod's other cubes.
 
     >>> from topologies.registry import build
     >>> t = build("tpu-v4-4096"); t.circuits.devices, set(t.circuits.strands_per_device.tolist())
@@ -49,10 +50,14 @@ def tpu_pod(
     if used > cubes:
         raise ConfigError(f"tpu-pod: a slice of {used} cubes exceeds the pod of {cubes}; give cubes={used}")
     device = parts.part(ocs, CircuitSwitch)
-    usable = device.usable_ports
-    if cubes > usable:
+    face = LinkOptions(link.rate_gbps, None, optical_length_m, cable=optic)
+    fibres, lanes = strands_of(face.row(parts), face.rate_gbps)
+    usable, needed = device.usable_ports, cubes * fibres * lanes
+    if device.any_to_any:
+        raise ConfigError(f"tpu-pod: {ocs} has one side; opposing faces need a switch of two")
+    if needed > usable:
         raise ConfigError(
-            f"tpu-pod: {cubes} cubes need {cubes} strands on either side of each {ocs}, which has {usable}; "
+            f"tpu-pod: {cubes} cubes need {needed} strands on either side of each {ocs}, which has {usable}; "
             "use fewer cubes or a larger switch"
         )
     parts.part(accelerator, Accelerator)
@@ -66,8 +71,8 @@ def tpu_pod(
     crossing = position[edges[:, 1], edges[:, 0]] % CUBE == CUBE - 1
     inside = edges[~crossing, 1:].tolist()
     graph.add_edges_from(((labels[a], labels[b]) for a, b in inside), **link.attributes(parts))
-    circuit = LinkOptions(link.rate_gbps, None, optical_length_m, cable=optic).attributes(parts, circuit=True)
-    layer = _layer(device, edges[crossing], position, cube, labels, used / cubes, circuit)
+    circuit = face.attributes(parts, circuit=True)
+    layer = _layer(device, edges[crossing], position, cube, cubes, labels, circuit, fibres, lanes)
     layer.add_circuits(graph)
     grid = Grid(slice, (True,) * 3, twist)
     return Topology(
@@ -96,21 +101,40 @@ def _layer(
     edges: NDArray[np.int32],
     position: NDArray[np.int32],
     cube: NDArray[np.int32],
+    cubes: int,
     labels: list[Hashable],
-    share: float,
     circuit: dict[str, object],
+    fibres: int,
+    lanes: int,
 ) -> CircuitLayer:
+    """Strands of both faces of every link, and the cross-connects that join them, lane by lane."""
     axis, plus, minus = edges.T
     device = _face_switch(axis, position[plus])
-    a, b = np.full_like(plus, SIDE_A), np.full_like(plus, SIDE_B)
-    strands = np.concatenate([np.stack([device, a, cube[plus], plus], 1), np.stack([device, b, cube[minus], minus], 1)])
+    strands, state = [], []
+
+    def strand(side: int, port: NDArray[np.int32], end: NDArray[np.int32]) -> None:
+        strands.append(np.stack([device, np.full_like(device, side), port, end], 1))
+
+    for lane in range(lanes):
+        here = cube[plus] + cubes * fibres * lane
+        there = cube[minus] + cubes * (fibres * (lane + 1) - 1)
+        strand(SIDE_A, here, plus)
+        strand(SIDE_B, there, minus)
+        state.append(np.stack([device, here, there], 1))
+        if fibres == 2:
+            strand(SIDE_A, there, minus)
+            strand(SIDE_B, here, plus)
+            state.append(np.stack([device, there, here], 1))
+    table = np.concatenate(strands)
     return CircuitLayer(
         part=part,
         devices=3 * FACE,
-        strands=strands[np.lexsort(strands[:, 2::-1].T)].astype(np.int32),
-        state=np.stack([device, cube[plus], cube[minus]], 1).astype(np.int32),
+        strands=table[np.lexsort(table[:, 2::-1].T)].astype(np.int32),
+        state=np.concatenate(state).astype(np.int32),
         ends=labels,
         blocks=[f"cube-{c}" for c in cube.tolist()],
         link=circuit,
-        share=share,
+        share=len(labels) / (cubes * CUBE**3),
+        fibres=fibres,
+        lanes=lanes,
     )

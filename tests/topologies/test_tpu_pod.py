@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from topologies.bill import bill_of_materials
 from topologies.errors import ConfigError, TopologyError
 from topologies.registry import build
 
@@ -144,3 +145,21 @@ def test_refused(spec, said):
 
 def test_as_many_cubes_as_strands_fit():
     assert build("tpu-pod:slice=16x16x32,cubes=128").circuits.strands_per_device.tolist() == [256] * 48
+
+
+def test_modules_with_a_strand_each_way_fill_both_sides():
+    """64 cubes x 96 links x 2 strands = 12,288: 128 positions on either side of each of the 48 switches."""
+    built = build("tpu-pod:slice=16x16x16,optic=400g-fr4")
+    layer, plain = built.circuits, build("tpu-v4-4096")
+    assert len(layer.strands) == 12288 and set(layer.strands_per_device.tolist()) == {256}
+    assert {frozenset(e[:2]) for e in built.edges} == {frozenset(e[:2]) for e in plain.edges}
+    assert built.links == plain.links and layer.circuits == 2 * plain.circuits.circuits
+    counts = {r.part.name: r.quantity for r in bill_of_materials(built)}
+    assert counts["400g-fr4"] == 6144 and "circulator" not in counts
+
+
+def test_strands_beyond_the_switch_are_refused_with_the_count():
+    with pytest.raises(ConfigError, match="65 cubes need 130 strands on either side of each palomar-136"):
+        build("tpu-pod:slice=4x4x4,cubes=65,optic=400g-fr4")
+    with pytest.raises(ConfigError, match="64 cubes need 512 strands on either side"):
+        build("tpu-pod:slice=4x4x4,optic=400g-dr4")
