@@ -13,6 +13,7 @@ class Rack(Part):
     kind: ClassVar[str] = "rack"
 
     units: int | None = None
+    form: str | None = None
     accelerators: int | None = None
     power_typical_w: float | None = None
     power_max_w: float | None = None
@@ -67,7 +68,7 @@ class PowerDelivery(Part):
     voltage_v: float | None = None
     current_a: float | None = None
     section_current_a: float | None = None
-    copper_kg_per_mw: float | None = None
+    copper_g_per_w: float | None = None
     copper_reduction_fraction: float | None = None
     power_ratio_same_conductors: float | None = None
     power_ratio_same_gauge: float | None = None
@@ -85,6 +86,7 @@ class FailureRate(Part):
     fit: float | None = None
     mtbf_h: float | None = None
     failures_per_year: float | None = None
+    failures_per_month: float | None = None
     failures_per_node_day: float | None = None
     events: int | None = None
     accelerators: int | None = None
@@ -112,7 +114,7 @@ class Price(Part):
     usd_per_gbps_m: float | None = None
     offset_usd_per_gbps: float | None = None
     offset_usd: float | None = None
-    usd_per_mw: float | None = None
+    usd_per_w: float | None = None
     crossover_m: float | None = None
     fraction_of_capex: float | None = None
     saving_fraction: float | None = None

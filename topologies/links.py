@@ -54,7 +54,7 @@ class LinkOptions:
         if latency is None:
             modules = 2 * (row.latency_ns or 0.0) if isinstance(row, Optic) else 0.0
             adapter = parts.part(nic, Nic).latency_ns or 0.0 if nic is not None else 0.0
-            latency = self.length_m * row.propagation_ns_per_m + row.phy_latency_ns + modules + adapter
+            latency = self.length_m * row.propagation_ns_per_m + row.known("phy_latency_ns") + modules + adapter
         attributes = {
             "rate_gbps": self.rate_gbps,
             "count": count,

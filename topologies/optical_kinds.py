@@ -19,7 +19,7 @@ class Optic(Part):
     power_typical_w: float
     power_max_w: float | None = None
     propagation_ns_per_m: float = 4.9
-    phy_latency_ns: float
+    phy_latency_ns: float | None = None
     latency_ns: float | None = None
     reach_m: float | None = None
     channel_loss_db: float | None = None
@@ -37,7 +37,6 @@ class Optic(Part):
     tx_oma_dbm: float | None = None  # outer, least
     rx_sensitivity_dbm: float | None = None  # OMA
     tdecq_db: float | None = None
-    extra_channel_loss_db: float | None = None  # beyond the standard's channel
     wavelengths: int | None = None
     relock_time_ms: float | None = None  # from light to link after a circuit has moved
     fit: float | None = None  # hard failures
@@ -117,9 +116,7 @@ class CircuitOperation(Part):
     ports_per_unit: int | None = None  # duplex ports a rack unit
     strands_per_accelerator: float | None = None
     bulkhead_connectors: int | None = None
-    usable_fraction: float | None = None
-    power_ratio_to_clos: float | None = None
-    capex_ratio_to_clos: float | None = None
+    control: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +134,7 @@ class Component(Part):
     propagation_ns_per_m: float | None = None
     power_typical_w: float | None = None
     price_usd: float | None = None
-    strands_saved: int | None = None  # a link takes one strand in place of so many
+    radix_factor: float | None = None  # times the links that a circuit switch carries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,9 +146,11 @@ class OpticalBudget(Part):
     lane_gbps: float | None = None
     reach_m: float | None = None
     channel_loss_db: float | None = None
+    extra_channel_loss_db: float | None = None  # beyond the standard's
     tx_power_dbm: float | None = None
     tx_oma_dbm: float | None = None
     rx_sensitivity_dbm: float | None = None
     tdecq_db: float | None = None
     mpi_penalty_db: float | None = None
     wavelengths: int | None = None
+    usable_band_fraction: float | None = None  # of the O band, inside the dispersion limit

@@ -34,8 +34,9 @@ _FOLDER = Path(__file__).with_name("catalogue")
 _CHOICES = {
     "confidence": ("high", "medium", "low"),
     "medium": ("copper", "active-copper", "optical", "board", "unstated"),
-    "connectivity": ("two-sided", "any-to-any"),
+    "connectivity": ("two-sided", "any-to-any", "wavelength-routed", "fixed-matchings"),
 }
+_SIGNED = ("_db", "_dbm", "offset_usd", "offset_usd_per_gbps")  # keys whose values may be negative
 P = TypeVar("P", bound=Part)
 
 
@@ -173,7 +174,7 @@ def _spelt(annotation: Any) -> str:
 def _typed(value: Any, annotation: str, where: str) -> Any:
     if annotation.startswith(("float", "int")):
         number = _number(value, where)
-        if number < 0 and not where.endswith(("_db", "_dbm")):
+        if number < 0 and not where.endswith(_SIGNED):
             raise ConfigError(f"{where} = {value} is negative")
         if annotation.startswith("int") and number != int(number):
             raise ConfigError(f"{where} = {value} is not a whole number")

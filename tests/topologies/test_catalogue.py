@@ -9,27 +9,34 @@ import pytest
 CATALOGUE = Path(__file__).parents[2] / "topologies" / "catalogue"
 FILES = {
     "accelerators": {"accelerator"},
+    "backplanes": {"backplane"},
     "cables": {"cable"},
+    "channels": {"channel", "serdes", "fec"},
     "circuit_switches": {"ocs"},
+    "circuit_technologies": {"ocs-technology", "ocs-operation"},
     "components": {"component"},
     "copper": {"copper-mode", "twinax"},
+    "facilities": {"facility", "power-delivery"},
+    "failure_rates": {"failure-rate"},
+    "latencies": {"path-latency"},
     "nics": {"nic"},
+    "optical_budgets": {"optical-budget"},
     "optics": {"optic"},
+    "prices": {"price"},
     "racks": {"rack"},
-    "switches": {"switch"},
+    "switches": {"switch", "switch-chip"},
 }
 REQUIRED = {
-    "accelerator": ["serdes_pj_per_bit"],
     "cable": ["technology", "medium", "rate_gbps", "lane_gbps", "propagation_ns_per_m", "phy_latency_ns"],
-    "component": [],
     "copper-mode": ["lane_gbps", "nyquist_ghz", "allowance_db"],
     "nic": ["rate_gbps", "power_typical_w"],
-    "ocs": ["ports_per_side", "connectivity", "insertion_loss_db", "switching_time_ms"],
+    "ocs": ["ports_per_side", "technology"],
     "optic": ["technology", "medium", "rate_gbps", "lane_gbps", "power_typical_w"],
     "rack": ["power_max_w|power_typical_w"],
     "switch": ["technology", "capacity_gbps", "max_ports", "port_gbps", "power_typical_w"],
     "twinax": ["gauge_awg", "diameter_mm", "loss_db_per_m"],
 }
+SIGNED = ("insertion_loss", "return_loss", "tx_", "rx_", "offset_usd")
 BOOKKEEPING = {"name", "title", "kind", "source", "year", "confidence", "sources", "estimates"}
 
 
@@ -52,7 +59,7 @@ def ordered(low, value, high):
 def test_files_and_size():
     found = {path.stem for path in CATALOGUE.glob("*.toml")}
     assert FILES.keys() <= found
-    assert 60 <= len(ROWS) <= 160
+    assert 300 <= len(ROWS) <= 500
     assert len(PARTS) == len(ROWS), [n for n, k in Counter(r["name"] for _, r in ROWS).items() if k > 1]
 
 
@@ -63,7 +70,7 @@ def test_head(stem, row):
     assert row["kind"] in FILES[stem]
     assert 2010 <= row["year"] <= 2030
     assert row["confidence"] in {"high", "medium", "low"}
-    for field in REQUIRED[row["kind"]]:
+    for field in REQUIRED.get(row["kind"], []):
         assert any(name in row for name in field.split("|")), field
 
 
@@ -74,7 +81,7 @@ def test_values_and_ranges(stem, row):
             assert field.removesuffix("_low").removesuffix("_high") in row, field
         elif f"{field}_low" in row or f"{field}_high" in row:
             assert ordered(row.get(f"{field}_low", value), value, row.get(f"{field}_high", value)), field
-        if isinstance(value, int | float) and not field.startswith(("insertion_loss", "return_loss")):
+        if isinstance(value, int | float) and not field.startswith(SIGNED):
             assert value >= 0, field
 
 
@@ -95,7 +102,9 @@ def test_sources_and_estimates(stem, row):
 @each_row
 def test_units_are_in_the_key(stem, row):
     wrong = ("_mw", "_kw", "_tbps", "_mbps", "_us", "_cm", "_km", "_eur", "_gbytes")
-    assert not [field for field in row if field.endswith(wrong) and field != "loss_db_per_km"]
+    assert not [
+        field for field in row if field.endswith(wrong) and field not in ("loss_db_per_km", "coolant_flow_l_per_min_kw")
+    ]
 
 
 @pytest.mark.parametrize("stem", ["cables", "optics"])
@@ -139,6 +148,8 @@ def test_twinax_loss_is_the_published_formula():
 
 def test_switches_fill_their_capacity_and_cages():
     for row in read("switches"):
+        if row["kind"] != "switch":
+            continue
         ports = row["capacity_gbps"] / row["port_gbps"]
         assert ports == int(ports) and ports <= row["max_ports"], row["name"]
         if "cages" in row:

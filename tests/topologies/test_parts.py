@@ -6,6 +6,7 @@ import pytest
 
 from topologies.errors import ConfigError
 from topologies.parts import Cable, Component, Optic, Part, Rack, Switch, catalogue, part, read_parts
+from topologies.registry import build
 
 HEAD = 'name = "x"\ntitle = "X"\nsource = "me"\nyear = 2026\nconfidence = "low"\n'
 SWITCH = f'[[part]]\nkind = "switch"\n{HEAD}capacity_gbps = 3200\nmax_ports = 8\n'
@@ -179,6 +180,11 @@ def test_default_cable_refused():
         catalogue().default_cable("smoke", 400)
     with pytest.raises(ConfigError, match="no default dac cable carries 3200 Gb/s; there are 100, 200"):
         catalogue().default_cable("dac", 3200)
+
+
+def test_a_link_over_a_module_of_unknown_latency_says_so():
+    with pytest.raises(ConfigError, match="part '800zr' has no phy_latency_ns; add it with --parts FILE"):
+        build("ring:n=4,cable=800zr")
 
 
 def test_part_is_a_face_of_the_catalogue():

@@ -165,7 +165,7 @@ def test_auto_in_other_families():
         ("clos:hosts=128,technology=aec,rate_gbps=800,length_m=20", "margin -64.4 dB"),
         ("ring:n=4,technology=acc,rate_gbps=1600,length_m=5", "exceed its reach of 4 m; pluggable reaches"),
         ("switch:n=4,rate_gbps=3200,technology=auto", "no cable of 3200 Gb/s reaches 1 m"),
-        ("switch:n=4,technology=auto,length_m=5000", "reaches 2000 m"),
+        ("switch:n=4,technology=auto,length_m=20000", "400g-lr4 reaches 10000 m"),
     ],
 )
 def test_a_technology_that_cannot_reach_is_refused(spec, said):
