@@ -64,7 +64,7 @@ _MODEL = [
         default="auto",
         show_default=True,
         help="auto (what the real fabric does), ecmp, weighted, dor, dmodk, hash, minimal, valiant, ugal, adaptive, "
-        "te, ksp:K, vlb:K, optimal, lft:FILE.",
+        "te, ksp:K, slack:S, vlb:K, optimal, lft:FILE.",
     ),
     click.option("--tie", default="split", show_default=True, help="dor half way round: split or positive."),
     click.option(

@@ -7,7 +7,7 @@ from fabric.routing.dmodk import dmodk
 from fabric.routing.ecmp import ecmp, weighted
 from fabric.routing.grid import dor
 from fabric.routing.hashing import hashed
-from fabric.routing.limited import ksp, te, vlb
+from fabric.routing.limited import ksp, slack, te, vlb
 from fabric.routing.minimal import minimal
 from fabric.routing.optimal import adaptive, optimal
 from fabric.routing.policy import parse_routing, preferred
@@ -32,6 +32,7 @@ ROUTERS: dict[str, Router] = {
     "adaptive": adaptive,
     "te": te,
     "ksp": ksp,
+    "slack": slack,
     "vlb": vlb,
     "optimal": optimal,
     "lft": lft,

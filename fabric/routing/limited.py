@@ -7,7 +7,14 @@ from numpy.typing import NDArray
 
 from cext import PathSet
 from fabric.routing.contraction import Contracted, contract, from_end_to_end, node_pairs, on_all_arcs
-from fabric.routing.pathsets import Split, ksp_paths, least_utilisation, transit_paths, valiant_paths
+from fabric.routing.pathsets import (
+    Split,
+    ksp_paths,
+    least_utilisation,
+    slack_paths,
+    transit_paths,
+    valiant_paths,
+)
 from fabric.routing.router import Loads, RoutingOptions, loads_of
 from fabric.traffic import Traffic
 from topologies.errors import InfeasibleError
@@ -27,6 +34,13 @@ def ksp(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loads:
     """Loads under the best split over the K shortest paths of each pair of switches (Singla et al., NSDI 2012)."""
     k, threads = int(options.argument), options.threads
     return _split_over(topology, traffic, options, lambda net, s, t: ksp_paths(net, s, t, k, threads))
+
+
+def slack(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loads:
+    """Loads under the best split over all paths of each pair of switches that are at most S hops longer than its
+    shortest (Kassing et al., SIGCOMM 2017)."""
+    hops, threads = int(options.argument), options.threads
+    return _split_over(topology, traffic, options, lambda net, s, t: slack_paths(net, s, t, hops, threads))
 
 
 def vlb(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loads:

@@ -13,6 +13,7 @@ Floats = NDArray[np.float64]
 Nodes = NDArray[np.int32]
 
 MAX_PATHS = 4_000_000  # about a gigabyte in the solver
+WITHIN_SLACK = 16, 64, 256, 1024  # paths a pair that a search for all within a slack looks for in turn
 EXACT_ARCS = 30_000  # arcs of all paths up to which HiGHS answers in a few seconds
 SHORTER = 1e-6  # of the utilisation: what a hop costs, so that paths without use for the split stay empty
 
@@ -70,6 +71,33 @@ def ksp_paths(network: Network, source: Nodes, target: Nodes, k: int, threads: i
     _limit(f"ksp:{k}", len(source), len(source) * k)
     return PathSet(*k_shortest_paths(network.indptr, network.heads, network.twin, network.forwards,
                                      source, target, k, threads))  # fmt: skip
+
+
+def slack_paths(network: Network, source: Nodes, target: Nodes, slack: int, threads: int = 0) -> PathSet:
+    """Every loopless path of each pair that is at most `slack` hops longer than its shortest.
+
+    InfeasibleError where a pair has more than 1,024 of them, or all pairs too many to hold.
+
+    >>> from topologies.registry import build
+    >>> mesh = build("full-mesh:n=5").csr()
+    >>> np.diff(slack_paths(mesh, np.array([0], np.int32), np.array([3], np.int32), 1).path_ptr)
+    array([1, 2, 2, 2])
+    """
+    for k in WITHIN_SLACK:
+        paths = ksp_paths(network, source, target, k, threads)
+        hops, held = np.diff(paths.path_ptr), np.diff(paths.pair_ptr)
+        shortest = np.repeat(hops[np.minimum(paths.pair_ptr[:-1], len(hops) - 1)], held)
+        within = hops <= shortest + slack
+        last = np.maximum(paths.pair_ptr[1:] - 1, 0)
+        if not ((held == k) & within[last]).any():
+            break
+    else:
+        raise InfeasibleError(
+            f"slack:{slack}: some pairs have more than {k:,} paths that short; take a smaller slack, ksp:K or optimal"
+        )
+    kept = np.repeat(within, hops)
+    path_ptr = np.append(0, np.cumsum(hops[within])).astype(np.int64)
+    return PathSet(_pointers(paths.pair[within], len(source)), path_ptr, paths.arcs[kept])
 
 
 def valiant_paths(network: Network, source: Nodes, target: Nodes, k: int, seed: int = 0, threads: int = 0) -> PathSet:

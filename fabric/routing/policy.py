@@ -26,10 +26,11 @@ BY_SWITCH = {"adaptive": "adaptive", "hashing": "hash", "unknown": "ecmp"}
 # What follows the colon of a routing's name: in words, and an example.
 ARGUMENTS: Mapping[str, tuple[str, str]] = {
     "ksp": ("the number of shortest paths", "ksp:8"),
+    "slack": ("the hops above the shortest path", "slack:1"),
     "vlb": ("the number of middles a pair", "vlb:4"),
     "lft": ("a file of forwarding tables", "lft:tables.txt"),
 }
-_COUNTED = ("ksp", "vlb")
+_COUNTED = {"ksp": 1, "slack": 0, "vlb": 1}  # routings with a number, and the least that makes sense
 
 
 def parse_routing(routing: str) -> tuple[str, str]:
@@ -46,8 +47,9 @@ def parse_routing(routing: str) -> tuple[str, str]:
     what, example = ARGUMENTS[name]
     if not argument:
         raise ConfigError(f"routing '{name}' needs {what}; write {example}")
-    if name in _COUNTED and (not argument.isascii() or not argument.isdigit() or int(argument[:9]) < 1):
-        raise ConfigError(f"routing '{routing}': '{argument}' is no whole number of 1 or more; write {example}")
+    least = _COUNTED.get(name)
+    if least is not None and not (argument.isascii() and argument.isdigit() and int(argument[:9]) >= least):
+        raise ConfigError(f"routing '{routing}': '{argument}' is no whole number of {least} or more; write {example}")
     return name, argument
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import fabric.routing.pathsets
 from fabric.routing import contract
-from fabric.routing.pathsets import ksp_paths, least_utilisation, transit_paths, valiant_paths
+from fabric.routing.pathsets import ksp_paths, least_utilisation, slack_paths, transit_paths, valiant_paths
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.graph import Topology
 
@@ -226,3 +226,27 @@ def test_too_many_paths_are_refused_in_a_line(built):
     for paths in (ksp_paths, valiant_paths):
         with pytest.raises(ConfigError, match="at least one"):
             paths(mesh.network, mesh.source, mesh.target, 0)
+
+
+@pytest.mark.parametrize("slack", [0, 1, 2])
+def test_slack_is_every_path_that_is_not_much_longer(slack):
+    graph = nx.random_regular_graph(4, 14, seed=3)
+    csr = Topology.from_graph(graph).csr()
+    source = np.array([0, 3, 5], np.int32)
+    target = np.array([9, 12, 6], np.int32)
+    paths = slack_paths(csr, source, target, slack)
+    nodes = list(graph)
+    for i, (s, t) in enumerate(zip(source.tolist(), target.tolist(), strict=True)):
+        most = nx.shortest_path_length(graph, nodes[s], nodes[t]) + slack
+        wanted = {tuple(p) for p in nx.all_simple_paths(graph, nodes[s], nodes[t], cutoff=most)}
+        found = set()
+        for p in range(paths.pair_ptr[i], paths.pair_ptr[i + 1]):
+            arcs = paths.arcs[paths.path_ptr[p] : paths.path_ptr[p + 1]]
+            found.add((nodes[s], *(nodes[h] for h in csr.heads[arcs].tolist())))
+        assert found == wanted
+
+
+def test_slack_too_wide_is_refused():
+    csr = Topology.from_graph(nx.complete_graph(40)).csr()  # 1 + 38 + 38 x 37 paths of up to three hops
+    with pytest.raises(InfeasibleError, match="slack:2: some pairs have more than 1,024 paths"):
+        slack_paths(csr, np.array([0], np.int32), np.array([1], np.int32), 2)
