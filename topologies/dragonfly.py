@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 
 import networkx as nx
 
-from topologies.clos import FABRIC_LINK, NicName, SwitchName, Tier, host_nodes, switch_tier
+from topologies.clos import FABRIC_LINK, NicName, SwitchName, host_nodes
 from topologies.errors import ConfigError, TopologyError
 from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
 from topologies.parts import Catalogue
+from topologies.stages import Tier, switch_tier
 
 GLOBAL_HOPS = 3  # of a global link to minimal routing: local, global, local is shorter than two global links
 

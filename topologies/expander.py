@@ -8,11 +8,12 @@ from typing import Annotated
 
 import networkx as nx
 
-from topologies.clos import NicName, SwitchName, Tier, host_nodes, switch_tier
+from topologies.clos import NicName, SwitchName, host_nodes
 from topologies.errors import ConfigError, TopologyError
 from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
 from topologies.parts import Catalogue
+from topologies.stages import Tier, switch_tier
 
 TRIES = 100
 Wiring = Callable[[Random], nx.Graph]

@@ -12,12 +12,12 @@ import numpy as np
 from topologies.blocks import Block, block_generators
 from topologies.circuit_mesh import mesh_layer
 from topologies.circuits import CircuitLayer, strands_of
-from topologies.clos import join, switch_tier
 from topologies.conditions import OnlyWith
 from topologies.errors import ConfigError, TopologyError
 from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
 from topologies.parts import Accelerator, Cable, Catalogue, CircuitSwitch, Optic, Switch
+from topologies.stages import join, switch_tier
 
 HOST_LENGTH_M = 2.0
 MESHED = OnlyWith("spine", False)

@@ -130,7 +130,7 @@ def parse_value(parameter: Parameter, value: Any, family_name: str) -> Any:
     if kind is int:
         return _int(value, where)
     if kind is float:
-        if parameter.name == "rate_gbps":
+        if parameter.name.endswith("_gbps"):
             return parse_rate_gbps(value)
         if parameter.name.endswith("_m") and re.search(r"[0-9] ?[ck]?m$", str(value)):
             value = parse_length_m(value)

@@ -9,12 +9,13 @@ import networkx as nx
 
 from topologies.blocks import Block, block_generators, tier_blocks
 from topologies.cabling import AUTO, OPTICS, carries
-from topologies.clos import Tier, add_tiers, hosts_below, switch_tier
+from topologies.clos import hosts_below
 from topologies.conditions import OnlyWith
 from topologies.errors import ConfigError, TopologyError
 from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
 from topologies.parts import Accelerator, Catalogue, Optic
+from topologies.stages import Tier, add_tiers, switch_tier
 
 MODULE_GBPS = 1600.0  # optics of a scale-up domain have its 200G lanes: eight to a module
 

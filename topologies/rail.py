@@ -10,38 +10,32 @@ import numpy as np
 from topologies.blocks import FIXED, Block, Tiers, block_generators, tier_blocks
 from topologies.circuit_mesh import mesh_layer
 from topologies.circuits import CircuitLayer, strands_of
-from topologies.clos import FABRIC_LINK, Tier, adapter, add_tiers, leaf_split, plane_link, switch_tier, taper
+from topologies.clos import FABRIC_LINK, adapter
 from topologies.conditions import OnlyWith
 from topologies.errors import ConfigError, TopologyError
 from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
-from topologies.parts import Accelerator, Catalogue, CircuitSwitch
-from topologies.rack import add_domain
+from topologies.parts import Catalogue, CircuitSwitch
+from topologies.servers import Chips, Server, add_servers
+from topologies.stages import Stages, add_stages, leaf_notes, leaf_ports, plane_link, switch_tier
 
 MESHED = OnlyWith("core", "ocs")
 
 
 def rail(
     servers: Annotated[int, "servers, each one scale-up domain"],
-    gpus: Annotated[int, "accelerators of a server"] = 8,
     rails: Annotated[int | None, "rails of a server; accelerator i is on rail i mod rails; one each by default"] = None,
     planes: Annotated[int, "parallel networks, each at rate/planes"] = 1,
     core: Annotated[
         Literal["spine", "none", "ocs"],
         "what joins the leaves: spines over all rails, nothing between rails, or a mesh through circuit switches",
     ] = "spine",
-    oversubscription: Annotated[float, "downlinks over uplinks of a leaf"] = 1.0,
-    tiers: Annotated[int | None, "stages of switches, 2 or 3; as few as fit by default"] = None,
-    switch: Annotated[str, "catalogue name of leaf, spine and core"] = "qm9700",
-    nic: Annotated[str, "catalogue name of each accelerator's adapter"] = "cx7-400g",
+    switch: Annotated[str, "catalogue name of the leaves, and of what is above by default"] = "qm9700",
     ocs: Annotated[str, "catalogue name of the circuit switch of core=ocs", MESHED] = "palomar-136",
     ocs_optic: Annotated[str, "catalogue name of the modules that face it", MESHED] = "400g-fr4-bidi",
-    scaleup_switch: Annotated[str, "catalogue name of the chip inside the server"] = "nvswitch3",
-    scaleup_switches: Annotated[int | None, "chips inside the server; the least that fit by default"] = 4,
-    scaleup_cable: Annotated[str, "catalogue name of the links inside the server"] = "nvlink4-board",
-    gpus_per_tray: Annotated[int | None, "accelerators that share a face plate; the server's by default"] = None,
+    server: Server = Server(),
+    stages: Stages = Stages(),
     link: LinkOptions = FABRIC_LINK,
-    accelerator: Annotated[str, "catalogue name"] = "h100-sxm",
     *,
     parts: Catalogue,
 ) -> Topology:
@@ -55,139 +49,111 @@ def rail(
     >>> t = build("rail:servers=32"); len(t.accelerators), t.attribute("tier").count(1), t.attribute("tier").count(2)
     (256, 8, 4)
     """
-    per_server = gpus if rails is None else rails
-    if gpus % per_server:
-        raise ConfigError(f"rail: {per_server} rails do not divide the {gpus} accelerators of a server")
-    if servers < 2:
-        raise ConfigError("rail: servers = 1 needs no rails; use nvl or at least 2 servers")
-    if tiers is not None and core == "ocs":
-        raise ConfigError("rail: tiers has no effect with core=ocs, whose leaves are joined directly; leave it out")
-    limit_nodes("rail", servers * gpus * (1 + planes))
+    per_server = rails_of("rail", servers, rails, planes, server)
+    if core == "ocs":
+        why = "with core=ocs, whose leaves are joined directly; leave it out"
+        stages.refuse_idle("rail", why, besides=("oversubscription", "leaf_hosts", "uplinks"))
     lane = plane_link(link, planes)
     graph = nx.Graph()
-    own = adapter(parts, nic, link.rate_gbps)
-    inside = (scaleup_switch, scaleup_switches, scaleup_cable)
-    gpu_of, chips_of = _add_servers(graph, servers, gpus, *inside, gpus_per_tray, own, accelerator, parts)
-    tier = switch_tier(parts, switch, lane)
+    gpu_of, chips_of = add_servers(graph, servers, server, adapter(parts, server.nic, link.rate_gbps), parts)
+    down, up = _leaf_ports(parts, switch, lane, stages, servers * server.gpus // per_server, core)
     layers: list[CircuitLayer] = []
     copies: list[list[Tiers]] = []
     for plane in range(planes):
         suffix = f"-p{plane}" if planes > 1 else ""
-        leaves, down, up = _add_leaves(
-            graph, gpu_of, per_server, core, oversubscription, tier, lane, nic, suffix, parts
-        )
+        leaves = add_leaves(graph, gpu_of, per_server, down, switch, lane, server.nic, suffix, parts)
         above = [Tiers([column]) for column in leaves]
         if core == "spine":
-            blocks = [leaf for column in zip(*leaves, strict=True) for leaf in column]
+            blocks = [leaf for row in zip(*leaves, strict=True) for leaf in row]
+            if len(blocks) == 1:
+                why = "where one switch is the whole network; leave it out"
+                stages.refuse_idle("rail", why, besides=("leaf_hosts",))
             above = [Tiers([blocks])]
-            if len(blocks) == 1 and (tiers is not None or oversubscription != 1):
-                raise _without_effect(tiers)
             if len(blocks) > 1:
-                above = [add_tiers(graph, blocks, up, tier, lane, parts, tiers=tiers, suffix=suffix)]
+                above = [add_stages(graph, blocks, up, switch, lane, stages, parts, suffix)]
         elif core == "none" and up:
             above = [
-                add_tiers(graph, column, up, tier, lane, parts, tiers=tiers, suffix=f"-r{r}{suffix}")
+                add_stages(graph, column, up, switch, lane, stages, parts, f"-r{r}{suffix}")
                 for r, column in enumerate(leaves)
             ]
-        elif core == "none" and (tiers is not None or oversubscription != 1):
-            raise _without_effect(tiers)
         elif core == "ocs":
             layers.append(_add_mesh(graph, leaves, up, ocs, ocs_optic, lane, parts))
         copies.append(above)
     if len(layers) > 1:
         raise ConfigError("rail: core=ocs takes planes=1")
-    notes = taper(*leaf_split(tier.ports, oversubscription), oversubscription)
-    moves = partial(block_generators, _alike(gpu_of, chips_of, copies, per_server, down, joined=core == "spine"))
+    notes = leaf_notes(lane, stages, (down, up)) if up else ()
+    moves = partial(block_generators, alike(gpu_of, chips_of, copies, per_server, down, joined=core == "spine"))
     circuits = layers[0] if layers else None
     return Topology("rail", "rail", {}, graph, parts, circuits=circuits, notes=notes, generators=moves)
 
 
-def _without_effect(tiers: int | None) -> ConfigError:
-    key = "oversubscription" if tiers is None else "tiers"
-    return ConfigError(f"rail: {key} has no effect where one switch is a whole rail network; leave it out")
+def rails_of(family: str, servers: int, rails: int | None, planes: int, server: Server) -> int:
+    """Rails of a server; ConfigError where they do not divide its accelerators, or nothing is left to join."""
+    per_server = server.gpus if rails is None else rails
+    if server.gpus % per_server:
+        raise ConfigError(f"{family}: {per_server} rails do not divide the {server.gpus} accelerators of a server")
+    if servers < 2:
+        raise ConfigError(f"{family}: servers = 1 needs no rails; use nvl or at least 2 servers")
+    limit_nodes(family, servers * server.gpus * (1 + planes))
+    return per_server
 
 
-def _add_servers(
-    graph: nx.Graph,
-    servers: int,
-    gpus: int,
-    chip: str,
-    chips: int | None,
-    cable: str,
-    gpus_per_tray: int | None,
-    nic: str,
-    accelerator: str,
-    parts: Catalogue,
-) -> tuple[list[list[str]], list[tuple[list[str], list[str]]]]:
-    """Servers with their scale-up domains; accelerators by server, and chips by server and number of links."""
-    row = parts.part(accelerator, Accelerator)
-    scaleup = LinkOptions(rate_gbps=row.known("scaleup_link_gbps"), cable=cable, length_m=_length(parts, cable))
-    tier = switch_tier(parts, chip, scaleup)
-    per_tray = gpus_per_tray or gpus
-    labels = [[f"gpu-{s}-{g}" for g in range(gpus)] for s in range(servers)]
-    for s, server in enumerate(labels):
-        for g, label in enumerate(server):
-            graph.add_node(
-                label,
-                kind="accelerator",
-                forwards=False,
-                part=accelerator,
-                parts={nic: 1},
-                domain=f"server-{s}",
-                tray=f"server-{s}/{g // per_tray}",
-            )
-    links = int(row.known("scaleup_links"))
-    chip_of = [
-        add_domain(graph, server, links, chips, tier, scaleup, parts, prefix=f"server-{s}/")
-        for s, server in enumerate(labels)
-    ]
-    return labels, chip_of
+def _leaf_ports(
+    parts: Catalogue, switch: str, link: LinkOptions, stages: Stages, hosts: int, core: str
+) -> tuple[int, int]:
+    """Ports down and up of a leaf; none up where one switch is the whole network of a rail."""
+    ports = switch_tier(parts, switch, link).ports
+    split = (stages.oversubscription, stages.leaf_hosts, stages.uplinks) != (1, None, None)
+    if core == "none" and hosts <= ports and not split:
+        stages.refuse_idle("rail", "where one switch is a whole rail network; leave it out")
+        return ports, 0
+    return leaf_ports(parts, switch, link, stages)
 
 
-def _add_leaves(
+def add_leaves(
     graph: nx.Graph,
     gpu_of: list[list[str]],
     rails: int,
-    core: str,
-    oversubscription: float,
-    tier: Tier,
+    down: int,
+    switch: str,
     link: LinkOptions,
     nic: str,
     suffix: str,
     parts: Catalogue,
-) -> tuple[list[list[str]], int, int]:
-    """Leaves by rail, the accelerators that each takes, and its uplinks (0 where one switch is the whole rail)."""
-    on_rail = [[g for server in gpu_of for g in server[r::rails]] for r in range(rails)]
-    alone = core == "none" and len(on_rail[0]) <= tier.ports and oversubscription == 1
-    down, up = (tier.ports, 0) if alone else leaf_split(tier.ports, oversubscription)
+) -> list[list[str]]:
+    """Leaves by rail: each takes `down` accelerators of its rail, in server order."""
+    tier = switch_tier(parts, switch, link)
     attributes = link.attributes(parts, nic=nic)
     leaves = []
-    for r, hosts in enumerate(on_rail):
+    for r in range(rails):
+        hosts = [g for server in gpu_of for g in server[r::rails]]
         column = [f"leaf-{u}-r{r}{suffix}" for u in range(ceil(len(hosts) / down))]
         graph.add_nodes_from(column, **tier.attributes(1))
         graph.add_edges_from(((h, column[i // down]) for i, h in enumerate(hosts)), **attributes)
         leaves.append(column)
-    return leaves, down, up
+    return leaves
 
 
-def _alike(
+def alike(
     gpu_of: list[list[str]],
-    chips_of: list[tuple[list[str], list[str]]],
+    chips_of: list[Chips],
     copies: list[list[Tiers]],
     rails: int,
     down: int,
     *,
     joined: bool,
+    shared: int = 1,
 ) -> list[Block]:
     """What changes places: accelerators of a server on one leaf, servers of a leaf, rails, chips, and what is above.
 
-    `copies` are the networks by plane, and by rail unless one network is `joined` over all rails.
+    `copies` are the networks by plane, and by rail unless one network is `joined` over all rails; `shared` planes have
+    one network, and rails then stay where they are.
     """
     lanes = len(gpu_of[0]) // rails
     gpus = np.array(gpu_of, dtype=object).reshape(len(gpu_of), lanes, rails)
     chips = [np.array(names, dtype=object) for names in zip(*chips_of, strict=True)]
-    axes, along = (("plane", FIXED), "rail") if joined else (("plane", "rail"), FIXED)
-    unit = rails if joined else 1
+    axes, along = (("plane", FIXED), "rail" if shared == 1 else FIXED) if joined else (("plane", "rail"), FIXED)
+    unit = rails * shared if joined else 1
     if down % lanes:  # servers straddle leaves
         cuts = np.arange(len(gpu_of) * lanes).reshape(-1, lanes) // down
         segments: dict[int, list[object]] = {}
@@ -230,8 +196,3 @@ def _add_mesh(
     layer = mesh_layer(device, leaves, up, circuit, fibres=fibres, lanes=lanes)
     layer.add_circuits(graph)
     return layer
-
-
-def _length(parts: Catalogue, cable: str) -> float:
-    length: float | None = getattr(parts[cable], "length_m", None) if cable in parts else None
-    return 0.3 if length is None else length

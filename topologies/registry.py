@@ -28,6 +28,8 @@ FAMILIES = {
     "fat-tree": "topologies.clos",
     "clos": "topologies.clos",
     "rail": "topologies.rail",
+    "multi-plane": "topologies.planes",
+    "dual-plane": "topologies.planes",
     "nvl": "topologies.rack",
     "tpu-pod": "topologies.tpu_pod",
     "jupiter": "topologies.jupiter",
@@ -182,7 +184,7 @@ def _assumed(read: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[str, ..
         said.append(f"{read['length_m']:g} m")
     if "technology" in read and "technology" not in given and read.get("cable") is None:
         said.append(read["technology"])
-    named = [key for key in read if key.endswith("_length_m") and key not in given]
+    named = [k for k in read if k.endswith("_length_m") and k not in given and read[k] is not None]
     words = [" ".join(said)] * bool(said) + [f"{key} = {read[key]:g} m" for key in named]
     return (f"default: {', '.join(words)}",) if words else ()
 

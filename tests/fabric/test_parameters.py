@@ -12,7 +12,8 @@ from topologies.registry import FAMILIES, build, family, systems
 
 # smaller fabrics of the same make, and families whose example has only one switch
 SMALL = {
-    "rail": "servers=64", "jupiter": "blocks=4,uplinks=6", "clos": "hosts=128", "jupiter-64x512": "blocks=4,uplinks=6",
+    "rail": "servers=64", "multi-plane": "servers=8,uplinks=24", "jupiter": "blocks=4,uplinks=6", "clos": "hosts=128",
+    "jupiter-64x512": "blocks=4,uplinks=6",
     "nvl72-x8": "servers=2,gpus=8", "tpu-v4-512": "slice=4x4x4", "tpu-v4-1024": "slice=4x4x8",
     "tpu-v4-4096": "slice=4x4x8",
     **{name: "servers=8" for name, system in systems().items() if system.family == "rail" and name != "nvl72-x8"},
@@ -71,9 +72,10 @@ def shown(spec):
     return {key: value for key, value in found.items() if key not in ("name", "parameters")}
 
 
+ALIKE = {(system.family, *system.parameters): name for name, system in reversed(systems().items())}  # one of a make
 CASES = [
     (name, parameter)
-    for name in (*FAMILIES, *systems())
+    for name in (*FAMILIES, *ALIKE.values())
     for parameter in family(systems()[name].family if name in systems() else name).parameters
 ]
 

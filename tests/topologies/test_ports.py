@@ -8,10 +8,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from topologies.clos import leaf_split
 from topologies.errors import FabricError
 from topologies.parts import Switch, catalogue
 from topologies.registry import build, systems
+from topologies.stages import leaf_split
 
 SWITCH_ROW = """
 [[part]]

@@ -1,0 +1,65 @@
+"""Servers: accelerators joined inside by a scale-up domain, each with an adapter of its own on a face plate."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import networkx as nx
+
+from topologies.links import LinkOptions
+from topologies.parts import Accelerator, Catalogue
+from topologies.rack import add_domain
+from topologies.stages import switch_tier
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What a server of a cluster is: its accelerators, their adapters, and what joins them inside."""
+
+    gpus: Annotated[int, "accelerators of a server"] = 8
+    nic: Annotated[str, "catalogue name of each accelerator's adapter"] = "cx7-400g"
+    scaleup_switch: Annotated[str, "catalogue name of the chip inside the server"] = "nvswitch3"
+    scaleup_switches: Annotated[int | None, "chips inside the server; the least that fit by default"] = 4
+    scaleup_cable: Annotated[str, "catalogue name of the links inside the server"] = "nvlink4-board"
+    gpus_per_tray: Annotated[int | None, "accelerators that share a face plate; the server's by default"] = None
+    accelerator: Annotated[str, "catalogue name"] = "h100-sxm"
+
+
+Chips = tuple[list[str], list[str]]
+
+
+def add_servers(
+    graph: nx.Graph, servers: int, server: Server, nic: str | None, parts: Catalogue
+) -> tuple[list[list[str]], list[Chips]]:
+    """Servers with their scale-up domains; accelerators by server, and chips by server and number of links.
+
+    `nic` is the adapter that every accelerator has to itself; None where adapters are nodes of their own.
+    """
+    row = parts.part(server.accelerator, Accelerator)
+    cable = server.scaleup_cable
+    scaleup = LinkOptions(rate_gbps=row.known("scaleup_link_gbps"), cable=cable, length_m=_length(parts, cable))
+    tier = switch_tier(parts, server.scaleup_switch, scaleup)
+    per_tray = server.gpus_per_tray or server.gpus
+    labels = [[f"gpu-{s}-{g}" for g in range(server.gpus)] for s in range(servers)]
+    for s, members in enumerate(labels):
+        for g, label in enumerate(members):
+            own = {} if nic is None else {"parts": {nic: 1}}
+            graph.add_node(
+                label,
+                kind="accelerator",
+                forwards=False,
+                part=server.accelerator,
+                **own,
+                domain=f"server-{s}",
+                tray=f"server-{s}/{g // per_tray}",
+            )
+    links = int(row.known("scaleup_links"))
+    chips = [
+        add_domain(graph, members, links, server.scaleup_switches, tier, scaleup, parts, prefix=f"server-{s}/")
+        for s, members in enumerate(labels)
+    ]
+    return labels, chips
+
+
+def _length(parts: Catalogue, cable: str) -> float:
+    length: float | None = getattr(parts[cable], "length_m", None) if cable in parts else None
+    return 0.3 if length is None else length
