@@ -117,7 +117,8 @@ def _fold(part: "RenderableType", target: "Console") -> None:
 
     if not isinstance(part, Table):
         return
-    narrow = target.measure(part).minimum > target.width
+    unbounded = target.options.update(max_width=10 * PIPE_WIDTH)  # a measure is cut at the width that it is given
+    narrow = target.measure(part, options=unbounded).minimum > target.width
     for column in part.columns:
         column.overflow = "fold"
         column.no_wrap = column.no_wrap and not narrow
