@@ -129,12 +129,11 @@ def _grid_distances(dims: tuple[int, ...], wraps: tuple[bool, ...]) -> tuple[int
 
 
 def injection_gb_per_s(topology: Topology) -> float:
-    """Sum over end points of what their links carry out, GB/s; none to what neither forwards nor is one."""
+    """Sum over end points of what their links carry out, GB/s."""
     csr = topology.csr()
     ends = np.zeros(len(csr.forwards), bool)
     ends[csr.accelerators] = True
-    leads = ends | (csr.forwards == 1)
-    return float(csr.capacity[ends[csr.tails] & leads[csr.heads]].sum() / 1e9)
+    return float(csr.capacity[ends[csr.tails]].sum() / 1e9)
 
 
 def bisection(topology: Topology) -> tuple[float | None, float | None]:

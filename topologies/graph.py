@@ -142,7 +142,7 @@ class Topology:
     @cached_property
     def _csr(self) -> Csr:
         index = self.index
-        edges = self.edges
+        edges = self._crossed()
         u = np.fromiter((index[a] for a, _, _ in edges), np.int32, len(edges))
         v = np.fromiter((index[b] for _, b, _ in edges), np.int32, len(edges))
         links, rate, duty, latency_ns = _columns(edges, "count", "rate_gbps", "duty", "latency_ns")
@@ -171,6 +171,11 @@ class Topology:
             node_latency=self._node_latency_s(),
             accelerators=np.flatnonzero(nodes).astype(np.int32),
         )
+
+    def _crossed(self) -> list[tuple[Hashable, Hashable, dict[str, Any]]]:
+        """The edges that traffic can use: none leads to a node that neither forwards nor is an accelerator."""
+        idle = {n for n, d in self.graph.nodes(data=True) if not d["forwards"] and d["kind"] != "accelerator"}
+        return [edge for edge in self.edges if idle.isdisjoint(edge[:2])] if idle else self.edges
 
     def _node_latency_s(self) -> NDArray[np.float64]:
         """Forwarding latency of each node: of its part, or of the slowest switch that it stands for."""

@@ -121,7 +121,7 @@ def _closeness(topology: Topology) -> NDArray[np.float64] | None:
     full = np.zeros((nodes, nodes))
     np.add.at(full, (csr.tails, csr.heads), csr.capacity / 1e9)
     full = (full + full.T) / 2
-    rest = np.ones(nodes, bool)
+    rest = np.diff(csr.indptr) > 0  # not what traffic cannot cross
     rest[csr.accelerators] = False
     ends = full[np.ix_(csr.accelerators, csr.accelerators)]
     if not rest.any():

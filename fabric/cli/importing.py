@@ -34,6 +34,16 @@ class Formats(click.Group):
 
         return _command(cmd_name, format_options(cmd_name)) if cmd_name in READERS else None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        from topologies.errors import unknown
+        from topologies.formats import READERS
+
+        if args and args[0] not in READERS and not args[0].startswith("-"):
+            raise click.UsageError(unknown("format", args[0], READERS))
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         from topologies.formats import READERS
 

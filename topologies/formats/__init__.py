@@ -40,6 +40,10 @@ READERS = {
         _AT + "ibnetdiscover:read_ibnetdiscover", (".out", ".txt"),
         r"(?m)^# Topology file|^vendid=0x|^(CA|SW) +\d+ +\d+ 0x", "the output of ibnetdiscover (InfiniBand)", True,
     ),
+    "nccl": Reader(_AT + "nccl:read_nccl", (".xml",), r"<system\b", "a topology file of NCCL or RCCL"),
+    "nvidia-smi": Reader(
+        _AT + "nvidia_smi:read_nvidia_smi", (".txt", ".out"), r"(?m)^(\x1b?\[[0-9;]*m|\s)*GPU0\b", "nvidia-smi topo -m"
+    ),
 }  # fmt: skip
 ENDINGS = tuple(dict.fromkeys(ending for reader in READERS.values() for ending in reader.endings))
 
