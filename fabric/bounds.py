@@ -182,12 +182,13 @@ def _latency(topology: Topology, collective: Collective) -> float:
 
 
 def _zero_load(topology: Topology, sources: NDArray[np.int32]) -> NDArray[np.float64]:
-    """float64[sources, V]: seconds of the quickest path, relays through accelerators included."""
+    """float64[sources, V]: seconds of the quickest path, relays through accelerators included; who knows when a
+    time-shared link is up need not wait for it."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import dijkstra
 
     csr = topology.csr()
-    seconds = csr.latency + csr.node_latency[csr.tails]
+    seconds = csr.latency - csr.wait + csr.node_latency[csr.tails]
     graph = csr_array((seconds, csr.heads, csr.indptr), shape=(len(csr.forwards),) * 2)
     found: NDArray[np.float64] = dijkstra(graph, indices=sources) - csr.node_latency[sources][:, None]
     return np.maximum(found, 0.0)

@@ -26,7 +26,7 @@ class Result:
     time_us: float
     time_low_us: float | None = None
     time_high_us: float | None = None
-    latency_us: float
+    latency_us: float | None
     algbw_gb_per_s: float
     busbw_gb_per_s: float
     bound_time_us: float | None = None

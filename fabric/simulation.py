@@ -12,6 +12,8 @@ from fabric.matchings import permutation_of
 from fabric.powering import network_power
 from fabric.results import Result, accelerator_of
 from fabric.routing import RoutingOptions
+from fabric.sharing import said as time_shared
+from fabric.sharing import sharing
 from fabric.timing import FIDELITIES, Assumptions, Outcome, best, choose, fluid, steady
 from fabric.transport import resolve_transport
 from fabric.walls import walls
@@ -91,7 +93,7 @@ def answer(topology: Topology, pattern: Collective, size_bytes: int, given: Assu
         transport=transport,
         fidelity=given.fidelity,
         time_us=outcome.time_s * 1e6,
-        latency_us=outcome.latency_s * 1e6,
+        latency_us=_latency_us(topology, outcome, given.fidelity),
         algbw_gb_per_s=algbw,
         busbw_gb_per_s=algbw * pattern.busbw_factor,
         bound_time_us=bound.time_s(size_bytes) * 1e6,
@@ -115,6 +117,13 @@ def answer(topology: Topology, pattern: Collective, size_bytes: int, given: Assu
     )
 
 
+def _latency_us(topology: Topology, outcome: Outcome, fidelity: str) -> float | None:
+    """None where links are time-shared and nothing says how long one waits for them; a bound does not wait."""
+    shared = sharing(topology)
+    unknown = shared is not None and shared.mean_wait_s is None and fidelity != "bound"
+    return None if unknown else outcome.latency_s * 1e6
+
+
 def _gap(bound: Bound, size_bytes: float, outcome: Outcome) -> float:
     """How far, as a share of the best known schedule's bandwidth term, the bound's may lie below the optimum."""
     term = bound.per_byte_s * size_bytes
@@ -130,6 +139,7 @@ def estimates(topology: Topology) -> list[str]:
     said += [f"price of {name}" for name in cost.estimates]
     said += [f"no price: {name}" for name in cost.missing]
     said += _of_cables(topology)
+    said += time_shared(topology)
     if topology.circuits is not None and topology.circuits.share < 1:
         layer = topology.circuits
         said.append(f"circuit switches counted at this slice's share, {layer.share:g} of {layer.devices}")

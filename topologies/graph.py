@@ -25,6 +25,7 @@ GENERIC = "generic"  # the part of an accelerator that names none
 PART_OF: dict[str, type[Part]] = {"accelerator": Accelerator, "switch": Switch, "nic": Nic}
 MAX_NODES = 2**24
 BYTES_PER_S = 1e9 / 8  # of one Gb/s
+WAITS = ("wait_ns", "worst_wait_ns")  # for a slot of a time-shared link: the mean, and the longest
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,8 @@ class Grid:
 class Csr:
     """The compiled form: arcs sorted by tail, then by the order of the links; both directions of a link are twins.
 
-    indptr int64[V+1]; heads, twin int32[A]; links, capacity (bytes/s), latency (s) float64[A];
+    indptr int64[V+1]; heads, twin int32[A]; links, capacity (bytes/s), latency (s) float64[A], the mean wait for a
+    time-shared link included, `wait` (s) alone;
     forwards uint8[V]; node_latency (s) float64[V]; accelerators int32[n], the node of each rank.
     """
 
@@ -51,6 +53,7 @@ class Csr:
     links: NDArray[np.float64]
     capacity: NDArray[np.float64]
     latency: NDArray[np.float64]
+    wait: NDArray[np.float64]
     forwards: NDArray[np.uint8]
     node_latency: NDArray[np.float64]
     accelerators: NDArray[np.int32]
@@ -65,11 +68,12 @@ def no_generators(topology: "Topology") -> Iterable[NDArray[np.int32]]:
 class Topology:
     """A fabric: the data path as a plain NetworkX graph, its circuit layer, and what it is made of.
 
-    `halves` names a bisection of the ranks that the family knows to be a narrow one (a flag per rank); the rank order
-    is halved where it is None. `notes` are the assumptions that stand behind the build, for the reader of an answer.
-    `left_out` are the layers (an attribute of nodes and links) that watts and dollars do not count. `generators`
-    proposes automorphisms of this topology, as permutations of node positions (int32[V] each): what uses one verifies
-    it first, so that a failed link or another state merely costs symmetry.
+    `tours` are closed tours of all ranks (int64[n] each) along links of their own, for ring collectives. `halves` names
+    a bisection of the ranks that the family knows to be a narrow one (a flag per rank); the rank order is halved where
+    it is None. `notes` are the assumptions that stand behind the build, for the reader of an answer. `left_out` are the
+    layers (an attribute of nodes and links) that watts and dollars do not count. `generators` proposes automorphisms of
+    this topology, as permutations of node positions (int32[V] each): what uses one verifies it first, so that a failed
+    link or another state merely costs symmetry.
     """
 
     name: str
@@ -80,6 +84,7 @@ class Topology:
     circuits: CircuitLayer | None = None
     grid: Grid | None = None
     halves: Sequence[NDArray[np.bool_]] = ()
+    tours: Sequence[NDArray[np.int64]] = ()
     racks: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     left_out: frozenset[str] = frozenset()
@@ -147,6 +152,9 @@ class Topology:
         v = np.fromiter((index[b] for _, b, _ in edges), np.int32, len(edges))
         links, rate, duty, latency_ns = _columns(edges, "count", "rate_gbps", "duty", "latency_ns")
         capacity, latency = links * rate * duty * BYTES_PER_S, latency_ns * 1e-9
+        wait = np.zeros(len(edges))
+        if (duty < 1).any():
+            wait = np.fromiter((edge.get("wait_ns", 0.0) for _, _, edge in edges), np.float64, len(edges)) * 1e-9
         tails, heads = np.concatenate([u, v]), np.concatenate([v, u])
         order = np.argsort(tails, kind="stable")
         place = np.empty_like(order)
@@ -166,7 +174,8 @@ class Topology:
             twin=place[other[order]].astype(np.int32),
             links=both(links),
             capacity=both(capacity),
-            latency=both(latency),
+            latency=both(latency + wait),
+            wait=both(wait),
             forwards=np.array([bool(f) for f in self.attribute("forwards")], np.uint8),
             node_latency=self._node_latency_s(),
             accelerators=np.flatnonzero(nodes).astype(np.int32),
@@ -195,11 +204,14 @@ class Topology:
         """The same fabric with another circuit layer: another state, failed ports."""
         if self.circuits is None:
             raise TopologyError(f"{self.name} has no circuit layer; only fabrics with circuit switches take one")
+=======
+        if any(edge["medium"] == "circuit" and edge["duty"] < 1 for _, _, edge in self.edges):
+            raise TopologyError(f"{self.name}: its circuit switches go through a cycle; no state of them can be set")
         graph = nx.Graph(self.graph)
         graph.remove_edges_from([(a, b) for a, b, edge in self.edges if edge["medium"] == "circuit"])
         layer.add_circuits(graph)
         same = np.array_equal(layer.state, self.circuits.state)  # another wiring may be no grid, or another one
-        geometry: dict[str, Any] = {} if same else {"grid": None, "halves": ()}
+        geometry: dict[str, Any] = {} if same else {"grid": None, "halves": (), "tours": ()}
         return replace(self, graph=graph, circuits=layer, **geometry)
 
     @classmethod
@@ -266,7 +278,8 @@ def _link(
     for key, value in (("rate_gbps", rate), ("count", count), ("duty", duty)):
         if not _is_number(value) or value <= 0:
             raise TopologyError(f"{where}: {key} = {value} is not a positive number")
-    for key, value in (("latency_ns", given.get("latency_ns", 0.0)), ("length_m", length)):
+    waits = [(key, given.get(key, 0.0)) for key in WAITS]
+    for key, value in (("latency_ns", given.get("latency_ns", 0.0)), ("length_m", length), *waits):
         if not _is_number(value) or value < 0:
             raise TopologyError(f"{where}: {key} = {value} is not a number of zero or more")
     if duty > 1:

@@ -111,7 +111,7 @@ def example(chosen: Family) -> str:
     >>> example(family("torus"))
     'torus:dims=4x4x8'
     """
-    samples = {"dims": "4x4x8", "slice": "4x4x8", "k": "4", "degree": "3", "p": "2", "a": "4", "h": "2"}
+    samples = {"dims": "4x4x8", "slice": "4x4x8", "k": "4", "degree": "3", "p": "2", "a": "4", "h": "2", "uplinks": "4"}
     required = [f"{p.name}={samples.get(p.name, '8')}" for p in chosen.parameters.values() if p.required]
     return f"{chosen.name}:{','.join(required)}" if required else chosen.name
 
@@ -165,7 +165,7 @@ def _float(value: Any, where: str) -> float:
         raise ConfigError(f"{where} = '{value}' is not a number") from None
     if number > MAX_VALUE and number < float("inf"):
         raise ConfigError(f"{where} = {value} is above {MAX_VALUE:g}")
-    if not 0 <= number < float("inf") or (number == 0 and not where.endswith(("latency_ns", "length_m"))):
+    if not 0 <= number < float("inf") or (number == 0 and not where.endswith(("latency_ns", "length_m", "guard_us"))):
         raise ConfigError(f"{where} = {value} is not a positive, finite number")
     return number
 

@@ -36,6 +36,8 @@ FAMILIES = {
     "jellyfish": "topologies.expander",
     "xpander": "topologies.expander",
     "dragonfly": "topologies.dragonfly",
+    "ocs-flat": "topologies.ocs_flat",
+    "rotor": "topologies.rotor",
 }
 _CONFIGS = Path(__file__).with_name("configs")
 

@@ -16,8 +16,9 @@ def ring(topology: Topology, collective: Collective) -> Schedule:
     chain for broadcast and reduce (Patarasu and Yuan, JPDC 2009).
 
     The data is split over rings in both directions: one through the ranks in order; on a grid one along a snake that
-    closes; on a full mesh one for every stride without a common factor with n; on servers with rails one for each rail,
-    entering and leaving a server by turns so that every adapter carries one ring (multi-rail).
+    closes; one along each tour that a family of circuits lays out; on a full mesh one for every stride without a common
+    factor with n; on servers with rails one for each rail, entering and leaving a server by turns so that every adapter
+    carries one ring (multi-rail).
     """
     n = collective.n
     hops = {
@@ -42,6 +43,8 @@ def ring(topology: Topology, collective: Collective) -> Schedule:
 
 def _rings(topology: Topology) -> tuple[list[Ring], str | None]:
     n = len(topology.accelerators)
+    if topology.tours:
+        return list(topology.tours), None
     if topology.grid is not None:
         return [_snake(topology.grid.dims)], None
     if topology.family == "full-mesh":

@@ -125,7 +125,7 @@ def _render(
 
     end = result.bottleneck
     watts = guessed(result, "power")
-    waiting = result.latency_us / result.time_us
+    waiting = 0.0 if result.latency_us is None else result.latency_us / result.time_us
     idle = f", mostly of waiting: latency is {waiting:.1%} of the time" if waiting > 0.5 else ""
     how = f"{result.algorithm}, {result.overlap}" + (f", relayed by {result.relays}" if result.relays else "")
     facts: list[tuple[str, Any]] = [
@@ -137,7 +137,10 @@ def _render(
             "routing, transport",
             f"{result.routing}, {result.transport} (raw rates, no library overhead); {result.fidelity}",
         ),
-        ("time", f"{format_time_us(result.time_us)}, of which latency {format_time_us(result.latency_us)}"),
+        (
+            "time",
+            f"{format_time_us(result.time_us)}, of which latency {known(result.latency_us, format_time_us, False)}",
+        ),
         (
             "algbw, busbw",
             f"{format_number(result.algbw_gb_per_s)}, {format_number(result.busbw_gb_per_s)} GB/s",

@@ -139,6 +139,8 @@ LINK = {
     "cable": Key("the name of a part", _line),
     "latency_ns": Key("a number, zero or above", lambda value: _number(value) and value >= 0),
     "duty": Key("a number above 0, at most 1", lambda value: _positive(value) and value <= 1),
+    "wait_ns": Key("a number, zero or above", lambda value: _number(value) and value >= 0, required=False),
+    "worst_wait_ns": Key("a number, zero or above", lambda value: _number(value) and value >= 0, required=False),
     "nic": Key("the name of a part", _line, required=False),
     "hops": Key("a whole number above zero", _count, required=False),
     "layer": Key("text, or null", _or_none(_line), required=False),

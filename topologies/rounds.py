@@ -1,0 +1,163 @@
+"""Rounds: rings and matchings of nodes laid onto circuit switches, each on one device that can rearrange it at will."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
+from math import gcd
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from topologies.circuits import SIDE_A, SIDE_B, CircuitLayer
+from topologies.errors import ConfigError, TopologyError
+from topologies.links import LinkOptions
+from topologies.parts import Catalogue, CircuitSwitch, Optic
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Round:
+    """Links from left[i] to right[i], int64[L] positions of nodes: a ring takes two ports of a node, a matching one."""
+
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+
+
+def ring_round(order: NDArray[np.int64]) -> Round:
+    """A closed tour of the nodes in that order."""
+    return Round(order, np.roll(order, -1))
+
+
+def opposite_round(order: NDArray[np.int64]) -> Round:
+    """A matching of each node with that half way round; an even number of them."""
+    half = len(order) // 2
+    return Round(order[:half], order[half:])
+
+
+def totient_strides(n: int, rings: int) -> list[int]:
+    """Strides without a common factor with n, at most n/2, near 1, q, q^2, ... for q = n^(1/rings).
+
+    TotientPerms and SelectPermutations of TopoOpt (Wang et al., NSDI 2023, section 4 and algorithm 3): each stride is a
+    ring through all nodes, and a geometric series of them keeps the diameter near n^(1/rings). Where there are fewer
+    strides than rings they are used again.
+
+    >>> totient_strides(16, 3), totient_strides(12, 2), totient_strides(6, 2)
+    ([1, 3, 7], [1, 5], [1, 1])
+    """
+    free = [p for p in range(1, n // 2 + 1) if gcd(p, n) == 1]
+    if not rings:
+        return []
+    if rings >= len(free):
+        return list(islice(cycle(free), rings))
+    chosen = [1]
+    free.remove(1)
+    for i in range(1, rings):
+        target = n ** (i / rings)
+        best = min(free, key=lambda p: (abs(p - target), p))
+        free.remove(best)
+        chosen.append(best)
+    return chosen
+
+
+def regular_rounds(n: int, degree: int) -> tuple[list[Round], int]:
+    """Rounds that join n nodes with `degree` ports each as evenly as can be, and how many ports of a node stay free.
+
+    Every pair gets floor(degree / (n - 1)) links: the strides up to n/2, where n is even the last a matching. What is
+    left goes to strides without a common factor with n, an odd port to the node half way round (none where n is odd).
+
+    >>> [len(r.left) for r in regular_rounds(4, 3)[0]], regular_rounds(5, 5)[1], len(regular_rounds(16, 5)[0])
+    ([4, 2], 1, 3)
+    """
+    order = np.arange(n)
+    whole, left = divmod(degree, n - 1)
+    every = [Round(order, (order + t) % n) for t in range(1, (n + 1) // 2)]
+    every += [opposite_round(order)] * (n % 2 == 0)
+    rounds = every * whole
+    rounds += [Round(order, (order + t) % n) for t in totient_strides(n, left // 2)]
+    odd = left % 2
+    if odd and n % 2 == 0:
+        rounds.append(opposite_round(order))
+        odd = 0
+    return rounds, odd
+
+
+def circuit_link(
+    parts: Catalogue, optic: str, rate_gbps: float, latency_ns: float | None, length_m: float, nic: str | None = None
+) -> dict[str, Any]:
+    """Edge attributes of a link of two fibres of that length through a circuit switch, one module at either end.
+
+    ConfigError for a module slower than the link, which would take strands of a second one.
+    """
+    row = parts.part(optic, Optic)
+    if row.rate_gbps < rate_gbps:
+        raise ConfigError(f"module '{optic}' carries {row.rate_gbps:g} Gb/s, the link {rate_gbps:g}; name another one")
+    lane = LinkOptions(rate_gbps, latency_ns, 2 * length_m, cable=optic)
+    return lane.attributes(parts, nic=nic, circuit=True)
+
+
+def fibres_of(parts: Catalogue, optic: str) -> int:
+    """Strands that an end of a link takes: 1 with bidirectional modules, else one each way.
+
+    >>> from topologies.parts import catalogue
+    >>> fibres_of(catalogue(), "400g-fr4-bidi"), fibres_of(catalogue(), "400g-dr4")
+    (1, 2)
+    """
+    return 1 if parts.part(optic, Optic).bidirectional else 2
+
+
+def rounds_layer(
+    family: str,
+    part: CircuitSwitch,
+    ends: Sequence[str],
+    rounds: Iterable[Round],
+    link: dict[str, Any],
+    fibres: int,
+    *,
+    devices: int | None = None,
+    blocks: Sequence[str] | None = None,
+) -> CircuitLayer:
+    """The rounds on as many circuit switches as they fill one after the other, or within `devices`.
+
+    With one strand an end (`fibres`), a round takes a port of side A for each left end and of side B for each right
+    one; with two, a port of either side for each. TopologyError with both numbers where a round exceeds one device, or
+    all of them the devices that there are.
+    """
+    usable = part.usable_ports
+    strands, state = [], []
+    device, used = 0, 0
+    for each in rounds:
+        links = len(each.left)
+        width = links * fibres
+        if width > usable:
+            raise TopologyError(
+                f"{family}: {links} links that any of them may be rearranged with take {width} ports on either side of "
+                f"one {part.name}, {2 * width} strands; it has {usable} a side beside its spares; use a larger one"
+            )
+        if used + width > usable:
+            device, used = device + 1, 0
+        here = used + np.arange(links)
+        there = here + links if fibres == 2 else here
+        at = np.full(links, device)
+        rows = [(SIDE_A, here, each.left), (SIDE_B, there, each.right)]
+        state.append(np.stack([at, here, there], 1))
+        if fibres == 2:
+            rows += [(SIDE_A, there, each.right), (SIDE_B, here, each.left)]
+            state.append(np.stack([at, there, here], 1))
+        strands += [np.stack([at, np.full(links, side), port, end], 1) for side, port, end in rows]
+        used += width
+    table = np.concatenate(strands)
+    if devices is not None and device + 1 > devices:
+        raise TopologyError(
+            f"{family}: {len(table)} strands take {device + 1} {part.name} of {usable} ports a side beside spares; "
+            f"there are {devices}, with {2 * usable * devices} strands; give devices={device + 1} or fewer links"
+        )
+    return CircuitLayer(
+        part=part,
+        devices=device + 1 if devices is None else devices,
+        strands=table[np.lexsort(table[:, 2::-1].T)].astype(np.int32),
+        state=np.concatenate(state).astype(np.int32),
+        ends=ends,
+        blocks=list(ends) if blocks is None else blocks,
+        link=link,
+        fibres=fibres,
+    )
