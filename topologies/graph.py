@@ -204,7 +204,6 @@ class Topology:
         """The same fabric with another circuit layer: another state, failed ports."""
         if self.circuits is None:
             raise TopologyError(f"{self.name} has no circuit layer; only fabrics with circuit switches take one")
-=======
         if any(edge["medium"] == "circuit" and edge["duty"] < 1 for _, _, edge in self.edges):
             raise TopologyError(f"{self.name}: its circuit switches go through a cycle; no state of them can be set")
         graph = nx.Graph(self.graph)

@@ -12,7 +12,7 @@ from topologies.clos import NicName, adapter
 from topologies.errors import ConfigError
 from topologies.graph import Topology, limit_nodes, no_generators
 from topologies.parts import Accelerator, Catalogue, CircuitSwitch
-from topologies.rounds import Round, circuit_link, fibres_of, opposite_round, ring_round, rounds_layer, totient_strides
+from topologies.rounds import Round, circuit_link, opposite_round, ring_round, rounds_layer, totient_strides
 
 
 def ocs_flat(
@@ -59,9 +59,9 @@ def ocs_flat(
     labels = [f"acc-{i}" for i in range(n)]
     graph.add_nodes_from(labels, **attributes)
     tours, rounds = _rounds(n, degree, pattern, seed)
-    circuit = circuit_link(parts, optic, rate_gbps, latency_ns, length_m, nic)
+    circuit, strands = circuit_link(parts, optic, rate_gbps, latency_ns, length_m, nic)
     device = parts.part(ocs, CircuitSwitch)
-    layer = rounds_layer("ocs-flat", device, labels, rounds, circuit, fibres_of(parts, optic), devices=devices)
+    layer = rounds_layer("ocs-flat", device, labels, rounds, circuit, strands, devices=devices)
     layer.add_circuits(graph)
     moves = turns if pattern == "totient" else no_generators
     return Topology("ocs-flat", "ocs-flat", {}, graph, parts, circuits=layer, tours=tours, generators=moves)

@@ -38,6 +38,10 @@ FAMILIES = {
     "dragonfly": "topologies.dragonfly",
     "ocs-flat": "topologies.ocs_flat",
     "rotor": "topologies.rotor",
+    "mixnet": "topologies.mixnet",
+    "photonic-rail": "topologies.photonic_rail",
+    "khop-ring": "topologies.khop_ring",
+    "pod-ocs": "topologies.pod_ocs",
 }
 _CONFIGS = Path(__file__).with_name("configs")
 

@@ -76,7 +76,9 @@ def rotor(
     names = [f"rack-{i}" for i in range(racks)]
     graph.add_nodes_from(names, **tier.attributes(1))
     graph.add_edges_from(((h, names[i // ends]) for i, h in enumerate(labels)), **link.attributes(parts, nic=nic))
-    circuit = circuit_link(parts, optic, link.rate_gbps, None, optical_length_m)
+    circuit, strands = circuit_link(parts, optic, link.rate_gbps, None, optical_length_m)
+    if strands != (2, 1):
+        raise ConfigError(f"rotor: module '{optic}' has not one fibre each way; name another")
     layer = _layer(device, names, [matchings[r] for r in range(uplinks)], circuit)
     hop_ns = circuit["latency_ns"]
     notes = list(turn.notes)

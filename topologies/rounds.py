@@ -1,6 +1,6 @@
 """Rounds: rings and matchings of nodes laid onto circuit switches, each on one device that can rearrange it at will."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from math import gcd
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from topologies.circuits import SIDE_A, SIDE_B, CircuitLayer
+from topologies.circuits import SIDE_A, SIDE_B, CircuitLayer, strands_of
 from topologies.errors import ConfigError, TopologyError
 from topologies.links import LinkOptions
 from topologies.parts import Catalogue, CircuitSwitch, Optic
@@ -83,8 +83,9 @@ def regular_rounds(n: int, degree: int) -> tuple[list[Round], int]:
 
 def circuit_link(
     parts: Catalogue, optic: str, rate_gbps: float, latency_ns: float | None, length_m: float, nic: str | None = None
-) -> dict[str, Any]:
-    """Edge attributes of a link of two fibres of that length through a circuit switch, one module at either end.
+) -> tuple[dict[str, Any], tuple[int, int]]:
+    """Edge attributes of a link of two fibres of that length through a circuit switch, one module at either end, and
+    the fibres and lanes of its strands.
 
     ConfigError for a module slower than the link, which would take strands of a second one.
     """
@@ -92,17 +93,7 @@ def circuit_link(
     if row.rate_gbps < rate_gbps:
         raise ConfigError(f"module '{optic}' carries {row.rate_gbps:g} Gb/s, the link {rate_gbps:g}; name another one")
     lane = LinkOptions(rate_gbps, latency_ns, 2 * length_m, cable=optic)
-    return lane.attributes(parts, nic=nic, circuit=True)
-
-
-def fibres_of(parts: Catalogue, optic: str) -> int:
-    """Strands that an end of a link takes: 1 with bidirectional modules, else one each way.
-
-    >>> from topologies.parts import catalogue
-    >>> fibres_of(catalogue(), "400g-fr4-bidi"), fibres_of(catalogue(), "400g-dr4")
-    (1, 2)
-    """
-    return 1 if parts.part(optic, Optic).bidirectional else 2
+    return lane.attributes(parts, nic=nic, circuit=True), strands_of(row, rate_gbps)
 
 
 def rounds_layer(
@@ -111,45 +102,50 @@ def rounds_layer(
     ends: Sequence[str],
     rounds: Iterable[Round],
     link: dict[str, Any],
-    fibres: int,
+    strands: tuple[int, int],
     *,
     devices: int | None = None,
     blocks: Sequence[str] | None = None,
+    apart: Container[int] = (),
 ) -> CircuitLayer:
     """The rounds on as many circuit switches as they fill one after the other, or within `devices`.
 
-    With one strand an end (`fibres`), a round takes a port of side A for each left end and of side B for each right
-    one; with two, a port of either side for each. TopologyError with both numbers where a round exceeds one device, or
-    all of them the devices that there are.
+    A round takes a port of side A for each left end and of side B for each right one (two ports of an any-to-any
+    device), in each lane; where a strand carries one way only it has its return, from right to left. `strands` are
+    fibres and lanes of a link's end. The rounds of which `apart` holds the number begin a device. TopologyError with
+    both numbers where a round exceeds one device, or all of them the devices that there are.
     """
+    fibres, lanes = strands
     usable = part.usable_ports
-    strands, state = [], []
+    wide, second = (2, SIDE_A) if part.any_to_any else (1, SIDE_B)
+    rows, state = [], []
     device, used = 0, 0
-    for each in rounds:
+    for number, each in enumerate(rounds):
         links = len(each.left)
-        width = links * fibres
-        if width > usable:
+        if wide * links > usable:
             raise TopologyError(
-                f"{family}: {links} links that any of them may be rearranged with take {width} ports on either side of "
-                f"one {part.name}, {2 * width} strands; it has {usable} a side beside its spares; use a larger one"
+                f"{family}: {links} links that can be rearranged at will take {2 * links} strands of one {part.name}, "
+                f"which has {usable * (2 // wide)} ports for them beside its spares; use a larger one"
             )
-        if used + width > usable:
+        if number in apart and used:
             device, used = device + 1, 0
-        here = used + np.arange(links)
-        there = here + links if fibres == 2 else here
-        at = np.full(links, device)
-        rows = [(SIDE_A, here, each.left), (SIDE_B, there, each.right)]
-        state.append(np.stack([at, here, there], 1))
-        if fibres == 2:
-            rows += [(SIDE_A, there, each.right), (SIDE_B, here, each.left)]
-            state.append(np.stack([at, there, here], 1))
-        strands += [np.stack([at, np.full(links, side), port, end], 1) for side, port, end in rows]
-        used += width
-    table = np.concatenate(strands)
+        for left, right in [(each.left, each.right), (each.right, each.left)][:fibres] * lanes:
+            if used + wide * links > usable:
+                device, used = device + 1, 0
+            first = used + np.arange(links)
+            last = first + links * (wide - 1)
+            at = np.full(links, device)
+            rows += [
+                np.stack([at, np.full(links, side), port, end], 1)
+                for side, port, end in ((SIDE_A, first, left), (second, last, right))
+            ]
+            state.append(np.stack([at, first, last], 1))
+            used += wide * links
+    table = np.concatenate(rows)
     if devices is not None and device + 1 > devices:
         raise TopologyError(
-            f"{family}: {len(table)} strands take {device + 1} {part.name} of {usable} ports a side beside spares; "
-            f"there are {devices}, with {2 * usable * devices} strands; give devices={device + 1} or fewer links"
+            f"{family}: {len(table)} strands take {device + 1} {part.name}, {devices} are given, which have "
+            f"{devices * usable * (2 // wide)} ports beside their spares; give devices={device + 1} or fewer links"
         )
     return CircuitLayer(
         part=part,
@@ -160,4 +156,5 @@ def rounds_layer(
         blocks=list(ends) if blocks is None else blocks,
         link=link,
         fibres=fibres,
+        lanes=lanes,
     )

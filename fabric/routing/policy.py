@@ -10,7 +10,8 @@ from topologies.parts import Switch
 # By family, where the wiring decides: dragonflies and HyperX need detours under adversarial traffic and ship with
 # UGAL-like adaptive routing (Cray Cascade and Slingshot; Ahn et al., SC 2009). No expander has been built at scale; as
 # low-diameter graphs they take the same. Their papers' 8 shortest paths (Singla et al., NSDI 2012) are ksp:8. Rotor
-# fabrics send over a pair's own link, and what that cannot carry through a random rack (RotorLB, SIGCOMM 2017).
+# fabrics send over a pair's own link, and what that cannot carry through a random rack (RotorLB, SIGCOMM 2017). MixNet's
+# servers choose among their adapters themselves, and fill them alike.
 BY_FAMILY = {
     "jupiter": "te",
     "ibnetdiscover": "adaptive",
@@ -21,6 +22,7 @@ BY_FAMILY = {
     "jellyfish": "ugal",
     "xpander": "ugal",
     "rotor": "ugal",
+    "mixnet": "ecmp",
 }
 # By what the switches of all other fabrics can do; one that only hashes decides for all.
 BY_SWITCH = {"adaptive": "adaptive", "hashing": "hash", "unknown": "ecmp"}

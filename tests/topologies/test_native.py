@@ -16,7 +16,8 @@ from topologies.parameters import example
 from topologies.parts import catalogue
 from topologies.registry import FAMILIES, build, family
 
-PLAIN = [example(family(name)) for name in FAMILIES if name not in ("jupiter", "tpu-pod")]
+CIRCUITS = ("jupiter", "tpu-pod", "ocs-flat", "rotor", "mixnet", "photonic-rail", "pod-ocs")  # not in the format
+PLAIN = [example(family(name)) for name in FAMILIES if name not in CIRCUITS]
 PLAIN += ["torus:dims=4x4x8,twist=true", "tpu-v5e-256", "nvl72", "dgx-h100-superpod-256"]
 
 

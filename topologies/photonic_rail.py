@@ -1,0 +1,98 @@
+"""Photonic rails: servers whose rails are circuit switches in place of packet switches, each rail a ring."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from topologies.clos import adapter
+from topologies.errors import ConfigError
+from topologies.graph import Topology, limit_nodes
+from topologies.parts import Catalogue, CircuitSwitch
+from topologies.rail import add_servers
+from topologies.rounds import Round, circuit_link, rounds_layer, totient_strides
+
+
+def photonic_rail(
+    servers: Annotated[int, "servers, each one scale-up domain"],
+    gpus: Annotated[int, "accelerators of a server, one to a rail"] = 8,
+    ports: Annotated[int, "ports that an adapter's rate is split into, even: two make a ring along the rail"] = 2,
+    pattern: Annotated[
+        Literal["ring", "totient"], "state of a rail: all rings to the next server, or in strides as in ocs-flat"
+    ] = "ring",
+    forwarding: Annotated[bool, "accelerators pass on others' traffic along a rail"] = False,
+    ocs: Annotated[str, "catalogue name of the circuit switch of a rail"] = "polatis-384",
+    optic: Annotated[str, "catalogue name of the adapters' modules"] = "400g-fr4-bidi",
+    rate_gbps: Annotated[float, "of an adapter, all its ports together, one direction, Gb/s"] = 400.0,
+    length_m: Annotated[float, "fibre from a server to a circuit switch"] = 30.0,
+    nic: Annotated[str, "catalogue name of each accelerator's adapter"] = "cx7-400g",
+    scaleup_switch: Annotated[str, "catalogue name of the chip inside the server"] = "nvswitch3",
+    scaleup_switches: Annotated[int | None, "chips inside the server; the least that fit by default"] = 4,
+    scaleup_cable: Annotated[str, "catalogue name of the links inside the server"] = "nvlink4-board",
+    accelerator: Annotated[str, "catalogue name"] = "h100-sxm",
+    *,
+    parts: Catalogue,
+) -> Topology:
+    """Rails of circuit switches (Ding et al., Photonic Rails in ML Datacenters with Opus, arXiv:2602.12521).
+
+    A circuit switch joins accelerator r of every server: a port to one other at a time. The graph is one state of the
+    rails, rings; another phase of a training step takes another state (`with_state`), which costs a switching time. Two
+    accelerators without a circuit on their rail exchange nothing in this state, unless accelerators pass on traffic.
+
+    >>> from topologies.registry import build
+    >>> t = build("photonic-rail:servers=16"); t.circuits.devices, t.circuits.circuits
+    (8, 128)
+    """
+    if servers < 2:
+        raise ConfigError("photonic-rail: servers = 1 needs no rails; give at least 2")
+    if ports % 2:
+        raise ConfigError(f"photonic-rail: ports = {ports} is odd; a ring takes two ports of an adapter")
+    limit_nodes("photonic-rail", servers * gpus)
+    graph = nx.Graph()
+    own = adapter(parts, nic, rate_gbps)
+    inside = (scaleup_switch, scaleup_switches, scaleup_cable)
+    gpu_of, _ = add_servers(graph, servers, gpus, *inside, None, own, accelerator, parts)
+    labels = [label for server in gpu_of for label in server]
+    for label in labels:
+        graph.nodes[label]["forwards"] = forwarding
+    circuit, strands = circuit_link(parts, optic, rate_gbps / ports, None, length_m, own)
+    device = parts.part(ocs, CircuitSwitch)
+    strides = totient_strides(servers, ports // 2) if pattern == "totient" else [1] * (ports // 2)
+    place = np.arange(servers)
+    rounds = [
+        Round(place * gpus + rail, (place + stride) % servers * gpus + rail)
+        for rail in range(gpus)
+        for stride in strides
+    ]
+    first_of_rail = range(0, len(rounds), len(strides))
+    names = [f"server-{s}" for s in range(servers) for _ in range(gpus)]
+    layer = rounds_layer(
+        "photonic-rail", device, labels, rounds, circuit, strands, blocks=names, apart=first_of_rail
+    )  # fmt: skip
+    layer.add_circuits(graph)
+    change = "unknown" if device.switching_time_ms is None else f"{device.switching_time_ms:g} ms"
+    said = "pass on each other's traffic" if forwarding else "without a circuit between them exchange nothing in it"
+    notes = (f"one state of the rails, rings; changing it takes {change}; accelerators of a rail {said}",)
+    return Topology(
+        "photonic-rail", "photonic-rail", {}, graph, parts, circuits=layer, notes=notes, generators=_next_server
+    )  # fmt: skip
+
+
+def _next_server(topology: Topology) -> Iterator[NDArray[np.int32]]:
+    """Every server, accelerators and chips, to the place of the next: nodes bear the number of theirs."""
+    index = topology.index
+    servers = len({str(node).split("-")[1] for node in topology.accelerators})
+    image = np.empty(len(index), np.int32)
+    for node, place in index.items():
+        head, number, tail = _parts(str(node))
+        image[place] = index[f"{head}-{(number + 1) % servers}{tail}"]
+    yield image
+
+
+def _parts(node: str) -> tuple[str, int, str]:
+    """What stands before and after the server's number: gpu-3-1, server-3/nvs-0."""
+    head, _, rest = node.partition("-")
+    digits = rest[: next((i for i, letter in enumerate(rest) if not letter.isdigit()), len(rest))]
+    return head, int(digits), rest[len(digits) :]
