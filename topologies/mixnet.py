@@ -1,17 +1,19 @@
 """MixNet: servers with a few adapters on a packet network and the others on circuit switches of their region."""
 
+from math import ceil
 from typing import Annotated, Literal
 
 import networkx as nx
 import numpy as np
 
-from topologies.clos import adapter, add_tiers, leaf_split, switch_tier, taper
+from topologies.clos import adapter
 from topologies.errors import ConfigError
 from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
 from topologies.parts import Catalogue, CircuitSwitch
-from topologies.rail import add_servers
 from topologies.rounds import Round, circuit_link, regular_rounds, rounds_layer
+from topologies.servers import Server, add_servers
+from topologies.stages import Stages, add_stages, leaf_notes, leaf_ports, switch_tier
 
 PCIE_M = 0.3
 
@@ -19,10 +21,7 @@ PCIE_M = 0.3
 def mixnet(
     servers: Annotated[int, "servers, each one scale-up domain"],
     region: Annotated[int, "servers that share circuit switches"] = 8,
-    gpus: Annotated[int, "accelerators of a server, each with an adapter"] = 8,
     packet_nics: Annotated[int, "adapters of a server on the packet network; the others face circuit switches"] = 2,
-    tiers: Annotated[int | None, "stages of packet switches, 2 or 3; as few as fit by default"] = None,
-    oversubscription: Annotated[float, "downlinks over uplinks of a leaf"] = 1.0,
     boundary: Annotated[
         Literal["network", "scale-up+network"], "what watts and dollars count: with or without the chips of servers"
     ] = "scale-up+network",
@@ -32,11 +31,8 @@ def mixnet(
     rate_gbps: Annotated[float, "of an adapter, one direction, Gb/s"] = 400.0,
     length_m: Annotated[float, "fibre from a server to a leaf or a circuit switch, and between packet switches"] = 30.0,
     switch: Annotated[str, "catalogue name of the packet switches"] = "th4-64x400g",
-    nic: Annotated[str, "catalogue name of the adapters"] = "cx7-400g",
-    scaleup_switch: Annotated[str, "catalogue name of the chip inside the server"] = "nvswitch3",
-    scaleup_switches: Annotated[int | None, "chips inside the server; the least that fit by default"] = 4,
-    scaleup_cable: Annotated[str, "catalogue name of the links inside the server"] = "nvlink4-board",
-    accelerator: Annotated[str, "catalogue name"] = "h100-sxm",
+    server: Server = Server(),
+    stages: Stages = Stages(),
     *,
     parts: Catalogue,
 ) -> Topology:
@@ -50,16 +46,16 @@ def mixnet(
     >>> t = build("mixnet:servers=16,region=4"); len(t.accelerators), t.graph.edges["nics-0", "nics-1"]["count"]
     (128, 2)
     """
+    gpus = server.gpus
     circuit_nics = gpus - packet_nics
     if circuit_nics < 1:
         raise ConfigError(f"mixnet: packet_nics = {packet_nics} leaves no adapter of {gpus} for circuits; give fewer")
     if servers < 2 or region < 2 or servers % region:
-        raise ConfigError(f"mixnet: region = {region} does not divide {servers} servers; give one of 2 or more that does")
+        raise ConfigError(f"mixnet: region = {region} does not divide {servers} servers; give one from 2 that does")
     limit_nodes("mixnet", servers * (2 * gpus + 2))
     graph = nx.Graph()
-    own = adapter(parts, nic, rate_gbps)
-    inside = (scaleup_switch, scaleup_switches, scaleup_cable)
-    gpu_of, chips_of = add_servers(graph, servers, gpus, *inside, None, own, accelerator, parts)
+    own = adapter(parts, server.nic, rate_gbps)
+    gpu_of, chips_of = add_servers(graph, servers, server, own, parts)
     for a, b in list(graph.edges):
         graph.edges[a, b]["layer"] = "scale-up"
     for chips in chips_of:
@@ -67,7 +63,7 @@ def mixnet(
             graph.nodes[chip]["layer"] = "scale-up"
     nics = _add_nics(graph, gpu_of, own, rate_gbps, parts)
     lane = LinkOptions(rate_gbps, length_m=length_m, cable=packet_optic)
-    notes = _add_packet(graph, nics, packet_nics, tiers, oversubscription, switch, lane, parts)
+    notes = _add_packet(graph, nics, packet_nics, switch, stages, lane, parts)
     circuit, strands = circuit_link(parts, optic, rate_gbps, None, length_m)
     rounds, free = regular_rounds(region, circuit_nics)
     starts = np.arange(0, servers, region)
@@ -107,26 +103,25 @@ def _add_packet(
     graph: nx.Graph,
     nics: list[str],
     each: int,
-    tiers: int | None,
-    oversubscription: float,
     switch: str,
+    stages: Stages,
     lane: LinkOptions,
     parts: Catalogue,
 ) -> tuple[str, ...]:
     """Leaves that take all packet adapters of as many servers as fit, and the tiers above them."""
     tier = switch_tier(parts, switch, lane)
     alone = len(nics) * each <= tier.ports
-    if alone and (tiers is not None or oversubscription != 1):
-        key = "oversubscription" if tiers is None else "tiers"
-        raise ConfigError(f"mixnet: {key} has no effect where one {switch} takes all packet adapters; leave it out")
-    down, up = (tier.ports, 0) if alone else leaf_split(tier.ports, oversubscription)
+    if alone:
+        stages.refuse_idle("mixnet", f"where one {switch} takes all packet adapters; leave it out")
+    down, up = (tier.ports, 0) if alone else leaf_ports(parts, switch, lane, stages)
     size = down // each
     if not size:
         raise ConfigError(f"mixnet: packet_nics = {each} exceed the {down} ports that a leaf has for them")
-    leaves = [f"leaf-{i}" for i in range(-(-len(nics) // size))]
+    leaves = [f"leaf-{i}" for i in range(ceil(len(nics) / size))]
     graph.add_nodes_from(leaves, **tier.attributes(1))
     attributes = lane.attributes(parts, count=each)
     graph.add_edges_from(((name, leaves[s // size]) for s, name in enumerate(nics)), **attributes)
-    if not alone:
-        add_tiers(graph, leaves, up, tier, lane, parts, tiers=tiers)
-    return () if alone else taper(down, up, oversubscription)
+    if alone:
+        return ()
+    add_stages(graph, leaves, up, switch, lane, stages, parts)
+    return leaf_notes(lane, stages, (down, up))

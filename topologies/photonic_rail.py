@@ -11,13 +11,12 @@ from topologies.clos import adapter
 from topologies.errors import ConfigError
 from topologies.graph import Topology, limit_nodes
 from topologies.parts import Catalogue, CircuitSwitch
-from topologies.rail import add_servers
 from topologies.rounds import Round, circuit_link, rounds_layer, totient_strides
+from topologies.servers import Server, add_servers
 
 
 def photonic_rail(
     servers: Annotated[int, "servers, each one scale-up domain"],
-    gpus: Annotated[int, "accelerators of a server, one to a rail"] = 8,
     ports: Annotated[int, "ports that an adapter's rate is split into, even: two make a ring along the rail"] = 2,
     pattern: Annotated[
         Literal["ring", "totient"], "state of a rail: all rings to the next server, or in strides as in ocs-flat"
@@ -27,11 +26,7 @@ def photonic_rail(
     optic: Annotated[str, "catalogue name of the adapters' modules"] = "400g-fr4-bidi",
     rate_gbps: Annotated[float, "of an adapter, all its ports together, one direction, Gb/s"] = 400.0,
     length_m: Annotated[float, "fibre from a server to a circuit switch"] = 30.0,
-    nic: Annotated[str, "catalogue name of each accelerator's adapter"] = "cx7-400g",
-    scaleup_switch: Annotated[str, "catalogue name of the chip inside the server"] = "nvswitch3",
-    scaleup_switches: Annotated[int | None, "chips inside the server; the least that fit by default"] = 4,
-    scaleup_cable: Annotated[str, "catalogue name of the links inside the server"] = "nvlink4-board",
-    accelerator: Annotated[str, "catalogue name"] = "h100-sxm",
+    server: Server = Server(),
     *,
     parts: Catalogue,
 ) -> Topology:
@@ -49,12 +44,12 @@ def photonic_rail(
         raise ConfigError("photonic-rail: servers = 1 needs no rails; give at least 2")
     if ports % 2:
         raise ConfigError(f"photonic-rail: ports = {ports} is odd; a ring takes two ports of an adapter")
+    gpus = server.gpus
     limit_nodes("photonic-rail", servers * gpus)
     graph = nx.Graph()
-    own = adapter(parts, nic, rate_gbps)
-    inside = (scaleup_switch, scaleup_switches, scaleup_cable)
-    gpu_of, _ = add_servers(graph, servers, gpus, *inside, None, own, accelerator, parts)
-    labels = [label for server in gpu_of for label in server]
+    own = adapter(parts, server.nic, rate_gbps)
+    gpu_of, _ = add_servers(graph, servers, server, own, parts)
+    labels = [label for row in gpu_of for label in row]
     for label in labels:
         graph.nodes[label]["forwards"] = forwarding
     circuit, strands = circuit_link(parts, optic, rate_gbps / ports, None, length_m, own)

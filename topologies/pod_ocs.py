@@ -5,12 +5,13 @@ from typing import Annotated
 
 import networkx as nx
 
-from topologies.clos import NicName, SwitchName, Tier, host_nodes, join, switch_tier
+from topologies.clos import NicName, SwitchName, host_nodes
 from topologies.errors import ConfigError, TopologyError
 from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
 from topologies.parts import Catalogue, CircuitSwitch
 from topologies.rounds import Round, circuit_link, regular_rounds, rounds_layer
+from topologies.stages import Tier, join, switch_tier
 
 
 def pod_ocs(

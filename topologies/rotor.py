@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from topologies.blocks import Block, block_generators
 from topologies.circuits import SIDE_A, SIDE_B, CircuitLayer
-from topologies.clos import NicName, SwitchName, Tier, host_nodes, switch_tier
+from topologies.clos import NicName, SwitchName, host_nodes
 from topologies.errors import ConfigError, TopologyError
 from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
 from topologies.parts import Catalogue, CircuitSwitch, Switch
 from topologies.rounds import circuit_link
+from topologies.stages import Tier, switch_tier
 
 SLICES, SOURCES = 8, 64  # moments, and racks, that distances at one moment are taken over
 
@@ -35,7 +36,7 @@ def rotor(
         "rotornet: traffic waits for its slot; opera: switches turn one after the other, small messages go multi-hop",
     ] = "rotornet",
     slot_us: Annotated[float | None, "time from one matching of a switch to its next; 10 guards by default"] = None,
-    guard_us: Annotated[float | None, "part of a slot that is lost, 0 is ideal; the device's switching time by default"] = None,
+    guard_us: Annotated[float | None, "lost part of a slot; 0 is ideal, the switching time by default"] = None,
     seed: Annotated[int, "of the order of the matchings"] = 0,
     ocs: Annotated[str, "catalogue name of the rotor switch"] = "rotor-128",
     optic: Annotated[str, "catalogue name of the modules of uplinks"] = "400g-fr4",

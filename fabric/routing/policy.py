@@ -10,8 +10,8 @@ from topologies.parts import Switch
 # By family, where the wiring decides: dragonflies and HyperX need detours under adversarial traffic and ship with
 # UGAL-like adaptive routing (Cray Cascade and Slingshot; Ahn et al., SC 2009). No expander has been built at scale; as
 # low-diameter graphs they take the same. Their papers' 8 shortest paths (Singla et al., NSDI 2012) are ksp:8. Rotor
-# fabrics send over a pair's own link, and what that cannot carry through a random rack (RotorLB, SIGCOMM 2017). MixNet's
-# servers choose among their adapters themselves, and fill them alike.
+# fabrics send over a pair's own link, and what that cannot carry through a random rack (RotorLB, SIGCOMM 2017).
+# MixNet's servers choose among their adapters themselves, and fill them alike.
 BY_FAMILY = {
     "jupiter": "te",
     "ibnetdiscover": "adaptive",
