@@ -41,6 +41,7 @@ def describe(topology: Topology) -> dict[str, Any]:
         "family": topology.family,
         "parameters": {k: list(v) if isinstance(v, tuple) else v for k, v in topology.parameters.items()},
         "accelerators": len(topology.accelerators),
+        "dies": dies(topology),
         "switches": topology.attribute("kind").count("switch"),
         "switches_by_tier": switches_by_tier(topology),
         "links": topology.links,
@@ -77,6 +78,18 @@ def describe(topology: Topology) -> dict[str, Any]:
         ],
         "estimates": estimates(topology),
     }
+
+
+def dies(topology: Topology) -> int | None:
+    """Dies of all accelerators, each a package; None where the catalogue does not say of one how many it has.
+
+    >>> from topologies.registry import build
+    >>> dies(build("rubin-ultra-nvl144")), dies(build("hgx-h100"))
+    (576, None)
+    """
+    rows = [(row.part, row.quantity) for row in bill_of_materials(topology) if isinstance(row.part, Accelerator)]
+    counts = [None if part.dies is None else part.dies * int(quantity) for part, quantity in rows]
+    return None if not counts or None in counts else sum(count for count in counts if count is not None)
 
 
 def switches_by_tier(topology: Topology) -> dict[str, int]:

@@ -15,12 +15,13 @@ from topologies.parts import Accelerator, Catalogue
 
 def full_mesh(
     n: Annotated[int, "accelerators"],
+    links: Annotated[int, "parallel links of a pair"] = 1,
     link: LinkOptions = LinkOptions(),
     accelerator: Annotated[str, "catalogue name"] = "generic",
     *,
     parts: Catalogue,
 ) -> Topology:
-    """A link between every two accelerators (MI300X in a server: n=8).
+    """Links between every two accelerators (MI300X in a server: n=8; Gaudi 3: n=8,links=3).
 
     >>> from topologies.registry import build
     >>> build("full-mesh:n=8").links
@@ -33,6 +34,6 @@ def full_mesh(
     graph = nx.Graph()
     labels = [f"acc-{i}" for i in range(n)]
     graph.add_nodes_from(labels, kind="accelerator", forwards=True, part=accelerator)
-    graph.add_edges_from(combinations(labels, 2), **link.attributes(parts))
+    graph.add_edges_from(combinations(labels, 2), **link.attributes(parts, count=links))
     moves = partial(block_generators, [Block(labels, ("accelerator",))])
     return Topology("full-mesh", "full-mesh", {}, graph, parts, generators=moves)

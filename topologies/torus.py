@@ -1,6 +1,7 @@
 """Direct-connect grids: ring, torus (plain or twisted), mesh without wraparound."""
 
 from collections.abc import Hashable, Iterator
+from dataclasses import replace
 from itertools import chain, pairwise, product
 from math import prod
 from typing import Annotated, Any
@@ -21,6 +22,7 @@ def torus(
     dims: Dims,
     wrap: Annotated[tuple[bool, ...], "wraparound, one for all or one a dimension (truexfalse)"] = (True,),
     twist: Annotated[bool, "twisted wraparound; dims a,a,2a or a,2a,2a with a >= 4"] = False,
+    rates: Annotated[tuple[int, ...] | None, "Gb/s of a link in each dimension; rate_gbps in all by default"] = None,
     link: LinkOptions = LinkOptions(),
     accelerator: Annotated[str, "catalogue name"] = "generic",
     *,
@@ -37,6 +39,8 @@ def torus(
     (192, 8)
     """
     _check_size("torus", dims)
+    if rates is not None and len(rates) != len(dims):
+        raise ConfigError(f"torus: rates names {len(rates)} dimensions, dims {len(dims)}; give one each, or rate_gbps")
     wraps = wrap * len(dims) if len(wrap) == 1 else wrap
     if len(wraps) != len(dims):
         raise ConfigError(f"torus: wrap names {len(wraps)} dimensions, dims {len(dims)}; give one for all or one each")
@@ -44,15 +48,15 @@ def torus(
         raise ConfigError("torus: twist needs every dimension wrapped; leave wrap out")
     shifts = twist_shifts(dims) if twist else {}
     parts.part(accelerator, Accelerator)
-    attributes = link.attributes(parts)
     graph = nx.Graph()
     labels = grid_nodes(graph, dims, {"kind": "accelerator", "forwards": True, "part": accelerator})
-    single: list[tuple[Hashable, Hashable]] = []
-    double: list[tuple[Hashable, Hashable]] = []
+    along: list[list[tuple[Hashable, Hashable]]] = [[] for _ in dims]
     for axis, a, b in grid_edges(dims, wraps, shifts):
-        (double if dims[axis] == 2 and wraps[axis] else single).append((labels[a], labels[b]))
-    graph.add_edges_from(single, **attributes)
-    graph.add_edges_from(double, **{**attributes, "count": 2})
+        along[axis].append((labels[a], labels[b]))
+    for axis, pairs in enumerate(along):
+        count = 2 if dims[axis] == 2 and wraps[axis] else 1
+        each = link if rates is None else replace(link, rate_gbps=rates[axis])
+        graph.add_edges_from(pairs, **each.attributes(parts, count=count))
     grid = Grid(dims, wraps, twist)
     moves = grid_generators
     return Topology("torus", "torus", {}, graph, parts, grid=grid, halves=grid_halves(dims), generators=moves)
@@ -67,7 +71,7 @@ def mesh(
 ) -> Topology:
     """Grid without wraparound; rank = x + X y + X Y z."""
     _check_size("mesh", dims)
-    return torus(dims, (False,), False, link, accelerator, parts=parts)
+    return torus(dims, (False,), False, None, link, accelerator, parts=parts)
 
 
 def ring(
@@ -79,7 +83,7 @@ def ring(
 ) -> Topology:
     """Accelerators in a circle, one link to either neighbour."""
     _check_size("ring", (n,))
-    return torus((n,), (True,), False, link, accelerator, parts=parts)
+    return torus((n,), (True,), False, None, link, accelerator, parts=parts)
 
 
 def _check_size(family: str, dims: tuple[int, ...]) -> None:

@@ -80,7 +80,7 @@ def _render(found: dict[str, Any], quiet: bool, verbose: bool) -> list[Any]:
     guess = any(line.startswith("power of") for line in found["estimates"])
     facts: list[tuple[str, Any]] = [
         ("topology", f"{found['name']} ({found['family']})"),
-        ("accelerators", f"{found['accelerators']:,}"),
+        ("accelerators", f"{found['accelerators']:,}" + (f" ({found['dies']:,} dies)" if found["dies"] else "")),
         ("switches", listed(found["switches_by_tier"])),
         ("links", f"{found['links']:,}: {listed(found['links_by_medium'])}"),
         ("diameter", _hops(found)),
