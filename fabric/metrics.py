@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cext import distance_profile
 from fabric.bounding.connectivity import bisection_interval
 from fabric.costing import capital_cost, price_of
+from fabric.optics import optics
 from fabric.powering import network_power, power_of
 from fabric.routing import contract
 from fabric.simulation import estimates
@@ -49,7 +50,8 @@ def describe(topology: Topology) -> dict[str, Any]:
         "circuit_switches": 0 if layer is None else layer.devices,
         "strands": 0 if layer is None else len(layer.strands),
         "strands_per_circuit_switch": per_switch,
-        "ports_per_side": None if layer is None else layer.part.ports_per_side,
+        "ports_per_side": None if layer is None else int(layer.ports_per_side.max()),
+        "sides_of_circuit_switch": None if layer is None else int(layer.last_side.max()) + 1,
         "circuits": None if layer is None else layer.circuits,
         "diameter": diameter,
         "router_diameter": routers,
@@ -65,6 +67,7 @@ def describe(topology: Topology) -> dict[str, Any]:
         "capex_usd": cost.capex_usd,
         "priced_usd": cost.priced_usd,
         "walls": walls(topology),
+        "optics": optics(topology),
         "bill_of_materials": [
             {
                 "part": row.part.name,

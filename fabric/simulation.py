@@ -9,6 +9,7 @@ from fabric.bounds import Bound, collective_bound
 from fabric.collectives import Collective, collective
 from fabric.costing import capital_cost
 from fabric.matchings import permutation_of
+from fabric.optics import optics
 from fabric.powering import network_power
 from fabric.results import Result, accelerator_of
 from fabric.routing import RoutingOptions
@@ -143,6 +144,7 @@ def estimates(topology: Topology) -> list[str]:
     if topology.circuits is not None and topology.circuits.share < 1:
         layer = topology.circuits
         said.append(f"circuit switches counted at this slice's share, {layer.share:g} of {layer.devices}")
+    said += (optics(topology) or {}).get("estimates", [])
     if topology.left_out:
         boundary = topology.parameters.get("boundary")
         within = "" if boundary is None else f"boundary {boundary}: "

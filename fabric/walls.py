@@ -1,8 +1,10 @@
 """The limits a fabric meets: copper here, power, heat and memory to come."""
 
+from fabric.optics import optical_wall
 from fabric.results import Wall
 from topologies.cabling import longest_m
 from topologies.graph import Topology, once
+from topologies.optical_budget import STATES
 from topologies.parts import Cable, Optic
 from topologies.reach import beyond_reach, outside, tightest_copper
 
@@ -15,7 +17,7 @@ def walls(topology: Topology) -> dict[str, Wall | None]:
     >>> walls(build("nvl72"))["copper"]["state"]
     'ok'
     """
-    return {"copper": _copper(topology), "power": None, "thermal": None, "memory": None}
+    return {"copper": _links(topology), "power": None, "thermal": None, "memory": None}
 
 
 def broken(found: dict[str, Wall | None]) -> str | None:
@@ -27,6 +29,16 @@ def broken(found: dict[str, Wall | None]) -> str | None:
     """
     over = ((name, wall) for name, wall in found.items() if wall is not None and wall["state"] == "over")
     return next((f"over the {name} wall: {wall['why']}" for name, wall in over), None)
+
+
+def _links(topology: Topology) -> Wall:
+    """Copper and circuits, whichever is nearer to what it can carry."""
+    copper, circuits = _copper(topology), optical_wall(topology)
+    if circuits is None:
+        return copper
+    if copper["margin"] is None and copper["state"] == "ok":
+        return circuits
+    return max(copper, circuits, key=lambda wall: STATES.index(wall["state"]))
 
 
 def _copper(topology: Topology) -> Wall:

@@ -11,17 +11,18 @@ from topologies.optical_kinds import (
     Component,
     Optic,
     OpticalBudget,
+    OpticalPath,
 )
 
 __all__ = [
     "KINDS", "Accelerator", "Backplane", "Cable", "Channel", "CircuitOperation", "CircuitSwitch", "CircuitTechnology",
-    "Component", "CopperMode", "Facility", "FailureRate", "Fec", "Nic", "Optic", "OpticalBudget", "Part", "PathLatency",
-    "PowerDelivery", "Price", "Rack", "Serdes", "Switch", "SwitchChip", "Twinax",
+    "Component", "CopperMode", "Facility", "FailureRate", "Fec", "Nic", "Optic", "OpticalBudget", "OpticalPath", "Part",
+    "PathLatency", "PowerDelivery", "Price", "Rack", "Serdes", "Switch", "SwitchChip", "Twinax",
 ]  # fmt: skip
 
 _EVERY: tuple[type[Part], ...] = (
     Accelerator, Switch, SwitchChip, Nic, Cable, Optic, CircuitSwitch, CircuitTechnology, CircuitOperation, Component,
-    OpticalBudget, CopperMode, Twinax, Channel, Backplane, Serdes, Fec, PathLatency, Rack, Facility, PowerDelivery,
-    FailureRate, Price,
+    OpticalBudget, OpticalPath, CopperMode, Twinax, Channel, Backplane, Serdes, Fec, PathLatency, Rack, Facility,
+    PowerDelivery, FailureRate, Price,
 )  # fmt: skip
 KINDS = {each.kind: each for each in _EVERY}

@@ -138,6 +138,21 @@ class Component(Part):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpticalPath(Part):
+    """What lies between two modules that a circuit switch joins: how many connectors and splices, and which."""
+
+    kind: ClassVar[str] = "optical-path"
+
+    connectors: int  # mated pairs, the switch's own within its loss
+    splices: int
+    connector: str
+    splice: str
+    fibre: str
+    circulator: str
+    extinction_ratio_db: float  # of modules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpticalBudget(Part):
     """What a standard, or a measured module, allows between transmitter and receiver."""
 

@@ -19,6 +19,7 @@ from topologies.kinds import (
     CopperMode,
     Nic,
     Optic,
+    OpticalPath,
     Part,
     Rack,
     Switch,
@@ -26,8 +27,8 @@ from topologies.kinds import (
 )
 
 __all__ = [
-    "KINDS", "Accelerator", "Cable", "Catalogue", "CircuitSwitch", "Component", "CopperMode", "Nic", "Optic", "Part",
-    "Rack", "Switch", "Twinax", "catalogue", "part", "read_parts",
+    "KINDS", "Accelerator", "Cable", "Catalogue", "CircuitSwitch", "Component", "CopperMode", "Nic", "Optic",
+    "OpticalPath", "Part", "Rack", "Switch", "Twinax", "catalogue", "part", "read_parts",
 ]  # fmt: skip
 
 _FOLDER = Path(__file__).with_name("catalogue")

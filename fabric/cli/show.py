@@ -97,14 +97,18 @@ def _render(found: dict[str, Any], quiet: bool, verbose: bool) -> list[Any]:
     ]
     if found["circuit_switches"]:
         used, side = found["strands_per_circuit_switch"], found["ports_per_side"]
-        lit = f"{found['circuit_switches']}, at most {used} of 2 x {side} strands used on each; "
+        sides = found["sides_of_circuit_switch"]
+        lit = f"{found['circuit_switches']}, at most {used} of {sides} x {side} strands used on each; "
         lit += f"{found['strands']:,} in all, {found['circuits']:,} circuits"
         facts.insert(4, ("circuit switches", lit))
+        facts += _optics(found["optics"])
     shown: list[Any] = [facts_table(facts), Text(), _bill(found)]
     if why := broken(found["walls"]):
         shown[:0] = [warning(f"CANNOT BE BUILT AS GIVEN, {why}"), Text()]
     if verbose:
-        shown += [Text(), _links(found), Text(), *sources((r["part"], r["source"]) for r in found["bill_of_materials"])]
+        shown += [Text(), _links(found)]
+        shown += [Text(), _circuits(found["optics"])] if found["optics"] and found["optics"]["classes"] else []
+        shown += [Text(), *sources((r["part"], r["source"]) for r in found["bill_of_materials"])]
     if found["estimates"] and not quiet:
         shown += [Text(), Text("stands on estimates and defaults (~):", style="dim")]
         shown += [Text(f"  {line}", style="dim") for line in found["estimates"]]
@@ -137,6 +141,55 @@ def _links(found: dict[str, Any]) -> Any:
     for row in found["link_classes"]:
         numbers = (row["links"], row["rate_gbps"], row["length_m"], row["latency_ns"])
         table.add_row(row["cable"], row["technology"], *(format_number(n, 6) for n in numbers))
+    return table
+
+
+def _optics(optics: dict[str, Any]) -> list[tuple[str, Any]]:
+    """The tightest circuits' margin, the links expected to fail, and the strands of a link."""
+    from fabric.cli.tables import wall_text
+    from topologies.units import format_number
+
+    if optics["state"] is None:
+        return [("optics", "no live circuit")]
+    wall = {"state": optics["state"], "margin": optics["margin_p99_db"], "unit": "dB at the 99th percentile"}
+    lines: list[tuple[str, Any]] = [("optics", wall_text(wall))]
+    if optics["budget_db"] is not None and optics["loss_p99_db"] is not None:
+        names = " and ".join(optics["modules"])
+        lines.append((
+            "",
+            f"{names}: {optics['loss_mean_db']:.1f} dB, {optics['loss_p99_db']:.1f} dB at the 99th percentile, and "
+            f"{optics['mpi_penalty_db']:.1f} dB by reflections, of {optics['budget_db']:.1f} dB",
+        ))  # fmt: skip
+    expected = optics["expected_failures"]
+    failing = "unknown" if expected is None else "under 0.001" if expected < 1e-3 else format_number(expected)
+    strands = f"{optics['strands_per_link']} strand{'s' if optics['strands_per_link'] > 1 else ''} a link and end"
+    ports = optics["free_ports"]
+    free = "" if ports is None else "; " + " + ".join(f"{number:,}" for number in ports) + " ports free"
+    lines.append(("", f"{failing} of {optics['links']:,} links expected over budget; {strands}{free}"))
+    if optics["failed_ports"]:
+        lost = f"{optics['lost_strands']:,} strands lead to them, {format_number(optics['lost_gbps'] / 8)} GB/s one way"
+        lines.append(("", f"{optics['failed_ports']:,} failed ports: {lost}"))
+    return lines
+
+
+def _circuits(optics: dict[str, Any]) -> Any:
+    from fabric.cli.tables import known, new_table
+    from topologies.units import format_number
+
+    table = new_table("circuits, dB")
+    numbers = ("m", "loss", "p99", "MPI", "budget", "margin", "low", "high", "P(fail)", "expected")
+    for name in ("modules", "switch", *numbers):
+        table.add_column(name, justify="right" if name in numbers else "left")
+    for row in optics["classes"]:
+        levels = ("loss_mean_db", "loss_p99_db", "mpi_penalty_db", "budget_db")
+        margins = ("margin_p99_db", "margin_low_db", "margin_high_db")
+        table.add_row(
+            " and ".join(row["modules"]), row["circuit_switch"], format_number(row["length_m"]),
+            *(known(row[key], lambda value: f"{value:.2f}", False) for key in levels),
+            *(known(row[key], lambda value: f"{value:+.2f}", False) for key in margins),
+            known(row["failure_probability"], lambda value: f"{value:.1g}", False),
+            f"{known(row['expected_failures'], lambda value: f'{value:.2g}', False)} of {row['links']:,}",
+        )  # fmt: skip
     return table
 
 
