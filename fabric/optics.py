@@ -136,7 +136,7 @@ def _of_class(topology: Topology, alike: CircuitClass) -> list[str]:
     for name in dict.fromkeys(alike.modules):
         row = topology.catalogue.get(name)
         if isinstance(row, Optic) and "channel_loss_db" in row.estimates:
-            said.append(f"channel loss of {name}: {row.estimates['channel_loss_db']}")
+            said.append(f"channel loss of {name}")
     keys = ("insertion_loss_db", "insertion_loss_mean_db", "return_loss_db")
     guessed = [key.removesuffix("_db").replace("_", " ") for key in keys if key in alike.switch.estimates]
     said += [f"{what} of {alike.switch.name}" for what in guessed]

@@ -71,23 +71,22 @@ def fibre_loss(row: Component, length_m: float) -> Loss:
 def switch_loss(row: CircuitSwitch) -> Loss | None:
     """One pass through a circuit switch, over its port pairs; None where no loss is known.
 
-    The mean is `insertion_loss_mean_db`, else `insertion_loss_db`; the maximum is `insertion_loss_max_db`, else
-    `insertion_loss_db` beside a mean, else the high end of its range, and is read as the 99th percentile.
+    The mean is `insertion_loss_mean_db`, else `insertion_loss_db`; the maximum, read as the 99th percentile, is the
+    first above it of `insertion_loss_max_db`, `insertion_loss_db` and the high end of its range.
 
     >>> from topologies.parts import part
     >>> palomar = switch_loss(part("palomar-136", CircuitSwitch))
     >>> palomar.mean_db, round(palomar.mean_db + Z99 * palomar.sigma_db, 6)
     (1.5, 2.0)
     """
-    mean = row.insertion_loss_mean_db
-    stated, most = row.insertion_loss_db, row.insertion_loss_max_db
-    if mean is None and stated is None:
+    stated = row.insertion_loss_db
+    typical = stated if row.insertion_loss_mean_db is None else row.insertion_loss_mean_db
+    if typical is None:
         return None
-    typical = float(mean if mean is not None else stated or 0.0)
-    if most is None:
-        most = stated if mean is not None else row.ranges.get("insertion_loss_db", (typical, typical))[1]
+    ceilings = (row.insertion_loss_max_db, stated, row.ranges.get("insertion_loss_db", (typical, typical))[1])
+    most = next((each for each in ceilings if each is not None and each > typical), typical)
     low, high = row.ranges.get("insertion_loss_mean_db", (typical, typical))
-    return Loss(typical, max(0.0, (most or typical) - typical) / Z99, low, high)
+    return Loss(typical, (most - typical) / Z99, low, high)
 
 
 def line_loss(path: OpticalPath, length_m: float, parts: Catalogue) -> Loss:

@@ -162,7 +162,8 @@ def _optics(optics: dict[str, Any]) -> list[tuple[str, Any]]:
         ))  # fmt: skip
     expected = optics["expected_failures"]
     failing = "unknown" if expected is None else "under 0.001" if expected < 1e-3 else format_number(expected)
-    strands = f"{optics['strands_per_link']} strand{'s' if optics['strands_per_link'] > 1 else ''} a link and end"
+    each = optics["strands_per_link"]
+    strands = f"{each} strand{'s' if each > 1 else ''} at each end of a link"
     ports = optics["free_ports"]
     free = "" if ports is None else "; " + " + ".join(f"{number:,}" for number in ports) + " ports free"
     lines.append(("", f"{failing} of {optics['links']:,} links expected over budget; {strands}{free}"))

@@ -33,7 +33,8 @@ def mesh(*rows: Part, spec: str = "jupiter:blocks=4,uplinks=6,hosts=1,length_m=2
 
 def typical(db: float, **given) -> CircuitSwitch:
     """A circuit switch of one loss on every port."""
-    return replace(PALOMAR, name="ocs", insertion_loss_mean_db=db, insertion_loss_max_db=db, ranges={}, **given)
+    losses = {"insertion_loss_db": db, "insertion_loss_mean_db": db, "insertion_loss_max_db": db}
+    return replace(PALOMAR, name="ocs", ranges={}, **losses, **given)
 
 
 @pytest.mark.parametrize(
