@@ -35,6 +35,8 @@ TEXTS = {
     "topologies-torus.txt": ["topologies", "torus"],
     "parts-qm9700.txt": ["parts", "qm9700"],
     "parts-ocs.txt": ["parts", "--kind", "ocs"],
+    "parts-words.txt": ["parts", "nvlink cartridge"],
+    "parts-gb200-nvl72.txt": ["parts", "gb200-nvl72"],
     "validate.txt": VALIDATED,
     "validate-verbose.txt": [*VALIDATED, "-v"],
     "import.txt": IMPORTED,

@@ -289,3 +289,33 @@ def test_a_picture_that_cannot_be(run, tmp_path):
     assert run("show", "ring:n=8", "--svg", str(tmp_path / "no" / "x.svg")).code == 2
     told = run("solve", "ring:n=8", "--fidelity", "bound", "--svg", str(tmp_path / "x.svg"))
     assert told.code == 2 and "--svg" in told.err and not (tmp_path / "x.svg").exists()
+
+
+def test_the_catalogue_is_listed_by_kind_within_80_columns(run, monkeypatch):
+    from topologies.parts import KINDS, catalogue
+
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run("parts").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    first = [line.split()[0] for line in lines if line[:1].strip()]
+    assert {name: first.count(name) for name in catalogue()} == dict.fromkeys(catalogue(), 1)
+    heads = [line.split(" (")[0] for line in lines if re.match(r"[a-z-]+ \(\d+\): ", line)]
+    assert heads == list(KINDS)
+    assert max(len(line) for line in run("parts", "gb200-nvl72").out.splitlines()) <= 80
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("ocs-operation", ["ocs-path", "nic-activation", "training-window"]),
+        ("nvlink cartridge", ["nvlink5-cartridge", "nvlink6-cartridge"]),
+        ("NVIDIA switch", ["qm9700", "nvswitch4", "sn5600"]),
+        ("palomar", ["palomar-136"]),
+        ("qm9700", ["qm9700"]),
+    ],
+)
+def test_parts_of_a_kind_or_with_words(words, names, run):
+    found = [part["name"] for part in json.loads(run("parts", words, "--json").out)["parts"]]
+    assert set(names) <= set(found) and len(found) < 40
+    told = run("parts", words).out
+    assert all(name in told for name in found)
