@@ -29,7 +29,8 @@ def layout(topology: Topology) -> Layout | None:
         kind = topology.graph.nodes[layer.ends[members[0]]]["kind"]
         name = f"{layer.ends[members[0]]}: {strands[i]:,} strands"
         found.add(Glyph(radius * cos(angle), radius * sin(angle), kind, name, label, *BOX), nodes)
-    label = f"{layer.devices:,} x {layer.part.name}"
+    models = Counter(layer.model(device).name for device in range(layer.devices))
+    label = " + ".join(f"{number:,} x {name}" for name, number in models.items())
     hub = found.add(Glyph(0.0, 0.0, "ocs", f"{label}, {len(layer.strands):,} strands", label, *HUB), [])
     if len(boxes) > MOST_CHORDS:
         found.spokes = [(box, hub, strands[box]) for box in range(len(boxes))]

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 
 import networkx as nx
 import numpy as np
@@ -74,7 +75,10 @@ def test_reads_by_spec(tmp_path):
     assert build(str(tmp_path / "ring.json")).links == 8
 
 
-PODS = ["tpu-v4-64", "tpu-pod:slice=4x4x8", "jupiter:blocks=6,uplinks=30,hosts=4"]
+PODS = [
+    "tpu-v4-64", "tpu-pod:slice=4x4x8", "jupiter:blocks=6,uplinks=30,hosts=4", "tpu-pod:slice=4x4x8,optic=400g-fr4",
+    "jupiter:blocks=6,uplinks=30,hosts=4,generations=100x400", "jupiter:blocks=4,uplinks=6,hosts=1,ocs_optic=400g-dr4",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("spec", PODS)
@@ -91,8 +95,22 @@ def test_round_trip_of_circuits(tmp_path, spec):
         assert getattr(read, name).dtype == getattr(layer, name).dtype == np.int32
         assert getattr(read, name).shape == getattr(layer, name).shape
         assert np.array_equal(getattr(layer, name), getattr(read, name))
-    dark = layer.state[2:]
+    device, port, _ = layer.state[0]
+    dark = layer.with_failed([(device, 0, port)]).state
+    assert len(dark) == len(layer.state) - layer.strands_per_link
     assert_same(topology.with_state(dark), again.with_state(dark))
+
+
+def test_round_trip_of_failed_ports_and_other_models(tmp_path):
+    """One switch of another model, and a port of either that has failed."""
+    built = build("jupiter:blocks=4,uplinks=180,hosts=1")
+    parts = {1: catalogue()["calient-s320"]}
+    hurt = replace(built.circuits, other_parts=parts).with_failed([(0, 0, 1), (1, 1, 300)])
+    topology = built.with_circuits(hurt)
+    again = round_trip(topology, tmp_path / "hurt.json")
+    assert_same(topology, again)
+    assert again.circuits.failed.tolist() == [[0, 0, 1], [1, 1, 300]] and again.circuits.lost == hurt.lost == (1, 400.0)
+    assert again.circuits.other_parts == parts
 
 
 @pytest.mark.parametrize(
