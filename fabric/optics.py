@@ -58,9 +58,9 @@ def optics(topology: Topology) -> Row | None:
 
 
 KEYS = (
-    "state", "circuit_switch", "modules", "wavelengths", "length_m", "loss_mean_db", "loss_sigma_db", "loss_p99_db",
-    "budget_db", "mpi_penalty_db", "mpi_bound_db", "margin_mean_db", "margin_p99_db", "margin_low_db", "margin_high_db",
-    "failure_probability", "links", "expected_failures",
+    "state", "circuit_switch", "modules", "wavelengths", "rate_gbps", "length_m", "loss_mean_db", "loss_sigma_db",
+    "loss_p99_db", "budget_db", "mpi_penalty_db", "mpi_bound_db", "margin_mean_db", "margin_p99_db", "margin_low_db",
+    "margin_high_db", "failure_probability", "links", "expected_failures",
 )  # fmt: skip
 
 
@@ -104,6 +104,7 @@ def _row(topology: Topology, found: CircuitBudgets, number: int) -> Row:
         "circuit_switch": alike.switch.name,
         "modules": list(modules),
         "wavelengths": grids.pop() if len(grids) == 1 else None,
+        "rate_gbps": alike.rate_gbps,
         "length_m": alike.length_m,
         "loss_mean_db": _known(found.loss_mean_db[here].mean()),
         "loss_sigma_db": _known(found.loss_sigma_db[here].mean()),

@@ -201,12 +201,15 @@ def _mesh(
     module = replace(link, cable=optic).row(parts)
     fibres, lanes = strands_of(module, link.rate_gbps)
     every = sorted(set(rates), reverse=True)
-    links = [
-        LinkOptions(rate, link.latency_ns, 2 * link.length_m, cable=_module(module, rate, parts)).attributes(
-            parts, circuit=True
-        )
-        for rate in every
-    ]
+    links = []
+    for rate in every:
+        own = LinkOptions(rate, link.latency_ns, 2 * link.length_m, cable=_module(module, rate, parts))
+        if strands_of(own.row(parts), rate) != (fibres, lanes):
+            raise ConfigError(
+                f"jupiter: a link of {every[0]:g} Gb/s takes {fibres * lanes} strands of {optic}, one of {rate:g} Gb/s "
+                "another number; give ocs_optic that carries every generation on as many"
+            )
+        links.append(own.attributes(parts, circuit=True))
     layer = mesh_layer(device, [blocks], uplinks, links[0], fibres=fibres, lanes=lanes)
     if len(every) > 1:
         generation = np.array([every.index(rate) for rate in rates], np.int32)

@@ -35,6 +35,7 @@ class CircuitClass:
     switch: CircuitSwitch
     modules: tuple[str, str]
     length_m: float
+    rate_gbps: float
     lane_gbps: float
     line: Loss
     circulators: Loss
@@ -184,6 +185,7 @@ def _class(
         switch=switch,
         modules=names,
         length_m=length,
+        rate_gbps=float(str(slower["rate_gbps"])),
         lane_gbps=max((row.lane_gbps for row in modules if row.name == slower["cable"]), default=0.0),
         line=line_loss(path, length, parts),
         circulators=part_loss(circulator).times(len(both)) if both else NOTHING,

@@ -168,8 +168,8 @@ def _optics(optics: dict[str, Any]) -> list[tuple[str, Any]]:
     free = "" if ports is None else "; " + " + ".join(f"{number:,}" for number in ports) + " ports free"
     lines.append(("", f"{failing} of {optics['links']:,} links expected over budget; {strands}{free}"))
     if optics["failed_ports"]:
-        lost = f"{optics['lost_strands']:,} strands lead to them, {format_number(optics['lost_gbps'] / 8)} GB/s one way"
-        lines.append(("", f"{optics['failed_ports']:,} failed ports: {lost}"))
+        lost = f"strands to them {optics['lost_strands']:,}, {format_number(optics['lost_gbps'] / 8)} GB/s one way lost"
+        lines.append(("", f"failed ports {optics['failed_ports']:,}, {lost}"))
     return lines
 
 
@@ -178,14 +178,15 @@ def _circuits(optics: dict[str, Any]) -> Any:
     from topologies.units import format_number
 
     table = new_table("circuits, dB")
-    numbers = ("m", "loss", "p99", "MPI", "budget", "margin", "low", "high", "P(fail)", "expected")
+    numbers = ("Gb/s", "m", "loss", "p99", "MPI", "budget", "margin", "low", "high", "P(fail)", "expected")
     for name in ("modules", "switch", *numbers):
         table.add_column(name, justify="right" if name in numbers else "left")
     for row in optics["classes"]:
         levels = ("loss_mean_db", "loss_p99_db", "mpi_penalty_db", "budget_db")
         margins = ("margin_p99_db", "margin_low_db", "margin_high_db")
         table.add_row(
-            " and ".join(row["modules"]), row["circuit_switch"], format_number(row["length_m"]),
+            " and ".join(row["modules"]), row["circuit_switch"],
+            *(format_number(row[key], 6) for key in ("rate_gbps", "length_m")),
             *(known(row[key], lambda value: f"{value:.2f}", False) for key in levels),
             *(known(row[key], lambda value: f"{value:+.2f}", False) for key in margins),
             known(row["failure_probability"], lambda value: f"{value:.1g}", False),

@@ -75,6 +75,7 @@ def test_every_uplink_is_used(blocks_, uplinks):
         ("jupiter:blocks=4,uplinks=7,hosts=1", TopologyError, "an even number"),
         ("jupiter:blocks=130,spine=true,hosts=1", TopologyError, "130 blocks exceed the 128 ports"),
         ("jupiter:generations=200x800", ConfigError, "fastest of generations = 200x800 is not rate_gbps = 400; give r"),
+        ("jupiter:blocks=4,uplinks=6,generations=400x800,rate_gbps=800", ConfigError, "800 Gb/s takes 2 strands"),
         ("jupiter:generation_blocks=8x8", ConfigError, "generation_blocks has no effect without generations"),
         ("jupiter:blocks=4,generations=200x400,generation_blocks=2x1", ConfigError, "are 3 blocks of 2 gen"),
         ("jupiter:blocks=4,generations=200x400,generation_blocks=4", ConfigError, "4 blocks of 1 generations"),
