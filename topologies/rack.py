@@ -51,6 +51,8 @@ def nvl(
         raise ConfigError(f"nvl: layers = {layers} is not 1 or 2")
     row = parts.part(accelerator, Accelerator)
     per_gpu = links or int(row.known("scaleup_links"))
+    if per_gpu < 1:
+        raise ConfigError(f"nvl: {accelerator} has no links to switch chips; name another accelerator")
     if row.scaleup_links is not None and per_gpu > row.scaleup_links:
         raise ConfigError(f"nvl: {accelerator} has {row.scaleup_links} links, not {per_gpu}; name another accelerator")
     if layers == 2 and switches is not None:

@@ -83,6 +83,7 @@ def test_two_layers_keep_their_planes_apart():
         ("nvl:gpus=72,layers=3", ConfigError, "layers = 3 is not 1 or 2"),
         ("nvl:gpus=3000,layers=2", TopologyError, "exceed the 72 ports"),
         ("nvl:accelerator=generic", ConfigError, "has no scaleup_links"),
+        ("nvl:accelerator=l40s,rate_gbps=256", ConfigError, "l40s has no links to switch chips"),
     ],
 )
 def test_refused(spec, kind, said):

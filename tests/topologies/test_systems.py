@@ -108,6 +108,13 @@ def test_grids(name, dims, each, switches):
     assert each * 8 == row.scaleup_gbps or name == "trainium2-16"
 
 
+@pytest.mark.parametrize(("name", "chips"), [("trainium3-64", 64), ("trainium3-144", 36 * 4)])
+def test_trainium3_is_all_to_all_and_says_what_is_not_published(name, chips):
+    built = build(name)
+    assert len(built.accelerators) == chips and out_gb_per_s(built) == {1280}
+    assert any("not published" in note for note in built.notes)
+
+
 def test_strands_of_whole_pods():
     """96 a cube: 6,144 of a v4 pod, 13,824 of an Ironwood superpod, 1.5 a chip."""
     for name, strands in (("tpu-v4-4096", 6144), ("ironwood-9216", 13824), ("tpu-v5p-8960", 13440)):
@@ -127,7 +134,7 @@ def test_a_slice_without_sixteen_on_an_axis_has_no_wraparound_there():
         assert wraps == {16: (False, False), 64: (False, False), 128: (False, True), 256: (True, True)}
 
 
-COUNTED = [n for n in systems() if n.startswith(("tpu-", "ironwood-", "trainium2-", "mi3", "gaudi", "dgx-"))]
+COUNTED = [n for n in systems() if n.startswith(("tpu-", "ironwood-", "trainium", "mi3", "gaudi", "dgx-"))]
 
 
 @pytest.mark.parametrize("name", COUNTED)
