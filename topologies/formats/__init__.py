@@ -44,6 +44,19 @@ READERS = {
     "nvidia-smi": Reader(
         _AT + "nvidia_smi:read_nvidia_smi", (".txt", ".out"), r"(?m)^(\x1b?\[[0-9;]*m|\s)*GPU0\b", "nvidia-smi topo -m"
     ),
+    "infragraph": Reader(
+        _AT + "infragraph:read_infragraph", _YAML, r"(?m)^(infrastructure|devices|components|instances)\s*:",
+        "an InfraGraph (ASTRA-sim 3)",
+    ),
+    "topograph": Reader(
+        _AT + "topograph:read_topograph", _YAML, r"(?m)^(switches|blocks)\s*:", "a cluster model of topograph"
+    ),
+    "lingjun": Reader(
+        _AT + "lingjun:read_lingjun", (".csv",), r"\A.*\bASW\b", "the host table of Alibaba's Lingjun data set"
+    ),
+    "astra-sim": Reader(
+        _AT + "astra_sim:read_astra_sim", _YAML, r"(?m)^(topology|npus_count)\s*:", "a network of ASTRA-sim"
+    ),
 }  # fmt: skip
 ENDINGS = tuple(dict.fromkeys(ending for reader in READERS.values() for ending in reader.endings))
 

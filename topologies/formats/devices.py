@@ -90,3 +90,12 @@ def pcie_gbps(speed: str, width: str) -> float | None:
         return None
     lane = next((row["lane_gbps"] for row in _rows()["pcie"] if row["gt_per_s"] == float(rate[1])), None)
     return None if lane is None else float(lane) * lanes
+
+
+def scaleup_of(accelerator: str) -> dict[str, Any] | None:
+    """What joins accelerators of that name in a domain: `chips` (0: each other), `switch`, `cable`, `most` of them.
+
+    >>> scaleup_of("h100-sxm")["chips"], scaleup_of("generic")
+    (4, None)
+    """
+    return next((row for row in _rows()["scaleup"] if accelerator in row["accelerators"]), None)
