@@ -34,7 +34,8 @@ def describe(
 
 def contents(topology: Topology) -> dict[str, Any]:
     """What a fabric's nodes and links are: `node_classes` (kind, part, nodes) and `link_classes` (between, cable,
-    technology, rate_gbps, length_m, latency_ns, medium, links), in the order in which they first occur.
+    technology, medium, rate_gbps, links, and the least and most of length_m and latency_ns), in the order in which they
+    first occur.
 
     >>> from topologies.registry import build
     >>> contents(build("ring:n=8"))["node_classes"]
@@ -42,14 +43,19 @@ def contents(topology: Topology) -> dict[str, Any]:
     """
     nodes = Counter((d["kind"], d.get("part")) for _, d in topology.graph.nodes(data=True))
     kinds = dict(topology.graph.nodes(data="kind"))
-    links: dict[tuple[Any, ...], int] = {}
+    links: dict[tuple[Any, ...], dict[str, Any]] = {}
+    keys = ("cable", "technology", "medium", "rate_gbps")
     for a, b, edge in topology.edges:
-        alike = (" - ".join(sorted((kinds[a], kinds[b]))), *map(edge.get, LINK))
-        links[alike] = links.get(alike, 0) + int(edge["count"])
-    keys = ("between", *LINK)
+        between = " - ".join(sorted((kinds[a], kinds[b])))
+        alike = (between, *map(edge.get, keys))
+        row = links.setdefault(alike, {"between": between, **{key: edge.get(key) for key in keys}, "links": 0})
+        row["links"] += int(edge["count"])
+        for key in ("length_m", "latency_ns"):
+            row[f"{key}_low"] = min(edge[key], row.get(f"{key}_low", edge[key]))
+            row[f"{key}_high"] = max(edge[key], row.get(f"{key}_high", edge[key]))
     return {
         "node_classes": [{"kind": kind, "part": part, "nodes": n} for (kind, part), n in nodes.items()],
-        "link_classes": [{**dict(zip(keys, alike, strict=True)), "links": n} for alike, n in links.items()],
+        "link_classes": list(links.values()),
     }
 
 

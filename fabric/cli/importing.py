@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from topologies.parameters import Parameter
 
 
+MOST_CLASSES = 20  # of links that the table lists; JSON has all
+
+
 class Formats(click.Group):
     """One subcommand for each format that has a reader, its options those of the reader."""
 
@@ -159,9 +162,17 @@ def _links(classes: list[dict[str, Any]]) -> Any:
     table = new_table("links")
     for name in ("between", "cable", "number", "Gb/s", "m", "ns"):
         table.add_column(name, justify="left" if name in ("between", "cable") else "right")
-    for row in classes:
-        numbers = (row["rate_gbps"], row["length_m"], row["latency_ns"])
-        table.add_row(row["between"], row["cable"], f"{row['links']:,}", *(format_number(n, 6) for n in numbers))
+
+    def span(row: dict[str, Any], key: str) -> str:
+        ends = [format_number(row[f"{key}_{end}"], 6) for end in ("low", "high")]
+        return " to ".join(dict.fromkeys(ends))
+
+    for row in classes[:MOST_CLASSES]:
+        numbers = format_number(row["rate_gbps"], 6), span(row, "length_m"), span(row, "latency_ns")
+        table.add_row(row["between"], row["cable"], f"{row['links']:,}", *numbers)
+    if len(classes) > MOST_CLASSES:
+        rest = sum(row["links"] for row in classes[MOST_CLASSES:])
+        table.add_row(f"{len(classes) - MOST_CLASSES} more rates", "", f"{rest:,}", "", "", "")
     return table
 
 

@@ -12,7 +12,11 @@ from topologies.parts import Switch
 # low-diameter graphs they take the same. Their papers' 8 shortest paths (Singla et al., NSDI 2012) are ksp:8. Rotor
 # fabrics send over a pair's own link, and what that cannot carry through a random rack (RotorLB, SIGCOMM 2017).
 # MixNet's servers choose among their adapters themselves, and fill them alike.
+# In servers as files describe them, PCIe counts for more hops than scale-up links: minimal knows, ecmp does not.
 BY_FAMILY = {
+    "nccl": "minimal",
+    "nvidia-smi": "minimal",
+    "infragraph": "minimal",
     "jupiter": "te",
     "ibnetdiscover": "adaptive",
     "dragonfly": "ugal",

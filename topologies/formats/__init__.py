@@ -44,6 +44,7 @@ READERS = {
     "nvidia-smi": Reader(
         _AT + "nvidia_smi:read_nvidia_smi", (".txt", ".out"), r"(?m)^(\x1b?\[[0-9;]*m|\s)*GPU0\b", "nvidia-smi topo -m"
     ),
+    "simgrid": Reader(_AT + "simgrid:read_simgrid", (".xml",), r"<platform\b", "a SimGrid platform"),
     "infragraph": Reader(
         _AT + "infragraph:read_infragraph", _YAML, r"(?m)^(infrastructure|devices|components|instances)\s*:",
         "an InfraGraph (ASTRA-sim 3)",
@@ -57,6 +58,12 @@ READERS = {
     "astra-sim": Reader(
         _AT + "astra_sim:read_astra_sim", _YAML, r"(?m)^(topology|npus_count)\s*:", "a network of ASTRA-sim"
     ),
+    "graphml": Reader(_AT + "graphml:read_graphml", (".graphml", ".xml"), r"<graphml\b", "GraphML"),
+    "node-link": Reader(
+        _AT + "node_link:read_node_link", (".json",), r'"(nodes|links|edges|multigraph|directed)"\s*:',
+        "node-link JSON (NetworkX, TopoHub)",
+    ),
+    "gml": Reader(_AT + "gml:read_gml", (".gml",), r"(?m)^\s*graph\s*\[", "GML", True),
 }  # fmt: skip
 ENDINGS = tuple(dict.fromkeys(ending for reader in READERS.values() for ending in reader.endings))
 

@@ -32,7 +32,7 @@ class Cabling:
     def note(self, what: str = "") -> str:
         """What is assumed, for the notes of the topology."""
         if self.technology == UNSTATED and self.cable is None:
-            said = "no cable, module or length is stated: links have neither watts nor a price; technology= assumes one"
+            said = "no cable or module is stated: links have neither watts nor a price; technology= assumes one"
         else:
             said = f"assumed: {self.cable or self.technology} of {self.length_m:g} m on every link without a length"
         return f"{said}{what}"

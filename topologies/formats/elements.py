@@ -44,8 +44,8 @@ class Element:
 class _Reader:
     """Collects elements while expat walks the file; subtrees of wanted tags leave as soon as they end."""
 
-    def __init__(self, path: Path, root: str, wanted: Container[str]) -> None:
-        self.path, self.root, self.wanted = path, root, wanted
+    def __init__(self, path: Path, root: str, wanted: Container[str], around: dict[str, dict[str, str]]) -> None:
+        self.path, self.root, self.wanted, self.around = path, root, wanted, around
         self.open: list[Element] = []
         self.done: list[Element] = []
         self.held = 0
@@ -73,6 +73,8 @@ class _Reader:
             if self.held > MAX_ELEMENTS:
                 raise self.fail(f"more than {MAX_ELEMENTS:,} elements; cut the file in pieces")
             self.open.append(Element(tag, self.parser.CurrentLineNumber, attributes))
+        elif len(self.around) < 100:
+            self.around[tag] = attributes
 
     def end(self, _tag: str) -> None:
         self.depth -= 1
@@ -96,8 +98,11 @@ class _Reader:
         raise self.fail(f"an entity {short(name)}; entities are not read, write out what it stands for")
 
 
-def stream_elements(path: Path, root: str, wanted: Container[str]) -> Iterator[Element]:
-    """Each outermost element of a wanted tag, whole, as soon as it ends; nothing else is kept.
+def stream_elements(
+    path: Path, root: str, wanted: Container[str], around: dict[str, dict[str, str]] | None = None
+) -> Iterator[Element]:
+    """Each outermost element of a wanted tag, whole, as soon as it ends; of the tags around them, `around` gets the
+    last attributes; nothing else is kept.
 
     ConfigError names the line of what is not XML, has another root, declares entities, or nests too deep.
 
@@ -105,7 +110,7 @@ def stream_elements(path: Path, root: str, wanted: Container[str]) -> Iterator[E
     Traceback (most recent call last):
     topologies.errors.ConfigError: nowhere.xml: No such file or directory; give a file with <system>
     """
-    reader = _Reader(path, root, wanted)
+    reader = _Reader(path, root, wanted, {} if around is None else around)
     fed = 0
     try:
         with path.open("rb") as file:

@@ -5,6 +5,8 @@ import networkx as nx
 from topologies.formats.draft import Draft
 from topologies.links import HOST_TECHNOLOGIES
 
+PCIE_HOPS = 4  # that one link counts for, so that no path over PCIe ties with one over scale-up links
+
 
 def add_domains(draft: Draft, prefix: str) -> list[str]:
     """Give accelerators that scale-up links join a `domain`; keep their traffic off PCIe where those links join all.
@@ -25,9 +27,13 @@ def add_domains(draft: Draft, prefix: str) -> list[str]:
     if not inside:
         return []
     ends = draft.ends()
-    if not _all_joined(fast, ends):
-        note = "scale-up links do not join every pair of accelerators: the others go over PCIe and the sockets"
-        return [note] if joined else []
+    if joined and not _all_joined(fast, ends):
+        for a, b in inside:
+            draft.graph.edges[a, b]["hops"] = PCIE_HOPS
+        note = "scale-up links do not join every pair of accelerators: the others go over PCIe, sockets and adapters"
+        return [note]
+    if not joined:
+        return []
     for node in draft.graph:
         if nodes[node]["kind"] == "host":
             nodes[node]["forwards"] = False

@@ -171,7 +171,8 @@ def _edges(document: dict[str, Any], found: _Infrastructure) -> list[Edge]:
         for number, item in enumerate(rows(document.get("connections") or [], path, "connections"), start=1)
     ]
     of: dict[str | None, dict[str, int]] = {}
-    of |= {name: {c: row.count for c, row in device.components.items()} for name, (device, _) in found.instances.items()}
+    for name, (device, _) in found.instances.items():
+        of[name] = {component: row.count for component, row in device.components.items()}
     counts = Counts({name: max(1, count) for name, (_, count) in found.instances.items()}, of)
     for number, row in enumerate(rows(document.get("edges") or [], path, "edges"), start=1):
         if "components" not in document:

@@ -39,9 +39,7 @@ def from_text(text: Any, where: str) -> Edge:
     """
     words = name_of(text, where, "connection").split(".")
     if len(words) == 5:
-        return Edge(
-            Place(None, _numbered(words[:2], where)), Place(None, _numbered(words[3:], where)), words[2], where
-        )
+        return Edge(Place(None, _numbered(words[:2], where)), Place(None, _numbered(words[3:], where)), words[2], where)
     if len(words) == 9:
         a = Place(_numbered(words[:2], where), _numbered(words[2:4], where))
         return Edge(a, Place(_numbered(words[5:7], where), _numbered(words[7:], where)), words[4], where)
