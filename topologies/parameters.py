@@ -38,11 +38,25 @@ class Family:
     builder: Builder
     parameters: Mapping[str, Parameter]
     bundles: Mapping[str, type]
+    origin: str = ""  # the distribution or the file that brings it; empty: built in
 
     @property
     def summary(self) -> str:
-        """First sentence of the builder's docstring."""
+        """First paragraph of the builder's docstring."""
         return (inspect.getdoc(self.builder) or "").split("\n\n")[0].replace("\n", " ")
+
+    @property
+    def source(self) -> str:
+        """Where its wiring is published: the docstring's `Source:` line, else what it cites in brackets with a year.
+
+        >>> from topologies.registry import family
+        >>> family("dragonfly").source
+        'Kim et al., ISCA 2008'
+        """
+        text = " ".join((inspect.getdoc(self.builder) or "").split(">>>")[0].split())
+        stated = re.search(r"\bSource: (.*?)(?:\.(?: |$)|$)", text)
+        cited = re.findall(r"\(([^()]*\b(?:19|20)[0-9]{2}\b[^()]*)\)", text)
+        return stated[1] if stated else "; ".join(cited)
 
 
 def read_family(name: str, builder: Builder, supplied: Sequence[str] = ("parts",)) -> Family:
@@ -58,20 +72,24 @@ def read_family(name: str, builder: Builder, supplied: Sequence[str] = ("parts",
     bundles: dict[str, type] = {}
     hints = get_type_hints(builder, include_extras=True)
     for argument in inspect.signature(builder).parameters.values():
-        hint = hints[argument.name]
-        if argument.name in supplied:
+        hint = hints.get(argument.name, _of_default(argument.default))
+        if argument.name in supplied or argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
             continue
         if is_dataclass(hint):
             assert isinstance(hint, type)
             bundles[argument.name] = hint
-            given = argument.default
             inner = get_type_hints(hint, include_extras=True)
             for spec in fields(hint):
-                default = getattr(given, spec.name)
+                default = getattr(argument.default, spec.name, argument.empty)
                 parameters[spec.name] = _parameter(spec.name, inner[spec.name], default, argument.name)
         else:
             parameters[argument.name] = _parameter(argument.name, hint, argument.default, None)
     return Family(name, builder, parameters, bundles)
+
+
+def _of_default(default: Any) -> Any:
+    """The type of an argument without an annotation: its default's, else whatever the text looks like."""
+    return Any if default is None or default is inspect.Parameter.empty else type(default)
 
 
 def _parameter(name: str, hint: Any, default: Any, bundle: str | None) -> Parameter:
@@ -123,6 +141,8 @@ def parse_value(parameter: Parameter, value: Any, family_name: str) -> Any:
     if NoneType in kinds and value in ("none", "None"):
         return None
     kind = next(k for k in kinds if k is not NoneType)
+    if kind is Any:
+        return _guessed(value)
     if kind is bool:
         return _bool(value, where)
     if get_origin(kind) is tuple:
@@ -140,6 +160,16 @@ def parse_value(parameter: Parameter, value: Any, family_name: str) -> Any:
     if not isinstance(value, str):
         raise ConfigError(f"{where} = {value!r} is not text")
     return value
+
+
+def _guessed(value: Any) -> Any:
+    """Text as the whole number, the number or the truth that it spells, else as it is."""
+    text = str(value)
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+        return int(text)
+    return float(text) if re.fullmatch(r"[+-]?[0-9]+\.[0-9]*(e[+-]?[0-9]{1,2})?", text) else value
 
 
 def _bool(value: Any, where: str) -> bool:

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,9 @@ from topologies.formats import ENDINGS, read_topology
 from topologies.graph import Topology
 from topologies.parameters import Builder, Family, read_family, read_values
 from topologies.parts import Catalogue, catalogue
+from topologies.plugins import plugin_family, plugins
 from topologies.reach import refuse_beyond_reach
+from topologies.usercode import is_python, parse_python, python_family
 
 FAMILIES = {
     "switch": "topologies.clos",
@@ -63,10 +64,11 @@ def family(name: str) -> Family:
     if name in FAMILIES:
         builder: Builder = getattr(import_module(FAMILIES[name]), name.replace("-", "_"))
         return read_family(name, builder)
-    for entry in entry_points(group="aifabric.topologies"):
-        if entry.name == name:
-            return read_family(name, entry.load())
-    raise ConfigError(unknown("topology", name, [*FAMILIES, *systems()], "aifabric topologies lists them"))
+    found = plugin_family(name) if name else None
+    if found is not None:
+        return found
+    names = [*FAMILIES, *systems(), *(plugin.name for plugin in plugins())]
+    raise ConfigError(unknown("topology", name, names, "aifabric topologies lists them"))
 
 
 @cache
@@ -83,7 +85,8 @@ def systems() -> Mapping[str, System]:
 
 
 def build(spec: str, parts: Catalogue | None = None) -> Topology:
-    """The topology that a spec names: a ready-made system, `family:key=value,...`, or a file.
+    """The topology that a spec names: a ready-made system, `family:key=value,...`, a file, or a function in a
+    Python file, `path.py:function:key=value,...`.
 
     Raises ConfigError for a spec that cannot be read, TopologyError for one that cannot be built.
 
@@ -92,6 +95,9 @@ def build(spec: str, parts: Catalogue | None = None) -> Topology:
     """
     parts = parts or catalogue()
     text = spec.strip()
+    if is_python(text):
+        path, function, rest = parse_python(text)
+        return build_family(python_family(path, function), text, spec, _split(rest, spec), None, parts)
     name, colon, rest = text.partition(":")
     if text.lower().endswith((*ENDINGS, ".toml")) or "/" in name:
         return build_file(Path(text), parts)
@@ -100,8 +106,8 @@ def build(spec: str, parts: Catalogue | None = None) -> Topology:
     given = _split(rest, spec) if colon else {}
     system = systems().get(name)
     if system is not None:
-        return _named(family(system.family), text, spec, given, system, parts)
-    return _named(family(name), text, spec, given, None, parts)
+        return build_family(family(system.family), text, spec, given, system, parts)
+    return build_family(family(name), text, spec, given, None, parts)
 
 
 def topology_of(
@@ -155,7 +161,7 @@ def _refuse_idle(chosen: Family, read: Mapping[str, Any], given: Mapping[str, An
             raise ConfigError(f"{chosen.name}: {key} has no effect without {only}; leave it out or give that too")
 
 
-def _named(
+def build_family(
     chosen: Family, name: str, where: str, given: Mapping[str, Any], system: System | None, parts: Catalogue
 ) -> Topology:
     """The topology of a family with what is given, over what a ready-made system sets."""
@@ -198,7 +204,7 @@ def _assumed(read: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[str, ..
 def _split(rest: str, spec: str) -> dict[str, str]:
     """key=value pairs of a spec string; a repeated, empty or unassigned key is an error."""
     given: dict[str, str] = {}
-    for pair in rest.split(","):
+    for pair in rest.split(",") if rest else ():
         key, equals, value = (p.strip() for p in pair.partition("="))
         if not pair.strip():
             raise ConfigError(f"'{spec}' has an empty parameter (a comma too many); write key=value,key=value")
@@ -211,23 +217,13 @@ def _split(rest: str, spec: str) -> dict[str, str]:
 
 
 def build_file(path: Path, parts: Catalogue) -> Topology:
-    """A topology from a file: TOML (`family`, `[parameters]`), or a foreign format, known by its ending or content."""
+    """A topology from a file: TOML, or a foreign format, known by its ending or content."""
     if path.is_dir():
         raise ConfigError(f"'{path}' is a directory; give a topology name, family:key=value, or a file")
     if not path.is_file():
         raise ConfigError(f"no file '{path}'; give a topology name, family:key=value, or an existing file")
     if path.suffix.lower() != ".toml":
         return read_topology(path, parts)
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a TOML topology: {error}") from None
-    unknown = set(document) - {"name", "family", "parameters"}
-    if unknown or not isinstance(document.get("family"), str):
-        raise ConfigError(f'{path}: a topology file has family = "..." and a [parameters] table, and nothing else')
-    base = systems().get(document["family"])
-    chosen = family(base.family if base else document["family"])
-    own, name = document.get("parameters", {}), document.get("name", path.stem)
-    if not isinstance(own, dict) or not isinstance(name, str):
-        raise ConfigError(f"{path}: name is text and parameters is a table of key = value")
-    return _named(chosen, name, str(path), own, base, parts)
+    from topologies.specfile import build_toml
+
+    return build_toml(path, parts)

@@ -1,0 +1,53 @@
+"""A topology file in TOML: one family with its parameters, or a composition of racks, a scale-out and sites."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from topologies.errors import ConfigError, FabricError
+from topologies.graph import Topology
+from topologies.parts import Catalogue
+from topologies.registry import build_family, family, systems
+
+SIMPLE = ("name", "family", "parameters")
+COMPOSED = ("name", "floor", "racks", "scale_out", "sites")
+
+
+def build_toml(path: Path, parts: Catalogue) -> Topology:
+    """The topology of a TOML file; errors name the file, and in a composition the path of the key that is wrong.
+
+    ConfigError for what cannot be read, TopologyError for what cannot be built, ReachError for a cable too long.
+
+    >>> from topologies.parts import catalogue
+    >>> build_toml(Path("absent.toml"), catalogue())
+    Traceback (most recent call last):
+    topologies.errors.ConfigError: absent.toml: No such file or directory; give a topology file
+    """
+    document = _read(path)
+    if "family" not in document and set(document) & set(COMPOSED[1:]):
+        from topologies.composition import compose
+
+        try:
+            return compose(document, path.stem, parts)
+        except FabricError as error:
+            raise type(error)(f"{path}: {error}") from error
+    if set(document) - set(SIMPLE) or not isinstance(document.get("family"), str):
+        raise ConfigError(
+            f'{path}: a topology file has family = "..." and a [parameters] table, and nothing else; '
+            "or it composes [[racks]], [scale_out], [floor] and [[sites]] (aifabric schema topology)"
+        )
+    base = systems().get(document["family"])
+    chosen = family(base.family if base else document["family"])
+    own, name = document.get("parameters", {}), document.get("name", path.stem)
+    if not isinstance(own, dict) or not isinstance(name, str):
+        raise ConfigError(f"{path}: name is text and parameters is a table of key = value")
+    return build_family(chosen, name, str(path), own, base, parts)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; give a topology file") from error
+    except (ValueError, RecursionError) as error:  # tomllib's own, bytes that are no text, digits without end
+        raise ConfigError(f"{path}: not a TOML topology: {error}") from None
