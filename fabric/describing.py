@@ -8,6 +8,7 @@ from typing import Any
 import networkx as nx
 
 from fabric import metrics
+from fabric.spans import spans
 from topologies.graph import Topology
 from topologies.parts import Catalogue
 from topologies.registry import topology_of
@@ -29,7 +30,8 @@ def describe(
     100.0
     """
     found = topology_of(topology, rate_gbps=rate_gbps, parts=parts)
-    return {**metrics.describe(found), "link_classes": _link_classes(found), "trays": _trays(found)}
+    classes, trays = _link_classes(found), _trays(found)
+    return {**metrics.describe(found), "link_classes": classes, "trays": trays, "spans": spans(found)}
 
 
 def contents(topology: Topology) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from topologies.links import HOST_TECHNOLOGIES
 from topologies.parts import Accelerator
 
 TIERED = ("switch", "fat-tree", "clos", "nvl", "rail", "jupiter", "full-mesh")  # ranks in order fill subtrees
-TIERS = {0: "scale-up", 1: "leaf", 2: "spine", 3: "core"}
+TIERS = {0: "scale-up", 1: "leaf", 2: "spine", 3: "core", 4: "gateway"}
 
 
 def describe(topology: Topology) -> dict[str, Any]:

@@ -55,6 +55,22 @@ class Facility(Part):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Floor(Part):
+    """A floor of racks in rows under overhead trays: what cable lengths follow from."""
+
+    kind: ClassVar[str] = "floor"
+
+    rack_pitch_m: float
+    row_pitch_m: float
+    tray_height_m: float
+    port_height_m: float
+    in_rack_m: float
+    slack_m: float
+    racks_per_row: int
+    switches_per_rack: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PowerDelivery(Part):
     """A stage or a chain from the grid to the core: efficiency from one named boundary to another."""
 

@@ -105,7 +105,7 @@ class Topology:
         """Both ends and the attributes of every edge, in the order of the graph."""
         edges: list[tuple[Hashable, Hashable, dict[str, Any]]] = []
         done: set[Hashable] = set()
-        with _uncollected():
+        with uncollected():
             for a, row in self.graph.adjacency():
                 edges += [(a, b, attributes) for b, attributes in row.items() if b not in done]
                 done.add(a)
@@ -361,7 +361,7 @@ def _columns(edges: list[tuple[Any, Any, dict[str, Any]]], *keys: str) -> list[N
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Millions of small objects are made here, none of them garbage: the collector would walk them again and again."""
     running = gc.isenabled()
     gc.disable()

@@ -38,6 +38,7 @@ class Optic(Part):
     rx_sensitivity_dbm: float | None = None  # OMA
     tdecq_db: float | None = None
     wavelengths: int | None = None
+    dwdm_channels: int | None = None  # of its kind on one fibre pair
     relock_time_ms: float | None = None  # from light to link after a circuit has moved
     fit: float | None = None  # hard failures
     mtbf_h: float | None = None

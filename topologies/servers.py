@@ -17,7 +17,7 @@ class Server:
 
     gpus: Annotated[int, "accelerators of a server"] = 8
     nic: Annotated[str, "catalogue name of each accelerator's adapter"] = "cx7-400g"
-    scaleup_switch: Annotated[str, "catalogue name of the chip inside the server"] = "nvswitch3"
+    scaleup_switch: Annotated[str | None, "catalogue name of the chip inside; none: no scale-up links"] = "nvswitch3"
     scaleup_switches: Annotated[int | None, "chips inside the server; the least that fit by default"] = 4
     scaleup_cable: Annotated[str, "catalogue name of the links inside the server"] = "nvlink4-board"
     gpus_per_tray: Annotated[int | None, "accelerators that share a face plate; the server's by default"] = None
@@ -34,10 +34,7 @@ def add_servers(
 
     `nic` is the adapter that every accelerator has to itself; None where adapters are nodes of their own.
     """
-    row = parts.part(server.accelerator, Accelerator)
-    cable = server.scaleup_cable
-    scaleup = LinkOptions(rate_gbps=row.known("scaleup_link_gbps"), cable=cable, length_m=_length(parts, cable))
-    tier = switch_tier(parts, server.scaleup_switch, scaleup)
+    parts.part(server.accelerator, Accelerator)
     per_tray = server.gpus_per_tray or server.gpus
     labels = [[f"gpu-{s}-{g}" for g in range(server.gpus)] for s in range(servers)]
     for s, members in enumerate(labels):
@@ -52,12 +49,24 @@ def add_servers(
                 domain=f"server-{s}",
                 tray=f"server-{s}/{g // per_tray}",
             )
+    if server.scaleup_switch is None:
+        return labels, [([], [])] * servers
+    return labels, _add_chips(graph, labels, server, server.scaleup_switch, parts)
+
+
+def _add_chips(
+    graph: nx.Graph, labels: list[list[str]], server: Server, switch: str, parts: Catalogue
+) -> list[Chips]:
+    """The scale-up domain inside every server."""
+    row = parts.part(server.accelerator, Accelerator)
+    cable = server.scaleup_cable
+    scaleup = LinkOptions(rate_gbps=row.known("scaleup_link_gbps"), cable=cable, length_m=_length(parts, cable))
+    tier = switch_tier(parts, switch, scaleup)
     links = int(row.known("scaleup_links"))
-    chips = [
+    return [
         add_domain(graph, members, links, server.scaleup_switches, tier, scaleup, parts, prefix=f"server-{s}/")
         for s, members in enumerate(labels)
     ]
-    return labels, chips
 
 
 def _length(parts: Catalogue, cable: str) -> float:

@@ -1,6 +1,8 @@
 """A topology file in TOML: one family with its parameters, or a composition of racks, a scale-out and sites."""
 
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from topologies.registry import build_family, family, systems
 
 SIMPLE = ("name", "family", "parameters")
 COMPOSED = ("name", "floor", "racks", "scale_out", "sites")
+_COMPOSING: list[Path] = []
 
 
 def build_toml(path: Path, parts: Catalogue) -> Topology:
@@ -25,12 +28,10 @@ def build_toml(path: Path, parts: Catalogue) -> Topology:
     """
     document = _read(path)
     if "family" not in document and set(document) & set(COMPOSED[1:]):
-        from topologies.composition import compose
+        with _composing(path):
+            from topologies.composition import compose
 
-        try:
             return compose(document, path.stem, parts)
-        except FabricError as error:
-            raise type(error)(f"{path}: {error}") from error
     if set(document) - set(SIMPLE) or not isinstance(document.get("family"), str):
         raise ConfigError(
             f'{path}: a topology file has family = "..." and a [parameters] table, and nothing else; '
@@ -42,6 +43,20 @@ def build_toml(path: Path, parts: Catalogue) -> Topology:
     if not isinstance(own, dict) or not isinstance(name, str):
         raise ConfigError(f"{path}: name is text and parameters is a table of key = value")
     return build_family(chosen, name, str(path), own, base, parts)
+
+
+@contextmanager
+def _composing(path: Path) -> Iterator[None]:
+    """Name the file in errors; a unit may be a file, but not one that is being composed."""
+    if path.resolve() in _COMPOSING:
+        raise ConfigError("the file composes itself; give another unit")
+    _COMPOSING.append(path.resolve())
+    try:
+        yield
+    except FabricError as error:
+        raise type(error)(f"{path}: {error}") from error
+    finally:
+        _COMPOSING.pop()
 
 
 def _read(path: Path) -> dict[str, Any]:

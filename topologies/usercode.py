@@ -133,11 +133,11 @@ def guarded(origin: str) -> Iterator[None]:
 def _line(error: BaseException, origin: str) -> str:
     """File and line of the deepest frame in the origin, else of the deepest that is not ours."""
     frames = traceback.extract_tb(error.__traceback__)
-    same = [f for f in frames if os.path.exists(origin) and os.path.samefile(f.filename, origin)] if frames else []
-    other = [f for f in frames if os.path.dirname(f.filename) != _OURS and "importlib" not in f.filename]
-    chosen = (same or other or [None])[-1]
-    if chosen is None:
+    same = [f for f in frames if os.path.realpath(f.filename) == os.path.realpath(origin)]
+    other = [f for f in frames if not f.filename.startswith(_OURS) and "importlib" not in f.filename]
+    if not same and not other:
         return ""
+    chosen = (same or other)[-1]
     return f"{origin if same else chosen.filename} line {chosen.lineno}"
 
 

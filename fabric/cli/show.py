@@ -77,6 +77,7 @@ def _render(found: dict[str, Any], quiet: bool, verbose: bool) -> list[Any]:
     def listed(counts: dict[str, int]) -> str:
         return ", ".join(f"{number:,} {name}" for name, number in counts.items()) or "none"
 
+    under_way = [("between sites", _span(span)) for span in found["spans"]]
     guess = any(line.startswith("power of") for line in found["estimates"])
     facts: list[tuple[str, Any]] = [
         ("topology", f"{found['name']} ({found['family']})"),
@@ -90,6 +91,7 @@ def _render(found: dict[str, Any], quiet: bool, verbose: bool) -> list[Any]:
             _bisection(found["bisection_low_gb_per_s"], found["bisection_gb_per_s"]),
         ),
         ("injection", f"{format_number(found['injection_gb_per_s'])} GB/s one way"),
+        *under_way,
         ("network power", _power(found, guess)),
         ("capex", _capex(found, format_usd)),
         ("copper wall", wall_text(found["walls"]["copper"])),
@@ -113,6 +115,18 @@ def _render(found: dict[str, Any], quiet: bool, verbose: bool) -> list[Any]:
         shown += [Text(), Text("stands on estimates and defaults (~):", style="dim")]
         shown += [Text(f"  {line}", style="dim") for line in found["estimates"]]
     return shown
+
+
+def _span(span: dict[str, Any]) -> str:
+    """Fibre between two sites, and its round trips."""
+    from topologies.units import format_number
+
+    fibre, whole = (format_number(span[key], 5) for key in ("fibre_round_trip_us", "round_trip_us"))
+    what = f"{span['channels']} channels of {span['optic']} over {span['distance_km']:g} km"
+    return (
+        f"{span['from']} - {span['to']}: {what}, "
+        f"{format_number(span['gb_per_s'])} GB/s one way; round trip {fibre} us in the fibre, {whole} us with modules"
+    )
 
 
 def _power(found: dict[str, Any], guess: bool) -> str:

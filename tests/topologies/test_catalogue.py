@@ -18,6 +18,7 @@ FILES = {
     "copper": {"copper-mode", "twinax"},
     "facilities": {"facility", "power-delivery"},
     "failure_rates": {"failure-rate"},
+    "floors": {"floor"},
     "latencies": {"path-latency"},
     "nics": {"nic"},
     "optical_budgets": {"optical-budget"},
@@ -120,7 +121,8 @@ def test_one_default_per_technology_and_rate(stem):
             "board": [200, 400, 800],
             "cartridge": [400],
         },
-        "optics": {name: [100, 200, 400, 800, 1600] for name in ("pluggable", "lro", "lpo", "cpo")},
+        "optics": {name: [100, 200, 400, 800, 1600] for name in ("pluggable", "lro", "lpo", "cpo")}
+        | {"coherent": [400, 800]},
     }[stem]
     assert set(defaults) == {(name, rate) for name, rates in expected.items() for rate in rates}
 

@@ -182,9 +182,11 @@ def test_default_cable_refused():
         catalogue().default_cable("dac", 3200)
 
 
-def test_a_link_over_a_module_of_unknown_latency_says_so():
-    with pytest.raises(ConfigError, match="part '800zr' has no phy_latency_ns; add it with --parts FILE"):
-        build("ring:n=4,cable=800zr")
+def test_a_link_over_a_module_of_unknown_latency_says_so(written):
+    text = 'technology = "pluggable"\nrate_gbps = 400\nlane_gbps = 100\npower_typical_w = 9\n'
+    own = catalogue(written(f'[[part]]\nkind = "optic"\n{HEAD}{text}'))
+    with pytest.raises(ConfigError, match="part 'x' has no phy_latency_ns; add it with --parts FILE"):
+        build("ring:n=4,cable=x", own)
 
 
 def test_part_is_a_face_of_the_catalogue():
