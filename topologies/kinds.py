@@ -16,8 +16,8 @@ from topologies.optical_kinds import (
 
 __all__ = [
     "KINDS", "Accelerator", "Backplane", "Cable", "Channel", "CircuitOperation", "CircuitSwitch", "CircuitTechnology",
-    "Component", "CopperMode", "Facility", "FailureRate", "Fec", "Floor", "Nic", "Optic", "OpticalBudget", "OpticalPath",
-    "Part", "PathLatency", "PowerDelivery", "Price", "Rack", "Serdes", "Switch", "SwitchChip", "Twinax",
+    "Component", "CopperMode", "Facility", "FailureRate", "Fec", "Floor", "Nic", "Optic", "OpticalBudget",
+    "OpticalPath", "Part", "PathLatency", "PowerDelivery", "Price", "Rack", "Serdes", "Switch", "SwitchChip", "Twinax",
 ]  # fmt: skip
 
 _EVERY: tuple[type[Part], ...] = (
