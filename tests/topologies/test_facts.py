@@ -142,3 +142,41 @@ def test_failures_agree_with_their_counts():
     assert rows["llama3-network"].events / device_hours * 1e9 == pytest.approx(rows["network-per-gpu"].fit, rel=1e-3)
     link = rows["hpn-nic-link"]
     assert link.failures_per_month / 730 * 1e9 == pytest.approx(link.fit, rel=1e-2)
+
+
+def test_figures_follow_from_each_other():
+    """Counts and rates that their sources give on their own agree when worked out on paper."""
+    rows = catalogue()
+    spine, rubin = rows["spine-nvl72"], rows["spine-vera-rubin"]
+    assert spine.cables == 72 * 18 * 4 and spine.optics_modules == 72 * 18 * 400 * 2 / 1600
+    assert spine.total_length_m / spine.cables == pytest.approx(spine.mean_length_m, abs=0.005)
+    for row in (spine, rubin):
+        assert 72 * row.accelerator_gbps == pytest.approx(row.aggregate_gbps, rel=0.005)
+    assert spine.optics_power_w == pytest.approx(
+        spine.optics_modules * rows["1600g-dr8"].ranges["power_typical_w"][1], rel=0.03
+    )
+    assert rows["kp4-100g"].block_fill_ns == pytest.approx(5440 / 106.25)
+    assert rows["kp4-400g"].block_fill_ns == pytest.approx(2 * 5440 / (4 * 106.25))
+    host = rows["channel-100g-c2m"]
+    limit = 0.05 + 1.8 * host.frequency_ghz**0.5 + 0.2513 * host.frequency_ghz
+    assert host.insertion_loss_db == pytest.approx(limit, abs=0.05)
+    lpo = rows["budget-100g-dr-lpo"]
+    assert lpo.channel_loss_db + lpo.mpi_penalty_db + lpo.tdecq_db == pytest.approx(6.7)
+    electric, fibre = rows["slim-fly-electric"], rows["slim-fly-fibre"]
+    dearer = fibre.offset_usd_per_gbps - electric.offset_usd_per_gbps
+    assert dearer / (electric.usd_per_gbps_m - fibre.usd_per_gbps_m) == pytest.approx(fibre.crossover_m, rel=0.001)
+    assert rows["ironwood-superpod"].power_typical_w / 9216 == pytest.approx(1085, rel=0.001)
+    one32 = rows["ipronics-one32"]
+    assert one32.power_base_w + 32 * one32.power_w_per_port == pytest.approx(one32.power_typical_w, rel=0.01)
+    assert one32.insertion_loss_raw_db - one32.gain_db == one32.insertion_loss_db
+    module = rows["800g-2xdr4"]
+    assert module.power_typical_w / module.rate_gbps * 1e3 == pytest.approx(module.energy_pj_per_bit, rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["1600g-dr8", "1600g-lro", "1600g-lpo", "1600g-cpo", "800g-cpo-bailly"])
+def test_energy_of_a_module_is_its_watts_over_its_rate(name):
+    """Vendors round either, and quote them of different parts: the one lies in the other's range, 15 % wider."""
+    row = catalogue()[name]
+    low, high = row.ranges.get("energy_pj_per_bit", (row.energy_pj_per_bit,) * 2)
+    watts = row.ranges.get("power_typical_w", (row.power_typical_w,) * 2)
+    assert watts[0] / row.rate_gbps * 1e3 <= high * 1.15 and watts[1] / row.rate_gbps * 1e3 >= low / 1.15
