@@ -12,7 +12,10 @@ from topologies.registry import build, systems
 SWITCHED = [
     # name, accelerators, switch chips, one way GB/s an accelerator, TB/s of all both ways
     ("hgx-a100", 8, 6, 300, 4.8),
+    ("hgx-a100-40gb", 8, 6, 300, 4.8),
     ("hgx-h100", 8, 4, 450, 7.2),
+    ("hgx-h800", 8, 4, 200, 3.2),
+    ("hgx-h20", 8, 4, 450, 7.2),
     ("hgx-h200", 8, 4, 450, 7.2),
     ("hgx-b200", 8, 2, 900, 14.4),
     ("hgx-b300", 8, 2, 900, 14.4),
@@ -27,6 +30,7 @@ SWITCHED = [
 ]
 MESHED = [
     # name, links of a pair, one way GB/s a link, one way GB/s an accelerator
+    ("gh200-4", 6, 25, 450),
     ("mi300x-8", 1, 64, 448),
     ("mi325x-8", 1, 64, 448),
     ("mi355x-8", 1, 76.8, 537.6),
@@ -92,11 +96,12 @@ def test_copper_pairs_and_modules():
 @pytest.mark.parametrize(("name", "links", "link", "each"), MESHED, ids=[r[0] for r in MESHED])
 def test_meshed_servers(name, links, link, each):
     built = build(name)
-    assert len(built.accelerators) == 8 and built.links == 28 * links
+    n = int(name.split("-")[-1])
+    assert len(built.accelerators) == n and built.links == n * (n - 1) // 2 * links
     assert {(e["count"], e["rate_gbps"] / 8) for _, _, e in built.edges} == {(links, link)}
     assert out_gb_per_s(built) == {each}
     row = part(built.parameters["accelerator"], Accelerator)
-    assert (row.scaleup_gbps, row.scaleup_links) == (pytest.approx(each * 8), 7 * links)
+    assert (row.scaleup_gbps, row.scaleup_links) == (pytest.approx(each * 8), (n - 1) * links)
 
 
 @pytest.mark.parametrize(("name", "dims", "each", "switches"), GRIDS, ids=[r[0] for r in GRIDS])
