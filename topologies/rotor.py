@@ -22,7 +22,8 @@ from topologies.parts import Catalogue, CircuitSwitch, Switch
 from topologies.rounds import circuit_link
 from topologies.stages import Tier, switch_tier
 
-SLICES, SOURCES = 8, 64  # moments, and racks, that distances at one moment are taken over
+SLICES, SOURCES = 64, 64  # moments, and racks, that distances at one moment are taken over
+TRIES = 50  # orders of the matchings, until every moment's links join all racks
 
 Matching = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -65,7 +66,8 @@ def rotor(
         raise ConfigError("rotor: racks = 1 joins nothing; give at least 2")
     limit_nodes("rotor", racks * (ends + 1) + racks * (racks - 1) // 2)
     device = parts.part(ocs, CircuitSwitch)
-    matchings = _matchings(racks, seed)
+    random = Random(seed)
+    matchings = _matchings(racks, random)
     turn = _turn(device, uplinks, len(matchings), slot_us, guard_us)
     tier = Tier(switch, ends + uplinks) if switch is None else switch_tier(parts, switch, link)
     if ends + uplinks > tier.ports:
@@ -80,19 +82,19 @@ def rotor(
     circuit, strands = circuit_link(parts, optic, link.rate_gbps, None, optical_length_m)
     if strands != (2, 1):
         raise ConfigError(f"rotor: module '{optic}' has not one fibre each way; name another")
-    layer = _layer(device, names, [matchings[r] for r in range(uplinks)], circuit)
     hop_ns = circuit["latency_ns"]
     notes = list(turn.notes)
     if schedule == "opera":
         row = parts.get(switch) if switch is not None else None
         through = (row.latency_ns or 0.0) if isinstance(row, Switch) else 0.0
-        mean, longest = _hops(racks, uplinks, matchings)
+        matchings, mean, longest = _expander(racks, uplinks, matchings, random)
         notes.append(
             f"at one moment {uplinks - 1} of {uplinks} uplinks join the racks: {mean:.3g} hops on average, at most "
             f"{longest} seen, which the latency counts; bulk waits for its own link, {turn.mean_us:.4g} us on average, "
             f"{turn.worst_us:.4g} us at worst"
         )
         circuit["latency_ns"] = mean * hop_ns + (mean - 1) * through
+    layer = _layer(device, names, matchings[:uplinks], circuit)
     waits = (turn.mean_us * 1e3, turn.worst_us * 1e3) if schedule == "rotornet" else (0.0, 0.0)
     shared = {"duty": turn.duty, "wait_ns": waits[0], "worst_wait_ns": waits[1]}
     graph.add_edges_from(combinations(names, 2), **{**circuit, **shared})
@@ -142,18 +144,46 @@ def _turn(
     return _Turn(up / cycle, down * down / (2 * cycle), down, tuple(notes))
 
 
-def _matchings(racks: int, seed: int) -> list[Matching]:
-    """All pairs of racks as matchings, by the circle method, in random order; with an odd number one rack is out."""
-    places = racks + racks % 2
-    rim = np.arange(places - 1)
+def _matchings(racks: int, random: Random) -> list[Matching]:
+    """All pairs of racks as matchings, in random order; with an odd number one rack is out of each."""
     found = []
-    for turn in range(places - 1):
-        order = np.concatenate([np.roll(rim, turn), [places - 1]])
-        left, right = order[: places // 2], order[places // 2 :][::-1]
+    for left, right in _factors(racks + racks % 2, random):
         both = (left < racks) & (right < racks)
         found.append((left[both], right[both]))
-    Random(seed).shuffle(found)
+    random.shuffle(found)
     return found
+
+
+def _factors(n: int, random: Random) -> list[Matching]:
+    """The complete graph on an even number of nodes as n - 1 perfect matchings, few of which make an expander.
+
+    Both halves, each relabelled at random, are factored on their own and their matchings paired; those between the
+    halves are the shifts of one against the other. Halves of odd size m fall into m matchings that leave one node out
+    each, and the two left out are joined (doubling constructions; Mendelsohn and Rosa, J. Graph Theory 1985).
+    """
+    half = n // 2
+    order = np.arange(half)
+
+    def labels(first: int) -> NDArray[np.int64]:
+        return first + np.array(random.sample(range(half), half), np.int64)
+
+    low, high = labels(0), labels(half)
+    if half % 2:
+        steps = np.arange(1, half // 2 + 1)
+        found = []
+        for out in range(half):
+            a, b = (out - steps) % half, (out + steps) % half
+            ends = (np.concatenate([low[a], high[a], low[[out]]]), np.concatenate([low[b], high[b], high[[out]]]))
+            found.append(ends)
+        return found + [(low, high[(order + shift) % half]) for shift in range(1, half)]
+    inside, beside = _factors(half, random), _factors(half, random)
+    random.shuffle(beside)
+    found = [
+        (np.concatenate([low[a], high[c]]), np.concatenate([low[b], high[d]]))
+        for (a, b), (c, d) in zip(inside, beside, strict=True)
+    ]
+    low, high = labels(0), labels(half)
+    return found + [(low, high[(order + shift) % half]) for shift in range(half)]
 
 
 def _layer(
@@ -189,8 +219,24 @@ def _layer(
     )
 
 
-def _hops(racks: int, uplinks: int, matchings: Sequence[Matching]) -> tuple[float, int]:
-    """Mean hops between racks over the links that are up at one moment, and the most, over some moments and racks.
+def _expander(
+    racks: int, uplinks: int, matchings: list[Matching], random: Random
+) -> tuple[list[Matching], float, int]:
+    """The matchings in an order in which all racks are joined at every moment, with the hops that this takes."""
+    for _ in range(TRIES):
+        hops = _hops(racks, uplinks, matchings)
+        if hops is not None:
+            return matchings, *hops
+        random.shuffle(matchings)
+    raise ConfigError(
+        f"rotor: the links of {uplinks} uplinks that are up while one switch turns do not join {racks} racks at every "
+        "moment; opera needs more uplinks"
+    )
+
+
+def _hops(racks: int, uplinks: int, matchings: Sequence[Matching]) -> tuple[float, int] | None:
+    """Mean hops between racks over the links that are up at one moment, and the most, over some moments and racks;
+    None where some racks are not joined at some moment.
 
     Switch r turns r slices after the first; the one that turns next carries no small messages.
     """
@@ -208,15 +254,12 @@ def _hops(racks: int, uplinks: int, matchings: Sequence[Matching]) -> tuple[floa
             if r != moment % uplinks and (at := r + uplinks * ((moment - r) // uplinks % slots)) < len(matchings)
         ]
         if not up:
-            raise ConfigError(f"rotor: opera needs links while one of {uplinks} switches turns; give more uplinks")
+            return None
         left, right = (np.concatenate(ends) for ends in zip(*up, strict=True))
         graph = csr_array((np.ones(len(left)), (left, right)), shape=(racks, racks))
         hops = shortest_path(graph, directed=False, unweighted=True, indices=sources)
         if not np.isfinite(hops).all():
-            raise ConfigError(
-                f"rotor: the {uplinks - 1} uplinks that are up while one switch turns do not join {racks} racks; "
-                "opera needs more of them"
-            )
+            return None
         total += float(hops.sum())
         longest = max(longest, int(hops.max()))
     return total / (len(slices) * len(sources) * (racks - 1)), longest

@@ -111,8 +111,9 @@ def rounds_layer(
     """The rounds on as many circuit switches as they fill one after the other, or within `devices`.
 
     A round takes a port of side A for each left end and of side B for each right one (two ports of an any-to-any
-    device), in each lane; where a strand carries one way only it has its return, from right to left. `strands` are
-    fibres and lanes of a link's end. The rounds of which `apart` holds the number begin a device. TopologyError with
+    device), in each lane; where a strand carries one way only it has its return, from right to left. Ports are in the
+    order of their nodes, so that the fibres are the same whatever the state. `strands` are fibres and lanes of a link's
+    end. The rounds of which `apart` holds the number begin a device. TopologyError with
     both numbers where a round exceeds one device, or all of them the devices that there are.
     """
     fibres, lanes = strands
@@ -132,8 +133,8 @@ def rounds_layer(
         for left, right in [(each.left, each.right), (each.right, each.left)][:fibres] * lanes:
             if used + wide * links > usable:
                 device, used = device + 1, 0
-            first = used + np.arange(links)
-            last = first + links * (wide - 1)
+            first, last = (used + np.argsort(np.argsort(end)) for end in (left, right))
+            last = last + links * (wide - 1)
             at = np.full(links, device)
             rows += [
                 np.stack([at, np.full(links, side), port, end], 1)

@@ -11,7 +11,7 @@ from topologies.parts import Switch
 # UGAL-like adaptive routing (Cray Cascade and Slingshot; Ahn et al., SC 2009). No expander has been built at scale; as
 # low-diameter graphs they take the same. Their papers' 8 shortest paths (Singla et al., NSDI 2012) are ksp:8. Rotor
 # fabrics send over a pair's own link, and what that cannot carry through a random rack (RotorLB, SIGCOMM 2017).
-# MixNet's servers choose among their adapters themselves, and fill them alike.
+# MixNet's servers choose among their adapters themselves, and fill them alike; a photonic rail has one path a pair.
 # In servers as files describe them, PCIe counts for more hops than scale-up links: minimal knows, ecmp does not.
 BY_FAMILY = {
     "nccl": "minimal",
@@ -27,6 +27,7 @@ BY_FAMILY = {
     "xpander": "ugal",
     "rotor": "ugal",
     "mixnet": "ecmp",
+    "photonic-rail": "ecmp",
 }
 # By what the switches of all other fabrics can do; one that only hashes decides for all.
 BY_SWITCH = {"adaptive": "adaptive", "hashing": "hash", "unknown": "ecmp"}
