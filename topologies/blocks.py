@@ -118,6 +118,17 @@ def block_generators(blocks: Sequence[Block], topology: Topology) -> Iterator[ND
             yield _moved(len(topology.nodes), moves)
 
 
+def moves_and_mirrors(
+    blocks: Sequence[Block], mirrored: Sequence[str], topology: Topology
+) -> Iterator[NDArray[np.int32]]:
+    """What `block_generators` proposes, and the order reversed along each of the axes that are `mirrored`."""
+    yield from block_generators(blocks, topology)
+    placed = [(_positions(block, topology), block.axes) for block in blocks]
+    for axis in mirrored:
+        mine = [np.moveaxis(nodes, axes.index(axis), 0) for nodes, axes in placed if axis in axes]
+        yield _moved(len(topology.nodes), [(nodes, nodes[::-1]) for nodes in mine])
+
+
 def _positions(block: Block, topology: Topology) -> NDArray[np.int64]:
     labels = np.array(block.labels, dtype=object)
     index = topology.index

@@ -1,19 +1,26 @@
 """Dragonfly: groups of routers, every two routers of a group joined, every two groups joined."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 from typing import Annotated, Literal
 
 import networkx as nx
 
+from topologies.blocks import FIXED, Block, block_generators
 from topologies.clos import FABRIC_LINK, NicName, SwitchName, host_nodes
 from topologies.errors import ConfigError, TopologyError
 from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
 from topologies.parts import Catalogue
+from topologies.routers import as_published
 from topologies.stages import Tier, switch_tier
 
+Arrangement = Annotated[
+    Literal["palmtree", "absolute"],
+    "which group a global port leads to: palmtree counts down from its own group, absolute up from group 0",
+]
 GLOBAL_HOPS = 3  # of a global link to minimal routing: local, global, local is shorter than two global links
 
 
@@ -22,10 +29,7 @@ def dragonfly(
     a: Annotated[int, "routers of a group"],
     h: Annotated[int, "global links of a router"],
     g: Annotated[int | None, "groups; a h + 1 by default, the most that one link reaches"] = None,
-    arrangement: Annotated[
-        Literal["palmtree", "absolute"],
-        "which group a global port leads to: palmtree counts down from its own group, absolute up from group 0",
-    ] = "palmtree",
+    arrangement: Arrangement = "palmtree",
     global_technology: Annotated[str, "of the links between groups"] = FABRIC_LINK.technology,
     global_length_m: Annotated[float, "of the links between groups"] = FABRIC_LINK.length_m,
     switch: SwitchName = None,
@@ -65,17 +69,43 @@ def dragonfly(
     local = link.attributes(parts)
     for group in routers:
         graph.add_edges_from(combinations(group, 2), **local)
-    far = replace(link, technology=global_technology, length_m=global_length_m, cable=None).attributes(parts)
-    links = 0
-    for (i, j), (k, m) in _global_links(groups, a * h // (groups - 1), arrangement):
+    links = join_groups(
+        graph, routers, h, arrangement, link, global_technology, global_length_m, parts, hops=GLOBAL_HOPS
+    )
+    as_published("dragonfly", "links between groups", links, groups * (groups - 1) // 2 * (a * h // (groups - 1)))
+    left = a * h % (groups - 1)
+    notes = (f"{left} of the {a * h} global ports of each group stay free",) if left else ()
+    below = [[[hosts[(i * a + j) * p + k] for k in range(p)] for j in range(a)] for i in range(groups)]
+    blocks = [Block(routers, ("group", FIXED)), Block(below, ("group", FIXED, "host"))]
+    moves = partial(block_generators, blocks)  # one place on, palmtrees stay what they are
+    return Topology("dragonfly", "dragonfly", {}, graph, parts, notes=notes, generators=moves)
+
+
+def join_groups(
+    graph: nx.Graph,
+    routers: Sequence[Sequence[str]],
+    h: int,
+    arrangement: str,
+    link: LinkOptions,
+    technology: str,
+    length_m: float,
+    parts: Catalogue,
+    *,
+    hops: int = 1,
+) -> int:
+    """Join the groups by as many links each two as the h global ports of their routers allow; how many there are.
+
+    A link counts for so many `hops` of a path.
+    """
+    far = replace(link, technology=technology, length_m=length_m, cable=None).attributes(parts)
+    far |= {"hops": hops} if hops > 1 else {}
+    groups, ports, links = len(routers), len(routers[0]) * h, 0
+    for (i, j), (k, m) in _global_links(groups, ports // (groups - 1), arrangement):
         ends = routers[i][j // h], routers[k][m // h]
         count = graph.edges[ends]["count"] + 1 if graph.has_edge(*ends) else 1
-        graph.add_edge(*ends, **far | {"count": count, "hops": GLOBAL_HOPS})
+        graph.add_edge(*ends, **far | {"count": count})
         links += 1
-    assert links == groups * (groups - 1) // 2 * (a * h // (groups - 1))
-    left = a * h - (groups - 1) * (a * h // (groups - 1))
-    notes = (f"{left} of the {a * h} global ports of each group stay free",) if left else ()
-    return Topology("dragonfly", "dragonfly", {}, graph, parts, notes=notes)
+    return links
 
 
 def _global_links(groups: int, each: int, arrangement: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:

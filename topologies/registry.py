@@ -43,6 +43,13 @@ FAMILIES = {
     "photonic-rail": "topologies.photonic_rail",
     "khop-ring": "topologies.khop_ring",
     "pod-ocs": "topologies.pod_ocs",
+    "dragonfly-plus": "topologies.dragonfly_plus",
+    "hyperx": "topologies.hyperx",
+    "slim-fly": "topologies.slim_fly",
+    "polarfly": "topologies.polarfly",
+    "hammingmesh": "topologies.hammingmesh",
+    "bcube": "topologies.bcube",
+    "dcell": "topologies.dcell",
 }
 _CONFIGS = Path(__file__).with_name("configs")
 

@@ -13,7 +13,7 @@ from fabric.routing.contraction import (
     on_all_arcs,
     refuse,
 )
-from fabric.routing.reduction import reduced
+from fabric.routing.reduction import Reduced, reduced
 from fabric.routing.router import Loads, RoutingOptions, loads_of
 from fabric.symmetry import symmetry
 from fabric.traffic import Traffic
@@ -25,30 +25,44 @@ SAMPLE = 64
 
 def ecmp(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loads:
     """Loads under an equal split over next-hop links: each parallel link is a next hop (RFC 2992)."""
-    return loads_of(topology, traffic, *_split(topology, traffic, contract(topology).links, options.threads))
+    return _routed(topology, traffic, contract(topology).links, options.threads)
 
 
 def weighted(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loads:
     """The same, in proportion to what the links carry."""
     small = contract(topology)
-    shares = topology.csr().capacity[small.arcs]
-    return loads_of(topology, traffic, *_split(topology, traffic, shares, options.threads))
+    return _routed(topology, traffic, topology.csr().capacity[small.arcs], options.threads)
 
 
-def _split(
-    topology: Topology, traffic: Traffic, shares: NDArray[np.float64], threads: int
-) -> tuple[NDArray[np.float64], float]:
+def _routed(topology: Topology, traffic: Traffic, shares: NDArray[np.float64], threads: int) -> Loads:
+    demand = demand_at_nodes(traffic, contract(topology).node_of_rank)
+    inner, latency, far = equal_split(topology, demand, shares, threads)
+    arcs = on_all_arcs(topology, traffic, inner)
+    return loads_of(topology, traffic, arcs, from_end_to_end(topology, contract(topology), latency, far))
+
+
+def equal_split(
+    topology: Topology, demand: NodeDemand, shares: NDArray[np.float64], threads: int
+) -> tuple[NDArray[np.float64], float, bool]:
+    """Loads of the folded arcs under a demand between nodes, the longest latency, and whether anything moves.
+
+    One destination of each orbit stands for all where the topology is large and the demand as symmetric as it.
+    """
     small = contract(topology)
-    demand = demand_at_nodes(traffic, small.node_of_rank)
-    fewer = reduced(symmetry(topology), demand) if _visits(small, demand) > SEARCHED_AT_ONCE else None
+    fewer = fewer_destinations(topology, demand)
     inner, latency, hops, lost = ecmp_loads(
         small.indptr, small.heads, shares, small.twin, small.forwards, small.latency, small.node_latency,
         *(demand if fewer is None else fewer.demand), threads,
     )  # fmt: skip
     if lost[0] >= 0:
         refuse(topology, small, int(lost[0]), int(lost[1]))
-    arcs = on_all_arcs(topology, traffic, inner if fewer is None else fewer.spread(inner))
-    return arcs, from_end_to_end(topology, small, latency, far=hops > 0)
+    return inner if fewer is None else fewer.spread(inner), latency, hops > 0
+
+
+def fewer_destinations(topology: Topology, demand: NodeDemand) -> Reduced | None:
+    """The demand towards one destination of each orbit, where all would take long and the demand is as symmetric."""
+    large = _visits(contract(topology), demand) > SEARCHED_AT_ONCE
+    return reduced(symmetry(topology), demand) if large else None
 
 
 def _visits(small: Contracted, demand: NodeDemand) -> float:

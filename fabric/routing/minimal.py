@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from cext import ecmp_loads
 from fabric.routing.contraction import NodeDemand, contract, demand_at_nodes, from_end_to_end, on_all_arcs, refuse
+from fabric.routing.ecmp import equal_split, fewer_destinations
 from fabric.routing.router import Loads, RoutingOptions, loads_of
+from fabric.symmetry import symmetry
 from fabric.traffic import Traffic
 from topologies.graph import Topology, once
 
@@ -15,7 +17,7 @@ from topologies.graph import Topology, once
 @dataclass(frozen=True, slots=True, eq=False)
 class Stretched:
     """The folded topology with a chain of nodes in place of every link of several hops; arc a of the folded graph
-    begins with arc[a] here."""
+    begins with arc[a] here and counts for hops[a]."""
 
     indptr: NDArray[np.int64]
     heads: NDArray[np.int32]
@@ -25,6 +27,7 @@ class Stretched:
     latency: NDArray[np.float64]
     node_latency: NDArray[np.float64]
     arc: NDArray[np.int64]
+    hops: NDArray[np.int64]
 
 
 def minimal(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loads:
@@ -47,14 +50,19 @@ def counts_hops(topology: Topology) -> bool:
 
 def split(topology: Topology, demand: NodeDemand, threads: int) -> tuple[NDArray[np.float64], float, bool]:
     """Loads of the folded arcs under a demand between nodes, the longest latency, and whether anything moves."""
+    if not counts_hops(topology):
+        return equal_split(topology, demand, contract(topology).links, threads)
     graph = stretch(topology)
+    alike = all(np.array_equal(graph.hops[image], graph.hops) for image in symmetry(topology).images)
+    fewer = fewer_destinations(topology, demand) if alike else None
     loads, latency, hops, lost = ecmp_loads(
         graph.indptr, graph.heads, graph.links, graph.twin, graph.forwards, graph.latency, graph.node_latency,
-        *demand, threads,
+        *(demand if fewer is None else fewer.demand), threads,
     )  # fmt: skip
     if lost[0] >= 0:
         refuse(topology, contract(topology), int(lost[0]), int(lost[1]))
-    return loads[graph.arc], latency, hops > 0
+    inner = loads[graph.arc]
+    return inner if fewer is None else fewer.spread(inner), latency, hops > 0
 
 
 @once
@@ -96,4 +104,5 @@ def stretch(topology: Topology) -> Stretched:
         latency=np.where(step == 0, small.latency[of], 0.0),
         node_latency=np.concatenate([small.node_latency, longer]),
         arc=place[:, 0],
+        hops=extra + 1,
     )

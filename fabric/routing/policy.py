@@ -13,6 +13,7 @@ from topologies.parts import Switch
 # fabrics send over a pair's own link, and what that cannot carry through a random rack (RotorLB, SIGCOMM 2017).
 # MixNet's servers choose among their adapters themselves, and fill them alike; a photonic rail has one path a pair.
 # In servers as files describe them, PCIe counts for more hops than scale-up links: minimal knows, ecmp does not.
+# Where accelerators forward, they spread over shortest paths, whatever the switches between them can do.
 BY_FAMILY = {
     "nccl": "minimal",
     "nvidia-smi": "minimal",
@@ -20,6 +21,7 @@ BY_FAMILY = {
     "jupiter": "te",
     "ibnetdiscover": "adaptive",
     "dragonfly": "ugal",
+    "dragonfly-plus": "ugal",
     "hyperx": "ugal",
     "slim-fly": "ugal",
     "polarfly": "ugal",
@@ -28,6 +30,9 @@ BY_FAMILY = {
     "rotor": "ugal",
     "mixnet": "ecmp",
     "photonic-rail": "ecmp",
+    "hammingmesh": "ecmp",
+    "bcube": "ecmp",
+    "dcell": "ecmp",
 }
 # By what the switches of all other fabrics can do; one that only hashes decides for all.
 BY_SWITCH = {"adaptive": "adaptive", "hashing": "hash", "unknown": "ecmp"}
