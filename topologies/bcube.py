@@ -37,7 +37,7 @@ def bcube(
     """
     if n < 2:
         raise ConfigError("bcube: n = 1 joins nothing; give at least 2 servers a switch")
-    limit_nodes("bcube", _power(n, k + 1) + (k + 1) * _power(n, k))
+    limit_nodes("bcube", _power(n, k + 1) + (k + 1) * _power(n, k), (k + 1) * _power(n, k + 1))
     servers, per_level = n ** (k + 1), n**k
     graph = nx.Graph()
     labels = add_servers(graph, servers, accelerator, parts)
@@ -59,5 +59,5 @@ def bcube(
 
 
 def _power(n: int, exponent: int) -> int:
-    """n to a power, or more than any build has nodes where that takes long to work out."""
+    """n to a power, one far above what is built where the power itself would take long."""
     return int(n ** min(exponent, 64))

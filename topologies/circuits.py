@@ -14,6 +14,7 @@ from topologies.parts import Cable, CircuitSwitch, Optic
 
 SIDE_A, SIDE_B = 0, 1
 
+
 def strands_of(optic: Cable | Optic, rate_gbps: float) -> tuple[int, int]:
     """The strands that a link takes at one end in a lane, and its lanes: `fibres` and `lanes` of a layer.
 

@@ -16,4 +16,4 @@ class OnlyWith:
     value: Any
 
     def __str__(self) -> str:
-        return f"{self.key}={str(self.value).lower() if isinstance(self.value, bool) else self.value}"
+        return f"{self.key}={str(self.value).lower() if isinstance(self.value, bool | None) else self.value}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import pairwise
 from typing import Annotated
 
 import networkx as nx
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from topologies.clos import SwitchName
 from topologies.errors import ConfigError
-from topologies.graph import MAX_NODES, Topology, limit_nodes
+from topologies.graph import COUNTED, Topology, limit_nodes, no_generators
 from topologies.links import LinkOptions
 from topologies.parts import Catalogue
 from topologies.routers import as_published
@@ -38,7 +39,7 @@ def dcell(
     if n < 2:
         raise ConfigError("dcell: n = 1 joins nothing; give at least 2 servers a switch")
     sizes = cell_sizes(n, k)
-    limit_nodes("dcell", sizes[-1] + sizes[-1] // n)
+    limit_nodes("dcell", sizes[-1] + sizes[-1] // n, sizes[-1] + k * sizes[-1] // 2)
     servers = sizes[-1]
     graph = nx.Graph()
     labels = add_servers(graph, servers, accelerator, parts)
@@ -47,25 +48,24 @@ def dcell(
     stars = [f"switch-{i}" for i in range(servers // n)]
     graph.add_nodes_from(stars, **tier.attributes(1))
     graph.add_edges_from(((label, stars[i // n]) for i, label in enumerate(labels)), **attributes)
-    for inner, whole in zip(sizes[:-1], sizes[1:], strict=True):
+    for inner, whole in pairwise(sizes):
         first, second = _ends(inner)
         for start in range(0, servers, whole):
             pairs = zip((start + first).tolist(), (start + second).tolist(), strict=True)
             graph.add_edges_from(((labels[a], labels[b]) for a, b in pairs), **attributes)
     as_published("dcell", "links", graph.number_of_edges(), servers + k * servers // 2)
-    moves = partial(_moves, n) if k == 1 else None
-    own = {} if moves is None else {"generators": moves}
-    return Topology("dcell", "dcell", {}, graph, parts, **own)
+    moves = partial(_moves, n) if k == 1 else no_generators
+    return Topology("dcell", "dcell", {}, graph, parts, generators=moves)
 
 
 def cell_sizes(n: int, k: int) -> list[int]:
-    """Servers of a DCell of each level up to k; the first that no build reaches ends the list.
+    """Servers of a DCell of each level up to k; the first far above what is built ends the list.
 
     >>> cell_sizes(6, 3)
     [6, 42, 1806, 3263442]
     """
     sizes = [n]
-    while len(sizes) <= k and sizes[-1] <= MAX_NODES:
+    while len(sizes) <= k and sizes[-1] <= COUNTED:
         sizes.append(sizes[-1] * (sizes[-1] + 1))
     return sizes
 
@@ -77,7 +77,7 @@ def _ends(inner: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def _moves(n: int, topology: Topology) -> Iterator[NDArray[np.int32]]:
-    """A DCell_1 is its pairs of cells: any permutation of them keeps it. The cells one place on; two of them swapped."""
+    """A DCell_1 is its pairs of cells, which any permutation keeps: the cells one place on; two of them swapped."""
     cells = n + 1
     i, u = np.arange(cells * n) // n, np.arange(cells * n) % n
     j = u + (u >= i)  # server u of cell i leads to cell j

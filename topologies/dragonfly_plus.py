@@ -31,8 +31,8 @@ def dragonfly_plus(
     *,
     parts: Catalogue,
 ) -> Topology:
-    """Dragonfly+ of g groups, g l p hosts and g (l + s) routers (Shpiner et al., HiPINEB 2017; Flajslik et al., Megafly,
-    ISC 2018).
+    """Dragonfly+ or Megafly of g groups, g l p hosts and g (l + s) routers (Shpiner et al., HiPINEB 2017; Flajslik et
+    al., ISC 2018).
 
     In a group every leaf is joined to every spine; a leaf has p + s ports, a spine l + h. One link joins every two
     groups; with fewer than s h + 1 groups as many as fit, floor(s h / (g - 1)), and what is left of a group's s h
@@ -45,8 +45,8 @@ def dragonfly_plus(
     most = s * h + 1
     groups = most if g is None else g
     if not 2 <= groups <= most:
-        raise ConfigError(f"dragonfly-plus: g = {groups} is not 2 to s h + 1 = {most}; give more spines or global links")
-    limit_nodes("dragonfly-plus", groups * l * (p + 1) + groups * s + groups * s * (l + h))
+        raise ConfigError(f"dragonfly-plus: g = {groups} is not 2 to s h + 1 = {most}; give more global ports")
+    limit_nodes("dragonfly-plus", groups * (l * (p + 1) + s), groups * (l * p + s * (l + h)))
     tier = Tier(switch, max(p + s, l + h)) if switch is None else switch_tier(parts, switch, link)
     if max(p + s, l + h) > tier.ports:
         raise TopologyError(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from topologies.errors import ConfigError
 
 Elements = NDArray[np.int64]
+OneOrMany = Elements | np.int64  # one or many
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,22 +29,22 @@ class Field:
     products: Elements
     powers: Elements
 
-    def add(self, a: Elements, b: Elements) -> Elements:
+    def add(self, a: OneOrMany, b: OneOrMany) -> Elements:
         """Sums of elements, any shapes that broadcast."""
         found: Elements = self.sums[a, b]
         return found
 
-    def multiply(self, a: Elements, b: Elements) -> Elements:
+    def multiply(self, a: OneOrMany, b: OneOrMany) -> Elements:
         """Products of elements."""
         found: Elements = self.products[a, b]
         return found
 
-    def negative(self, a: Elements) -> Elements:
+    def negative(self, a: OneOrMany) -> Elements:
         """What each element adds up to 0 with."""
         found: Elements = np.argmin(self.sums, axis=1)[a]
         return found
 
-    def inverse(self, a: Elements) -> Elements:
+    def inverse(self, a: OneOrMany) -> Elements:
         """What each element but 0 multiplies to 1 with; 0 gives 0."""
         found: Elements = np.argmax(self.products == 1, axis=1)[a]
         return found
@@ -68,23 +69,20 @@ def prime_power(q: int) -> int | None:
     return p if q == 1 else None
 
 
-def needs_prime_power(family: str, q: int, least: int = 2, *, twice_odd: bool = True) -> int:
-    """The prime of which q is a power; ConfigError with the nearest below and above where it is none, or too small.
-    Without `twice_odd` those that leave 2 on division by 4 do not count: 2 itself.
+def needs_prime_power(family: str, q: int, least: int = 2) -> None:
+    """ConfigError with the nearest prime powers below and above where q is none, or less than the least.
 
     >>> needs_prime_power("polarfly", 9)
-    3
     """
 
     def fits(n: int) -> bool:
-        return n >= least and (twice_odd or n % 4 != 2) and prime_power(n) is not None
+        return n >= least and prime_power(n) is not None
 
     if fits(q):
-        prime = prime_power(q)
-        assert prime is not None
-        return prime
-    near = [next((n for n in range(q - 1, least - 1, -1) if fits(n)), None), next(n for n in range(q + 1, 4 * q + 9) if fits(n))]
-    said = " or ".join(f"q = {n}" for n in near if n is not None)
+        return
+    below = [n for n in range(max(least, q // 2), q) if fits(n)][-1:]
+    above = next(n for n in range(max(q + 1, least), 4 * q + 9) if fits(n))  # Bertrand: there is a prime below 2 q
+    said = " or ".join(f"q = {n}" for n in (*below, above))
     of = "a prime power" if least == 2 else f"a prime power from {least} on"
     raise ConfigError(f"{family}: q = {q} is not {of}; give {said}")
 
@@ -96,7 +94,7 @@ def field(q: int) -> Field:
     Tables of q^2 elements; ValueError where q is no prime power.
 
     >>> f = field(9); int(f.multiply(f.powers[3], f.powers[6])), f.basis
-    (2, [1, 3])
+    (3, [1, 3])
     """
     p = prime_power(q)
     if p is None:

@@ -24,6 +24,7 @@ NODE_KINDS = ("accelerator", "switch", "nic", "host")
 GENERIC = "generic"  # the part of an accelerator that names none
 PART_OF: dict[str, type[Part]] = {"accelerator": Accelerator, "switch": Switch, "nic": Nic}
 MAX_NODES = 2**24
+COUNTED = 10**15  # above which a refusal does not say how many
 BYTES_PER_S = 1e9 / 8  # of one Gb/s
 WAITS = ("wait_ns", "worst_wait_ns")  # for a slot of a time-shared link: the mean, and the longest
 
@@ -372,7 +373,9 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def limit_nodes(family: str, nodes: int) -> None:
-    """Refuse a build above 2^24 nodes before it starts."""
-    if nodes > MAX_NODES:
-        raise ConfigError(f"{family} with these parameters has {nodes:,} nodes; at most {MAX_NODES:,} are built")
+def limit_nodes(family: str, nodes: int, links: int = 0) -> None:
+    """Refuse a build above 2^24 nodes, or pairs of nodes that links join, before it starts."""
+    for count, what in ((nodes, "nodes"), (links, "joined pairs")):
+        if count > MAX_NODES:
+            number = f"{count:,}" if count <= COUNTED else f"more than {COUNTED:,}"
+            raise ConfigError(f"{family} with these parameters has {number} {what}; at most {MAX_NODES:,} are built")

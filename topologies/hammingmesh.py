@@ -55,7 +55,7 @@ def hammingmesh(
     *,
     parts: Catalogue,
 ) -> Topology:
-    """HammingMesh: x by y boards of a by b accelerators, which forward on boards (Hoefler et al., SC 2022, section III).
+    """HammingMesh: x by y boards of a by b accelerators, which forward on boards (Hoefler et al., SC 2022).
 
     A board is a mesh without wraparound. Both ends of every line of accelerators of every board go to the switch of the
     line, so that a row of boards has 2 x ports a line: one switch joins as many lines of a row of boards as its ports
@@ -69,12 +69,12 @@ def hammingmesh(
     """
     accelerators = a * b * x * y
     if accelerators < 2:
-        raise ConfigError("hammingmesh: a x b x x x y is a single accelerator; give at least 2")
+        raise ConfigError("hammingmesh: one board of one accelerator joins nothing; give at least 2")
     lane = plane_link(link, planes)
     tier = Tier(switch, ports) if switch is None else switch_tier(parts, switch, lane)
     if tier.ports < 2:
         raise ConfigError(f"hammingmesh: ports = {tier.ports} of a switch join nothing; give at least 2")
-    limit_nodes("hammingmesh", accelerators + planes * (accelerators // a + accelerators // b))
+    limit_nodes("hammingmesh", accelerators + planes * (b * y + a * x), (2 + 4 * planes) * accelerators)
     parts.part(accelerator, Accelerator)
     graph = nx.Graph()
     grid = np.array(_add_boards(graph, (a, b), (x, y), lane, planes, board_length_m, accelerator, parts), dtype=object)
@@ -142,8 +142,7 @@ def _shape(lines: Lines) -> tuple[int, ...]:
 
 def _cut(boards: Labels, rows: Lines, columns: Lines) -> Labels:
     """Accelerators by place of the board in a column, in the board, in a row, in the board."""
-    y, b, x, a = boards.shape
-    return boards.reshape(*_shape(columns), b, *_shape(rows), a)
+    return boards.reshape(*_shape(columns), boards.shape[1], *_shape(rows), boards.shape[3])
 
 
 def _join(

@@ -1,8 +1,8 @@
 """HyperX: switches on a grid, every two of a line joined; or accelerators in their place."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
-from itertools import combinations
+from itertools import combinations, product
 from math import prod
 from typing import Annotated, Any
 
@@ -18,14 +18,16 @@ from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
 from topologies.parts import Accelerator, Catalogue
 from topologies.routers import add_routers, as_published
+from topologies.torus import grid_nodes
 
 SWITCHED = OnlyWith("direct", False)
+MAX_DIMS = 24  # of two switches each: as many as are built
 
 
 def hyperx(
     dims: Annotated[tuple[int, ...], "switches along each dimension, e.g. 8x8"],
-    K: Annotated[tuple[int, ...], "links of every two switches of a line, one number for all dimensions or one each"] = (1,),  # noqa: N803
-    T: Annotated[int | None, "accelerators of a switch; full bisection, min(K dims)/2, by default", SWITCHED] = None,  # noqa: N803
+    K: Annotated[tuple[int, ...], "links of every two switches of a line, one for all or one a dimension"] = (1,),
+    T: Annotated[int | None, "accelerators of a switch; full bisection, min(K dims)/2, by default", SWITCHED] = None,
     direct: Annotated[bool, "accelerators in the place of switches, which forward"] = False,
     switch: Annotated[SwitchName, SWITCHED] = None,
     link: LinkOptions = LinkOptions(),
@@ -50,46 +52,35 @@ def hyperx(
     counts = K * len(dims) if len(K) == 1 else K
     if len(counts) != len(dims):
         raise ConfigError(f"hyperx: K names {len(counts)} dimensions, dims {len(dims)}; give one for all or one each")
+    if len(dims) > MAX_DIMS:
+        raise ConfigError(f"hyperx: dims has {len(dims)} dimensions; give at most {MAX_DIMS}")
     degree = sum(k * (s - 1) for s, k in zip(dims, counts, strict=True))
     widths = [k * s for s, k in zip(dims, counts, strict=True) if s > 1]
     each = 1 if direct else max(1, min(widths, default=1) // 2) if T is None else T
     switches = prod(dims)
-    limit_nodes("hyperx", switches * (1 + (0 if direct else each)) + switches * sum(s - 1 for s in dims) // 2)
-    labels = np.array([f"switch-{'-'.join(map(str, at))}" for at in _places(dims)], dtype=object)
-    graph = nx.Graph()
+    hosts_each = 0 if direct else each
+    limit_nodes("hyperx", switches * (1 + hosts_each), switches * (2 * hosts_each + sum(s - 1 for s in dims)) // 2)
+    graph, hosts = nx.Graph(), []
     if direct:
         if switches < 2:
             raise ConfigError("hyperx: dims hold a single accelerator; give at least 2")
-        labels = np.array(_add_accelerators(graph, dims, accelerator, parts), dtype=object)
-        hosts: Sequence[str] = ()
+        parts.part(accelerator, Accelerator)
+        labels = np.array(grid_nodes(graph, dims, {"kind": "accelerator", "forwards": True, "part": accelerator}))
     else:
-        hosts = add_routers(
-            graph, "hyperx", labels.tolist(), each, degree, switch, link, accelerator, nic, parts
-        )
+        places = product(*(range(size) for size in reversed(dims)))
+        labels = np.array([f"switch-{'-'.join(map(str, place[::-1]))}" for place in places])
+        hosts = add_routers(graph, "hyperx", labels.tolist(), each, degree, switch, link, accelerator, nic, parts)
     attributes = link.attributes(parts)
     joined = 0
     for axis, count in enumerate(counts):
         ends = _ends(dims, axis)
-        graph.add_edges_from(zip(labels[ends[0]], labels[ends[1]], strict=True), **attributes | {"count": count})
+        pairs = zip(labels[ends[0]].tolist(), labels[ends[1]].tolist(), strict=True)
+        graph.add_edges_from(pairs, **attributes | {"count": count})
         joined += count * ends.shape[1]
     as_published("hyperx", "links between switches", joined, switches * degree // 2)
     blocks = _blocks(dims, labels, hosts, each)
     halves = _halves(dims, counts, 1 if direct else each)
     return Topology("hyperx", "hyperx", {}, graph, parts, halves=halves, generators=partial(block_generators, blocks))
-
-
-def _places(dims: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    return (place[::-1] for place in np.ndindex(*reversed(dims)))
-
-
-def _add_accelerators(graph: nx.Graph, dims: tuple[int, ...], accelerator: str, parts: Catalogue) -> list[str]:
-    """Add the accelerators of a direct grid, in rank order; their labels."""
-    parts.part(accelerator, Accelerator)
-    labels = []
-    for place in _places(dims):
-        labels.append("-".join(map(str, place)))
-        graph.add_node(labels[-1], kind="accelerator", forwards=True, part=accelerator, position=place)
-    return labels
 
 
 def _ends(dims: tuple[int, ...], axis: int) -> NDArray[np.int64]:

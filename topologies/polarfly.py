@@ -36,10 +36,10 @@ def polarfly(
     >>> t = build("polarfly:q=3"); len(t.accelerators), t.attribute("kind").count("switch"), t.links
     (26, 13, 50)
     """
-    needs_prime_power("polarfly", q)
     routers, degree = q * q + q + 1, q + 1
     each = balanced(degree) if p is None else p
-    limit_nodes("polarfly", routers * (each + 1) + q * degree * degree // 2)
+    limit_nodes("polarfly", routers * (each + 1), routers * each + q * degree * degree // 2)
+    needs_prime_power("polarfly", q)
     gf = field(q)
     ends = _ends(gf)
     as_published("polarfly", "links between routers", len(ends), q * (q + 1) ** 2 // 2)

@@ -53,6 +53,7 @@ FAMILIES = {
 }
 _CONFIGS = Path(__file__).with_name("configs")
 
+
 @dataclass(frozen=True, slots=True)
 class System:
     """A ready-made system: a family, its parameters, and where they come from."""
@@ -142,9 +143,7 @@ def topology_of(
     raise ConfigError(f"{what} is no fabric; give a spec like 'nvl72', a Topology or a networkx.Graph")
 
 
-def _settled(
-    chosen: Family, base: Mapping[str, Any], given: Mapping[str, Any], parts: Catalogue
-) -> dict[str, Any]:
+def _settled(chosen: Family, base: Mapping[str, Any], given: Mapping[str, Any], parts: Catalogue) -> dict[str, Any]:
     """What is given over what a system or family sets: a technology puts aside a cable that is none of it."""
     technology, cable = given.get("technology"), given.get("cable")
     if technology is None or "cable" not in chosen.parameters:
@@ -187,9 +186,7 @@ def build_family(
     return replace(built, name=name, family=chosen.name, parameters=read, notes=(*built.notes, *notes, *assumed))
 
 
-def _refuse_overstretched(
-    built: Topology, chosen: Family, base: Mapping[str, Any], given: Mapping[str, Any]
-) -> None:
+def _refuse_overstretched(built: Topology, chosen: Family, base: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     """A technology that the user puts in place of the family's or the system's own has to carry the links."""
     technology = given.get("technology")
     if technology is not None and technology != base.get("technology", chosen.parameters["technology"].default):

@@ -37,10 +37,10 @@ def slim_fly(
     >>> t = build("slim-fly:q=5"); len(t.accelerators), t.attribute("kind").count("switch"), t.links
     (200, 50, 375)
     """
-    needs_prime_power("slim-fly", q, 3)
     degree = (3 * q - _delta(q)) // 2
     each = balanced(degree) if p is None else p
-    limit_nodes("slim-fly", 2 * q * q * (each + 1) + q * q * degree)
+    limit_nodes("slim-fly", 2 * q * q * (each + 1), q * q * (2 * each + degree))
+    needs_prime_power("slim-fly", q, 3)
     gf = field(q)
     first, second = generator_sets(gf)
     ends = _ends(gf, first, second)
@@ -56,15 +56,15 @@ def slim_fly(
 def _delta(q: int) -> int:
     """The d of q = 4w + d.
 
-    >>> [_delta(q) for q in (7, 8, 9)]
+    >>> [_delta(q) for q in (7, 8, 9)]  # 2, the only prime power that leaves 2, is too small
     [-1, 0, 1]
     """
     return -1 if q % 4 == 3 else q % 4
 
 
 def generator_sets(gf: Field) -> tuple[Elements, Elements]:
-    """X and X': the even and the odd powers of a primitive element; where q = 4w - 1, the even ones below 2w and the odd
-    ones from there on, and one power higher, so that each set holds the negative of all it holds.
+    """X and X': the even and the odd powers of a primitive element; where q = 4w - 1, the even ones below 2w and the
+    odd ones from there on, and one power higher, so that each set holds the negative of all it holds.
 
     >>> [[s.tolist() for s in generator_sets(field(q))] for q in (5, 7)]
     [[[1, 4], [2, 3]], [[1, 2, 6, 5], [3, 6, 4, 1]]]
