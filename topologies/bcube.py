@@ -13,7 +13,7 @@ from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
 from topologies.parts import Catalogue
 from topologies.routers import as_published
-from topologies.servers import add_servers, server_switches
+from topologies.server_centric import add_servers, server_switches
 
 
 def bcube(

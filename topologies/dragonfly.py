@@ -17,10 +17,6 @@ from topologies.parts import Catalogue
 from topologies.routers import as_published
 from topologies.stages import Tier, switch_tier
 
-Arrangement = Annotated[
-    Literal["palmtree", "absolute"],
-    "which group a global port leads to: palmtree counts down from its own group, absolute up from group 0",
-]
 GLOBAL_HOPS = 3  # of a global link to minimal routing: local, global, local is shorter than two global links
 
 
@@ -29,7 +25,10 @@ def dragonfly(
     a: Annotated[int, "routers of a group"],
     h: Annotated[int, "global links of a router"],
     g: Annotated[int | None, "groups; a h + 1 by default, the most that one link reaches"] = None,
-    arrangement: Arrangement = "palmtree",
+    arrangement: Annotated[
+        Literal["palmtree", "absolute"],
+        "which group a global port leads to: palmtree counts down from its own group, absolute up from group 0",
+    ] = "palmtree",
     global_technology: Annotated[str, "of the links between groups"] = FABRIC_LINK.technology,
     global_length_m: Annotated[float, "of the links between groups"] = FABRIC_LINK.length_m,
     switch: SwitchName = None,

@@ -6,13 +6,14 @@ from typing import Annotated
 import networkx as nx
 
 from topologies.blocks import Block, block_generators
-from topologies.clos import FABRIC_LINK, NicName, SwitchName, Tier, host_nodes, switch_tier
-from topologies.dragonfly import Arrangement, join_groups
+from topologies.clos import FABRIC_LINK, NicName, SwitchName, host_nodes
+from topologies.dragonfly import join_groups
 from topologies.errors import ConfigError, TopologyError
 from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
 from topologies.parts import Catalogue
 from topologies.routers import as_published
+from topologies.stages import Tier, switch_tier
 
 
 def dragonfly_plus(
@@ -21,7 +22,6 @@ def dragonfly_plus(
     s: Annotated[int, "spines of a group"],
     h: Annotated[int, "global links of a spine"],
     g: Annotated[int | None, "groups; s h + 1 by default, the most that one link reaches"] = None,
-    arrangement: Arrangement = "palmtree",
     global_technology: Annotated[str, "of the links between groups"] = FABRIC_LINK.technology,
     global_length_m: Annotated[float, "of the links between groups"] = FABRIC_LINK.length_m,
     switch: SwitchName = None,
@@ -36,7 +36,8 @@ def dragonfly_plus(
 
     In a group every leaf is joined to every spine; a leaf has p + s ports, a spine l + h. One link joins every two
     groups; with fewer than s h + 1 groups as many as fit, floor(s h / (g - 1)), and what is left of a group's s h
-    global ports stays free. Two leaves are at most leaf - spine - spine - leaf, three links, apart.
+    global ports stays free. Two leaves are at most leaf - spine - spine - leaf, three links, apart. Global ports count
+    down from their own group (a palmtree), which keeps all groups alike.
 
     >>> from topologies.registry import build
     >>> t = build("dragonfly-plus:p=2,l=2,s=2,h=2"); len(t.accelerators), t.attribute("kind").count("switch"), t.links
@@ -64,7 +65,7 @@ def dragonfly_plus(
         graph.add_edges_from(((a, b) for a in low for b in high), **local)
     flat = [leaf for group in leaves for leaf in group]
     graph.add_edges_from(((host, flat[i // p]) for i, host in enumerate(hosts)), **link.attributes(parts, nic=nic))
-    links = join_groups(graph, spines, h, arrangement, link, global_technology, global_length_m, parts)
+    links = join_groups(graph, spines, h, "palmtree", link, global_technology, global_length_m, parts)
     as_published("dragonfly-plus", "links between groups", links, groups * (groups - 1) // 2 * (s * h // (groups - 1)))
     left = s * h % (groups - 1)
     notes = (f"{left} of the {s * h} global ports of each group stay free",) if left else ()

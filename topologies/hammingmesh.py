@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topologies.blocks import FIXED, Block, moves_and_mirrors
-from topologies.clos import SwitchName, Tier, add_tiers, leaf_split, plane_link, switch_tier
+from topologies.clos import SwitchName
 from topologies.conditions import OnlyWith
 from topologies.errors import ConfigError
 from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
 from topologies.parts import Accelerator, Catalogue
 from topologies.routers import as_published
+from topologies.stages import Tier, add_tiers, leaf_split, plane_link, switch_tier
 from topologies.torus import grid_edges, grid_nodes
 
 Labels = NDArray[Any]
@@ -47,7 +48,6 @@ def hammingmesh(
     ports: Annotated[int, "of a switch that has no catalogue name", OnlyWith("switch", None)] = 64,
     column_technology: Annotated[str, "of links to column switches and between the switches of a tree"] = "aoc",
     column_length_m: Annotated[float, "of these links"] = 20.0,
-    column_cable: Annotated[str | None, "catalogue name of their cable, in place of the technology's default"] = None,
     board_length_m: Annotated[float, "of links on a board"] = 0.3,
     switch: SwitchName = None,
     link: LinkOptions = LinkOptions(),
@@ -79,7 +79,7 @@ def hammingmesh(
     graph = nx.Graph()
     grid = np.array(_add_boards(graph, (a, b), (x, y), lane, planes, board_length_m, accelerator, parts), dtype=object)
     boards = grid.reshape(y, b, x, a)
-    across = replace(lane, technology=column_technology, length_m=column_length_m, cable=column_cable)
+    across = replace(lane, technology=column_technology, length_m=column_length_m, cable=None)
     rows, columns = Lines("row", x, b, tier), Lines("column", y, a, tier)
     blocks = [Block(_cut(boards, rows, columns), (*_axes(columns), "b", *_axes(rows), "a"))]
     for lines, cable, ends, others in (

@@ -130,6 +130,8 @@ def example(chosen: Family) -> str:
     'torus:dims=4x4x8'
     """
     samples = {"dims": "4x4x8", "slice": "4x4x8", "k": "4", "degree": "3", "p": "2", "a": "4", "h": "2", "uplinks": "4"}
+    samples |= {"q": "5", **dict.fromkeys(("b", "x", "y", "l", "s"), "4")}
+    samples |= {"k": "1"} if chosen.name in ("bcube", "dcell") else {}
     required = [f"{p.name}={samples.get(p.name, '8')}" for p in chosen.parameters.values() if p.required]
     return f"{chosen.name}:{','.join(required)}" if required else chosen.name
 

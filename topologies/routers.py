@@ -6,11 +6,12 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from topologies.clos import Tier, host_nodes, switch_tier
+from topologies.clos import host_nodes
 from topologies.errors import ConfigError, TopologyError
 from topologies.graph import Topology
 from topologies.links import LinkOptions
 from topologies.parts import Catalogue
+from topologies.stages import Tier, switch_tier
 
 Moves = Callable[[Topology], Iterator[NDArray[np.int32]]]
 

@@ -2,10 +2,10 @@
 
 import networkx as nx
 
-from topologies.clos import Tier, switch_tier
 from topologies.errors import TopologyError
 from topologies.links import LinkOptions
 from topologies.parts import Accelerator, Catalogue
+from topologies.stages import Tier, switch_tier
 
 
 def add_servers(graph: nx.Graph, servers: int, accelerator: str, parts: Catalogue) -> list[str]:

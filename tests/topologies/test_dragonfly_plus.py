@@ -17,10 +17,9 @@ def group_of(router):
     return int(router.split("-")[1])
 
 
-@pytest.mark.parametrize("arrangement", ["palmtree", "absolute"])
 @pytest.mark.parametrize(("p", "l", "s", "h"), [(2, 2, 2, 2), (4, 4, 4, 4), (1, 3, 2, 2), (3, 2, 4, 1), (2, 1, 1, 2)])
-def test_a_full_one(p, l, s, h, arrangement):  # noqa: E741
-    built = build(f"dragonfly-plus:p={p},l={l},s={s},h={h},arrangement={arrangement}")
+def test_a_full_one(p, l, s, h):  # noqa: E741
+    built = build(f"dragonfly-plus:p={p},l={l},s={s},h={h}")
     g = s * h + 1
     assert len(built.accelerators) == g * l * p and built.attribute("kind").count("switch") == g * (l + s)
     assert built.links == g * l * p + g * l * s + g * (g - 1) // 2
