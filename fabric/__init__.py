@@ -17,6 +17,7 @@ _WHERE = {
     "describe": "fabric.describing",
     "draw": "fabric.drawing",
     "fluid_completion": "fabric.fluid",
+    "replay": "fabric.schedules.running",
     "simulate": "fabric.simulation",
     "validate": "fabric.validation",
 }
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from fabric.drawing import draw
     from fabric.fluid import fluid_completion
     from fabric.results import Result
+    from fabric.schedules.running import replay
     from fabric.simulation import simulate
     from fabric.validation import validate
     from topologies.errors import FabricError
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FabricError", "Result", "Topology", "build", "catalogue", "compare", "describe", "draw", "fluid_completion",
-    "simulate", "validate",
+    "replay", "simulate", "validate",
 ]  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """A collective on a topology: time, bandwidths, the binding link, the bound, watts and dollars."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import networkx as nx
@@ -79,35 +80,55 @@ def answer(topology: Topology, pattern: Collective, size_bytes: int, given: Assu
         plan = choose(topology, pattern, size_bytes, given)
         outcome = (steady if given.fidelity == "steady" else fluid)(plan, size_bytes)
         bound = collective_bound(topology, pattern, gap=None, threads=given.options.threads)
-    algbw = size_bytes / outcome.time_s / 1e9
-    power, cost = network_power(topology), capital_cost(topology)
-    watts = power.total_w
     bits = pattern.received * size_bytes * 8
+    told = Told(pattern.name, size_bytes, bits, pattern.busbw_factor, transport, given.fidelity, bound)
+    return told_result(topology, outcome, told)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a row says beside its outcome: `bits` that ranks had to receive, a bound where there is one."""
+
+    collective: str
+    size_bytes: int
+    bits: float
+    busbw_factor: float
+    transport: str
+    fidelity: str
+    bound: Bound | None
+
+
+def told_result(topology: Topology, outcome: Outcome, told: Told) -> Result:
+    """The row of an outcome: bandwidths, the bound beside it, watts, joules, dollars and walls of the fabric."""
+    algbw = told.size_bytes / outcome.time_s / 1e9
+    power, cost = network_power(topology), capital_cost(topology)
+    watts, bound = power.total_w, told.bound
+    at_best_s = None if bound is None else bound.time_s(told.size_bytes)
     return Result(
         topology=topology.name,
         accelerators=len(topology.accelerators),
-        collective=pattern.name,
-        size_bytes=size_bytes,
+        collective=told.collective,
+        size_bytes=told.size_bytes,
         algorithm=outcome.algorithm,
         overlap=outcome.overlap,
         routing=outcome.routing,
-        transport=transport,
-        fidelity=given.fidelity,
+        transport=told.transport,
+        fidelity=told.fidelity,
         time_us=outcome.time_s * 1e6,
         latency_us=_latency_us(topology, outcome, given.fidelity),
         algbw_gb_per_s=algbw,
-        busbw_gb_per_s=algbw * pattern.busbw_factor,
-        bound_time_us=bound.time_s(size_bytes) * 1e6,
-        bound_gap=_gap(bound, size_bytes, outcome),
-        of_bound=bound.time_s(size_bytes) / outcome.time_s,
-        bound_why=bound.why,
+        busbw_gb_per_s=algbw * told.busbw_factor,
+        bound_time_us=None if at_best_s is None else at_best_s * 1e6,
+        bound_gap=None if bound is None else _gap(bound, told.size_bytes, outcome),
+        of_bound=None if at_best_s is None else at_best_s / outcome.time_s,
+        bound_why=None if bound is None else bound.why,
         bottleneck=outcome.bottleneck,
         network_power_w=watts,
         network_power_external_w=power.external_w,
         network_power_in_accelerator_w=power.in_accelerator_w,
         network_power_w_per_accelerator=None if watts is None else watts / len(topology.accelerators),
         energy_j=None if watts is None else watts * outcome.time_s,
-        energy_pj_per_bit=None if watts is None else watts * outcome.time_s / bits * 1e12,
+        energy_pj_per_bit=None if watts is None or not told.bits else watts * outcome.time_s / told.bits * 1e12,
         capex_usd=cost.capex_usd,
         priced_usd=cost.priced_usd,
         walls=walls(topology),

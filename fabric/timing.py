@@ -11,6 +11,7 @@ from fabric.algorithms import ALGORITHMS, NotApplicable, Schedule, parse_overlap
 from fabric.algorithms.unrolling import unroll
 from fabric.bounds import Bound, collective_bound
 from fabric.collectives import Collective
+from fabric.flows import Flows
 from fabric.fluid import fluid_completion
 from fabric.paths import ROUTINGS as FLUID_ROUTINGS
 from fabric.routing import ANY, Loads, RoutingOptions, resolve, route
@@ -103,9 +104,7 @@ def choose(topology: Topology, pattern: Collective, size_bytes: float, given: As
     return min(plans, key=lambda plan: plan.time_s(size_bytes))
 
 
-def _plan(
-    topology: Topology, pattern: Collective, schedule: Schedule, routing: str, options: RoutingOptions
-) -> Plan:
+def _plan(topology: Topology, pattern: Collective, schedule: Schedule, routing: str, options: RoutingOptions) -> Plan:
     loads = tuple(route(topology, step.traffic, routing, options) for step in schedule.steps)
     per_byte, shares = _bandwidth(schedule.overlap, loads, topology.csr().capacity)
     binding = int(np.argmax(shares >= shares.max() * (1 - 1e-9)))  # the first of those that are equal but for rounding
@@ -138,7 +137,7 @@ def steady(plan: Plan, size_bytes: float) -> Outcome:
     said = [f"routing {plan.routing} lies within {gap:.2g} of its best split"] if gap > 0 else []
     return Outcome(
         time_s, plan.latency_s, plan.schedule.algorithm, plan.schedule.overlap, plan.routing,
-        _bottleneck(plan.topology, plan.binding_arc, plan.arcs[plan.binding_arc] * size_bytes, time_s),
+        fullest(plan.topology, plan.binding_arc, plan.arcs[plan.binding_arc] * size_bytes, time_s),
         plan.per_byte_s * size_bytes, plan.schedule.relays, said,
     )  # fmt: skip
 
@@ -148,7 +147,21 @@ def fluid(plan: Plan, size_bytes: float) -> Outcome:
 
     A pipelined schedule of several steps goes through them in chunks, 8 where its overlap names no number.
     """
-    routing, said = _fluid_routing(plan.routing)
+    routing, said = fluid_routing(plan.routing)
+    flows, overlap, more = unrolled(plan, size_bytes)
+    found = fluid_completion(plan.topology, flows, routing=routing, tie=plan.options.tie, seed=plan.options.seed)
+    csr = plan.topology.csr()
+    busiest = int(np.argmax(found.link_bytes / csr.capacity))
+    return Outcome(
+        found.makespan, plan.latency_s, plan.schedule.algorithm, overlap, routing,
+        fullest(plan.topology, busiest, float(found.link_bytes[busiest]), found.makespan),
+        plan.per_byte_s * size_bytes, plan.schedule.relays, [*said, *more],
+    )  # fmt: skip
+
+
+def unrolled(plan: Plan, size_bytes: float) -> tuple[Flows, str, list[str]]:
+    """The flows of a plan at a size, the overlap that they have, and what was taken for granted."""
+    said = []
     kind, chunks = parse_overlap(plan.schedule.overlap)
     lanes = [step.lanes for step in plan.schedule.steps]
     passes_on = any(lane is not None and (lane.lag == 0).any() for lane in lanes)
@@ -156,17 +169,11 @@ def fluid(plan: Plan, size_bytes: float) -> Outcome:
         kind, chunks = "chunked", CHUNKS
         said.append(f"fluid pipelines in {CHUNKS} chunks; --overlap chunked:k takes k")
     flows = unroll(plan.schedule, plan.collective.n, size_bytes, chunks)
-    found = fluid_completion(plan.topology, flows, routing=routing, tie=plan.options.tie, seed=plan.options.seed)
-    csr = plan.topology.csr()
-    busiest = int(np.argmax(found.link_bytes / csr.capacity))
-    return Outcome(
-        found.makespan, plan.latency_s, plan.schedule.algorithm, f"chunked:{chunks}" if kind == "chunked" else kind,
-        routing, _bottleneck(plan.topology, busiest, float(found.link_bytes[busiest]), found.makespan),
-        plan.per_byte_s * size_bytes, plan.schedule.relays, said,
-    )  # fmt: skip
+    return flows, f"chunked:{chunks}" if kind == "chunked" else kind, said
 
 
-def _fluid_routing(routing: str) -> tuple[str, list[str]]:
+def fluid_routing(routing: str) -> tuple[str, list[str]]:
+    """The paths that fluid takes for a routing, and in what they differ; InfeasibleError where it has none."""
     if routing in FLUID_ROUTINGS:
         return routing, []
     if routing in SPREADING:
@@ -187,7 +194,7 @@ def best(topology: Topology, pattern: Collective, size_bytes: float, options: Ro
     return outcome, bound
 
 
-def _bottleneck(topology: Topology, arc: int, carried_bytes: float, time_s: float) -> dict[str, Any]:
+def fullest(topology: Topology, arc: int, carried_bytes: float, time_s: float) -> dict[str, Any]:
     """The fullest arc: its ends, medium, and the share of the time that it is busy."""
     csr = topology.csr()
     nodes: list[Hashable] = topology.nodes

@@ -30,7 +30,7 @@ def ring(topology: Topology, collective: Collective) -> Schedule:
     }
     if collective.name not in hops:
         raise NotApplicable(f"ring does {', '.join(hops)}, not {collective.name}")
-    rings, relays = _rings(topology)
+    rings, relays = rings_of(topology)
     rings = [np.roll(order, -int(np.argmin(order))) for order in rings]  # rank 0, the root, starts each chain
     chain = collective.name in ("broadcast", "reduce")
     if chain:
@@ -41,7 +41,13 @@ def ring(topology: Topology, collective: Collective) -> Schedule:
     return Schedule("ring", "pipelined", (step,), relays)
 
 
-def _rings(topology: Topology) -> tuple[list[Ring], str | None]:
+def rings_of(topology: Topology) -> tuple[list[Ring], str | None]:
+    """The rings that data goes round, each as its ranks in order, and whose accelerators pass on for others.
+
+    >>> from topologies.registry import build
+    >>> [order.tolist() for order in rings_of(build("full-mesh:n=5"))[0]]
+    [[0, 1, 2, 3, 4], [0, 2, 4, 1, 3]]
+    """
     n = len(topology.accelerators)
     if topology.tours:
         return list(topology.tours), None

@@ -7,22 +7,28 @@ import click
 from fabric.cli.options import CONTEXT, Output, load_parts, output_options, parts_option, quiet_option
 
 FORMATS = "native, graphml, astra-sim, astra-sim-logical, simgrid, nccl, dot"
+SCHEDULES = "msccl"
 
 
 @click.command("export", context_settings=CONTEXT)
 @click.argument("spec")
-@click.option("-f", "--format", "form", help=f"{FORMATS}; by default what the ending of the file says.")
+@click.option("-f", "--format", "form", help=f"{FORMATS}; by default what the ending says; {SCHEDULES}.")
+@click.option("-c", "--collective", help="msccl: all-reduce (default), all-gather, reduce-scatter, all-to-all.")
+@click.option("--algorithm", help="msccl: ring (default) or direct.")
 @parts_option
 @quiet_option
 @output_options
 def command(
     spec: str,
     form: str | None,
+    collective: str | None,
+    algorithm: str | None,
     parts: Path | None,
     quiet: bool,
     out: Output,
 ) -> None:
-    """A fabric in a foreign format, to a file or to stdout; what the format does not say is noted on stderr.
+    """A fabric in a foreign format, to a file or to stdout; what the format does not say is noted on stderr. With
+    --format msccl, a schedule of ours on that fabric.
 
     --json tells about the file that -o names: the format, its size, the notes.
     """
@@ -35,12 +41,22 @@ def command(
     from topologies.registry import build
 
     chosen = form or _by_ending(out)
-    if chosen not in WRITERS:
-        raise click.UsageError(unknown("format", chosen, WRITERS))
+    if chosen not in (*WRITERS, SCHEDULES):
+        raise click.UsageError(unknown("format", chosen, [*WRITERS, SCHEDULES]))
+    if chosen != SCHEDULES and (collective or algorithm):
+        raise click.UsageError(f"--collective and --algorithm belong to --format {SCHEDULES}, not to {chosen}")
     if out.json and out.output is None:
         raise click.UsageError("--json tells about a file; give -o FILE")
     catalogue = load_parts(parts)
-    made = export(build(spec, catalogue), chosen)
+    topology = build(spec, catalogue)
+    told = {"spec": spec, "format": chosen}
+    if chosen == SCHEDULES:
+        from fabric.schedules.msccl_writing import msccl_text
+
+        told |= {"collective": collective or "all-reduce", "algorithm": algorithm or "ring"}
+        made = msccl_text(topology, told["collective"], told["algorithm"])
+    else:
+        made = export(topology, chosen)
     emit(made.text, out)
     if out.json:
         document = {
@@ -49,8 +65,8 @@ def command(
             "bytes": len(made.text.encode()),
             "notes": list(made.notes),
         }
-        told = provenance({"spec": spec, "format": chosen}, catalogue.hash)
-        emit_json("export", document, told, replace(out, output=None))  # the file holds the fabric
+        shown = replace(out, output=None)  # the file holds the fabric
+        emit_json("export", document, provenance(told, catalogue.hash), shown)
     elif not quiet:
         for note in made.notes:
             click.echo(f"note: {note}", err=True)

@@ -25,12 +25,18 @@ from fabric.cli.options import (
 
 if TYPE_CHECKING:
     from fabric.results import Result
+    from topologies.graph import Topology
 
 
 @click.command("solve", context_settings=CONTEXT)
 @click.argument("spec")
 @click.option("-c", "--collective", default="all-reduce", show_default=True, help="What the ranks do.")
 @click.option("--explain", is_flag=True, help="What binds, the other algorithms, what would help.")
+@click.option(
+    "--schedule",
+    type=click.Path(path_type=Path),
+    help="Run this instead of an algorithm: MSCCL (.xml), GOAL (.goal), Chakra (.et, a folder or prefix of them).",
+)
 @shift_option
 @permutation_option
 @model_options
@@ -44,6 +50,7 @@ def command(
     spec: str,
     collective: str,
     explain: bool,
+    schedule: Path | None,
     svg: Path | None,
     shift: int | None,
     permutation: Path | None,
@@ -63,6 +70,8 @@ def command(
     from topologies.registry import build
 
     one_form(out, csv)
+    if schedule is not None:
+        _refuse_idle()
     if csv and explain:
         raise click.UsageError("--csv has no place for --explain; use --json")
     check_usage(model, [collective])
@@ -79,10 +88,13 @@ def command(
         "permutation": permutation, "threads": model.jobs, "seed": model.seed,
         "flows_per_pair": model.flows_per_pair, "hedge": model.hedge,
     }  # fmt: skip
-    result = simulate(
-        topology, collective, model.size, algorithm=model.algorithm, transport=model.transport,
-        fidelity=model.fidelity, **choice,
-    )  # fmt: skip
+    if schedule is not None:
+        result = _replayed(topology, schedule, model)
+    else:
+        result = simulate(
+            topology, collective, model.size, algorithm=model.algorithm, transport=model.transport,
+            fidelity=model.fidelity, **choice,
+        )  # fmt: skip
     if svg is not None:
         plan = planned(topology, collective, model.size, result.algorithm, **choice)
         write_svg(topology, svg, plan.busy(result.size_bytes))
@@ -90,6 +102,8 @@ def command(
     if out.json:
         file = None if permutation is None else str(permutation)
         told = {"spec": spec, "collective": collective, "shift": shift, "permutation": file, **model.told()}
+        if schedule is not None:
+            told = _told(spec, schedule, model)
         document = {"result": result.row(), **({"explain": explained} if explained else {})}
         emit_json("solve", document, provenance(told, catalogue.hash, model.seed), out)
     elif csv:
@@ -97,6 +111,49 @@ def command(
     else:
         cited = [(row.part.name, f"{row.part.source} ({row.part.year})") for row in bill_of_materials(topology)]
         emit_tables(_render(result, explained, [] if not verbose else cited, quiet), out)
+
+
+# options that a schedule leaves without effect: it has its own pattern, messages and order
+_IDLE = ("explain", "shift", "permutation", "overlap", "hedge", "flows_per_pair", "svg")
+
+
+def _given(option: str) -> bool:
+    """Was an option given, on the command line or in the environment?"""
+    source = click.get_current_context().get_parameter_source(option)
+    return source not in (click.core.ParameterSource.DEFAULT, click.core.ParameterSource.DEFAULT_MAP, None)
+
+
+def _refuse_idle() -> None:
+    idle = next((option for option in _IDLE if _given(option)), None)
+    if idle is not None:
+        raise click.UsageError(f"--{idle.replace('_', '-')} has no effect with --schedule; leave one out")
+    if _given("fidelity") and click.get_current_context().params["fidelity"] != "fluid":
+        raise click.UsageError("--schedule is run flow by flow: --fidelity fluid; leave it out")
+
+
+def _replayed(topology: "Topology", schedule: Path, model: Model) -> "Result":
+    """The schedule on the fabric; options that have no effect on this one are refused."""
+    from fabric.schedules import read_schedule
+    from fabric.schedules.running import replay
+
+    recorded = read_schedule(schedule)
+    named = click.get_current_context().params["collective"]
+    if _given("collective") and named != recorded.collective:
+        raise click.UsageError(f"--collective {named} is not that of the schedule, {recorded.collective or 'none'}")
+    if recorded.collective is None and _given("size"):
+        raise click.UsageError(f"--size has no effect: {recorded.format} schedules hold their own bytes; leave it out")
+    if not recorded.calls and _given("algorithm"):
+        raise click.UsageError("--algorithm has no effect: the schedule calls no collective by name; leave it out")
+    return replay(
+        topology, recorded, model.size, algorithm=model.algorithm, routing=model.routing, transport=model.transport,
+        tie=model.tie, seed=model.seed, threads=model.jobs,
+    )  # fmt: skip
+
+
+def _told(spec: str, schedule: Path, model: Model) -> dict[str, Any]:
+    """The parameters of a replay for provenance."""
+    told = {"spec": spec, "schedule": str(schedule), **model.told(), "fidelity": "fluid"}
+    return {key: value for key, value in told.items() if key not in _IDLE}
 
 
 def _binding(end: dict[str, Any] | None) -> str:
@@ -114,9 +171,7 @@ def _at_best(result: "Result") -> str:
     return f"{format_time_us(result.bound_time_us)}, {result.of_bound:.1%} of this time"
 
 
-def _render(
-    result: "Result", explained: dict[str, Any] | None, cited: list[tuple[str, str]], quiet: bool
-) -> list[Any]:
+def _render(result: "Result", explained: dict[str, Any] | None, cited: list[tuple[str, str]], quiet: bool) -> list[Any]:
     from rich.text import Text
 
     from fabric.cli.tables import capex_text, facts_table, guessed, known, sources, wall_text, warning

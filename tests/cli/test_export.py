@@ -38,6 +38,19 @@ def test_format_by_ending(ending, form, run, tmp_path):
     assert path.read_text() == run("export", "ring:n=4", "-f", form).out
 
 
+def test_a_schedule_is_exported_and_run(run, tmp_path):
+    """One ring on a switch: what our own takes."""
+    path = tmp_path / "ring.xml"
+    assert run("export", "switch:n=4", "-f", "msccl", "-c", "all-gather", "-o", path)[:3] == (0, "", "")
+    found = json.loads(run("solve", "switch:n=4", "--schedule", path, "-s", "1MiB", "--json").out)
+    words = "-c", "all-gather", "-s", "1MiB", "--algorithm", "ring", "--fidelity", "fluid"
+    ours = json.loads(run("solve", "switch:n=4", *words, "--json").out)
+    assert found["result"]["time_us"] == pytest.approx(ours["result"]["time_us"])
+    assert found["result"].keys() == ours["result"].keys()
+    assert found["provenance"]["parameters"]["schedule"] == str(path)
+    assert "aifabric-ring-all-gather" in run("solve", "switch:n=4", "--schedule", path).out
+
+
 def test_native_is_a_spec_again(run, tmp_path):
     path = tmp_path / "pod.json"
     assert run("export", "tpu-v4-64", "-f", "native", "-o", path).code == 0
@@ -53,6 +66,8 @@ def test_native_is_a_spec_again(run, tmp_path):
         (["ring:n=4", "-f", "grapml"], 2, "did you mean 'graphml'"),
         (["ring:n=4", "-f", "dot", "--json"], 2, "give -o FILE"),
         (["ring:n=4", "-f", "dot", "-o", "/no/such/folder/x"], 2, "no folder"),
+        (["ring:n=4", "-f", "dot", "-c", "all-reduce"], 2, "belong to --format msccl"),
+        (["ring:n=4", "-f", "msccl", "-c", "broadcast"], 3, "msccl is written of ring for"),
         (["rign:n=4", "-f", "dot"], 3, "did you mean"),
         (["mesh:dims=4x4", "-f", "astra-sim"], 3, "no wraparound"),
     ],
@@ -61,3 +76,26 @@ def test_wrong_words(words, code, says, run):
     told = run("export", *words)
     assert told.code == code and told.out == ""
     assert says in told.err and told.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["--schedule", "none.xml"], 3, "No such file"),
+        (["--schedule", "none"], 3, "no schedule 'none'; give a file"),
+        (["--schedule", "t.goal", "-s", "1MiB"], 2, "--size has no effect: goal schedules hold their own bytes"),
+        (["--schedule", "t.goal", "--algorithm", "ring"], 2, "--algorithm has no effect"),
+        (["--schedule", "t.goal", "-c", "all-gather"], 2, "is not that of the schedule, none"),
+        (["--schedule", "t.goal", "--fidelity", "steady"], 2, "run flow by flow"),
+        (["--schedule", "t.goal", "--explain"], 2, "--explain has no effect"),
+        (["--schedule", "t.goal", "--routing", "valiant"], 4, "fluid has no paths for routing 'valiant'"),
+        (["--schedule", "t.goal"], 0, ""),
+    ],
+)
+def test_words_of_a_schedule(words, code, says, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sends = "num_ranks 2\nrank 0 {\nsend 8b to 1\n}\nrank 1 {\nrecv 8b from 0\n}\n"
+    (tmp_path / "t.goal").write_text(sends)
+    told = run("solve", "switch:n=2", *words)
+    assert told.code == code and says in told.err
+    assert told.err.count("\n") == (code > 0)

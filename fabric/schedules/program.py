@@ -1,0 +1,193 @@
+"""A program: what each rank sends, receives and computes, and after what; and the flows that this comes to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cext import first_cycle
+from fabric.flows import Flows
+from topologies.errors import ConfigError
+
+SEND, RECEIVE, COMPUTE = 0, 1, 2
+MAX_OPERATIONS = 30_000_000
+
+Column = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exchange:
+    """A collective of all ranks within a program: rank r enters by operation entry[r] and has left with exit[r].
+
+    `bytes` is its size in the convention of the command line.
+    """
+
+    collective: str
+    bytes: float
+    entry: Sequence[int]
+    exit: Sequence[int]
+
+
+@dataclass(slots=True)
+class Program:
+    """Operations in the order of a file, one column each, and pairs of an operation and one that it waits for.
+
+    Sends and receives of a pair of ranks with one tag match in the order in which they stand. A send starts when what
+    it waits for is done, whether or not its receive has begun (it is eager); a receive is done when the message has
+    arrived and what the receive waits for is done.
+    """
+
+    ranks: int
+    where: str
+    rank: list[int] = field(default_factory=list)
+    kind: list[int] = field(default_factory=list)
+    peer: list[int] = field(default_factory=list)
+    tag: list[int] = field(default_factory=list)
+    bytes: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    name: list[str] = field(default_factory=list)
+    waiting: list[int] = field(default_factory=list)
+    awaited: list[int] = field(default_factory=list)
+    exchanges: list[Exchange] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.rank)
+
+    def send(self, rank: int, name: str, peer: int, tag: int, size: float, after: Sequence[int] = ()) -> int:
+        """A message to another rank; its operation."""
+        return self._add(rank, name, SEND, after, peer, tag, size)
+
+    def receive(self, rank: int, name: str, peer: int, tag: int, size: float, after: Sequence[int] = ()) -> int:
+        """A message from another rank; its operation."""
+        return self._add(rank, name, RECEIVE, after, peer, tag, size)
+
+    def compute(self, rank: int, name: str, seconds: float, after: Sequence[int] = ()) -> int:
+        """So long a time of a rank's own, 0 for a mere meeting point; its operation."""
+        return self._add(rank, name, COMPUTE, after, seconds=seconds)
+
+    def _add(
+        self, rank: int, name: str, kind: int, after: Sequence[int], peer: int = -1, tag: int = 0, size: float = 0.0,
+        seconds: float = 0.0,
+    ) -> int:  # fmt: skip
+        if kind != COMPUTE and not 0 <= peer < self.ranks:
+            raise ConfigError(
+                f"{self.where}: rank {rank}: {name} is with rank {peer}; there are {self.ranks}, numbered from 0"
+            )
+        operation = len(self.rank)
+        if operation >= MAX_OPERATIONS:
+            raise ConfigError(f"{self.where}: more than {MAX_OPERATIONS:,} operations; cut the schedule in pieces")
+        self.rank.append(rank)
+        self.kind.append(kind)
+        self.peer.append(peer)
+        self.tag.append(tag)
+        self.bytes.append(size)
+        self.seconds.append(seconds)
+        self.name.append(name)
+        self.waiting += [operation] * len(after)
+        self.awaited += after
+        return operation
+
+    def told(self, operation: int) -> str:
+        """An operation, for messages."""
+        return f"{self.where}: rank {self.rank[operation]}: {self.name[operation]}"
+
+    def matches(self) -> tuple[Column, Column]:
+        """Sends, and the receive of each.
+
+        ConfigError names the first send without a receive, receive without a send, and pair of unequal size.
+
+        >>> two = Program(2, "two")
+        >>> two.send(0, "a", 1, 0, 8.0), two.receive(1, "b", 0, 0, 8.0)
+        (0, 1)
+        >>> two.matches()
+        (array([0]), array([1]))
+        """
+        kind, rank, peer = (np.array(column, np.int64) for column in (self.kind, self.rank, self.peer))
+        tag, size = np.array(self.tag, np.int64), np.array(self.bytes)
+        sends, receives = np.flatnonzero(kind == SEND), np.flatnonzero(kind == RECEIVE)
+        keys = np.concatenate([
+            np.stack([rank[sends], peer[sends], tag[sends]]), np.stack([peer[receives], rank[receives], tag[receives]])
+        ], axis=1)  # fmt: skip
+        _, key = np.unique(keys, axis=1, return_inverse=True)
+        key = key.ravel()
+        own, other = key[: len(sends)], key[len(sends) :]
+        number = int(key.max(initial=-1)) + 1
+        surplus = np.bincount(own, minlength=number) - np.bincount(other, minlength=number)
+        if surplus.any():
+            self._unmatched(sends, own, receives, other, surplus)
+        sends, receives = sends[np.argsort(own, kind="stable")], receives[np.argsort(other, kind="stable")]
+        unequal = np.flatnonzero(size[sends] != size[receives])
+        if unequal.size:
+            s, r = int(sends[unequal[0]]), int(receives[unequal[0]])
+            raise ConfigError(
+                f"{self.told(s)} sends {size[s]:g} bytes to rank {rank[r]}, which receives {size[r]:g} ({self.name[r]})"
+            )
+        return sends, receives
+
+    def _unmatched(self, sends: Column, own: Column, receives: Column, other: Column, surplus: Column) -> None:
+        """Raise ConfigError for the first operation that has no partner."""
+        for operations, keys, wrong, what in (
+            (sends, own, surplus > 0, "receive"), (receives, other, surplus < 0, "send")
+        ):  # fmt: skip
+            lone = operations[wrong[keys]]
+            if lone.size:
+                first = int(lone[0])
+                side = f"rank {self.peer[first]}, tag {self.tag[first]}"
+                count = int(np.abs(surplus[keys[wrong[keys]][0]]))
+                raise ConfigError(f"{self.told(first)} has no {what} at {side} ({count} too few there)")
+
+    def flows(self, exchanged: Sequence[Flows] = ()) -> Flows:
+        """The flows that the operations come to, and behind them those of each exchange in turn.
+
+        Operation i is flow i: a send carries its bytes, a receive is a meeting point that waits for it. A message to
+        oneself takes no time. ConfigError as `matches`, and where operations wait for each other.
+
+        >>> two = Program(2, "two")
+        >>> first = two.send(0, "a", 1, 0, 8.0)
+        >>> _ = two.send(1, "c", 0, 0, 8.0, after=[two.receive(1, "b", 0, 0, 8.0)]), two.receive(0, "d", 1, 0, 8.0)
+        >>> two.flows().pred.tolist()
+        [0, 1, 2]
+        """
+        sends, receives = self.matches()
+        rank, kind = np.array(self.rank, np.int64), np.array(self.kind, np.int64)
+        target = np.where(kind == SEND, np.array(self.peer, np.int64), rank)
+        size = np.where((kind == SEND) & (target != rank), np.array(self.bytes), 0.0)
+        waiting = [np.array(self.waiting, np.int64), receives]
+        awaited = [np.array(self.awaited, np.int64), sends]
+        sources, targets, sizes, durations = [rank], [target], [size], [np.array(self.seconds)]
+        start, starts = len(rank), list[int]()
+        for exchange, inner in zip(self.exchanges, exchanged, strict=True):
+            entry, leave = np.array(exchange.entry, np.int64), np.array(exchange.exit, np.int64)
+            own = start + np.arange(len(inner))
+            starts.append(start)
+            waiting += [start + np.repeat(np.arange(len(inner)), np.diff(inner.pred_ptr)), own]
+            awaited += [start + inner.pred.astype(np.int64), entry[inner.source]]
+            waiting += [leave[inner.source], leave[inner.target]]
+            awaited += [own, own]
+            sources.append(inner.source.astype(np.int64))
+            targets.append(inner.target.astype(np.int64))
+            sizes.append(inner.bytes)
+            durations.append(inner.duration)
+            start += len(inner)
+        pred_ptr, pred = _by_waiting(np.concatenate(waiting), np.concatenate(awaited), start)
+        stuck = int(first_cycle(pred_ptr, pred))
+        if stuck >= 0:
+            inside = np.searchsorted(starts, stuck, side="right") - 1
+            first = stuck if inside < 0 else self.exchanges[inside].entry[0]
+            raise ConfigError(f"{self.told(first)} waits for itself through what it waits for: a deadlock")
+        return Flows(
+            source=np.concatenate(sources).astype(np.int32),
+            target=np.concatenate(targets).astype(np.int32),
+            bytes=np.concatenate(sizes),
+            release=np.zeros(start),
+            duration=np.concatenate(durations),
+            pred_ptr=pred_ptr,
+            pred=pred,
+        )
+
+
+def _by_waiting(waiting: Column, awaited: Column, flows: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    pred_ptr = np.zeros(flows + 1, np.int64)
+    np.cumsum(np.bincount(waiting, minlength=flows), out=pred_ptr[1:])
+    return pred_ptr, awaited[np.argsort(waiting, kind="stable")].astype(np.int32)
