@@ -115,7 +115,7 @@ def told_result(topology: Topology, outcome: Outcome, told: Told) -> Result:
         transport=told.transport,
         fidelity=told.fidelity,
         time_us=outcome.time_s * 1e6,
-        latency_us=_latency_us(topology, outcome, given.fidelity),
+        latency_us=_latency_us(topology, outcome, told.fidelity),
         algbw_gb_per_s=algbw,
         busbw_gb_per_s=algbw * told.busbw_factor,
         bound_time_us=None if at_best_s is None else at_best_s * 1e6,

@@ -333,7 +333,7 @@ BAD = [
     # where answers go
     ([*RING, "-o", "nowhere/answer"], USAGE, "nowhere|folder"),
     ([*RING, "-o", "."], USAGE, "--output|'.'|directory"),
-    ([*RING, "-o", ""], USAGE, "--output|''"),
+    ([*RING, "-o", ""], USAGE, "''|is no file to write into"),
     (["import", "ibnetdiscover", "cut.out", "-o", "."], USAGE, "--output|directory"),
     # options without effect
     (["compare", "--algorithm", "ring"], USAGE, "--algorithm|no effect"),
