@@ -39,6 +39,8 @@ def switch(
 ) -> Topology:
     """Accelerators on one packet switch; ideal unless a catalogue name is given.
 
+    Source: by definition, a star.
+
     >>> from topologies.registry import build
     >>> build("switch:n=64,switch=qm9700").links
     64
@@ -100,6 +102,8 @@ def clos(
     parts: Catalogue,
 ) -> Topology:
     """Folded Clos of one, two or three tiers, with as many ports a switch as the ASIC gives at rate/planes.
+
+    Source: Clos, Bell System Technical Journal, 1953, folded; as few spines and cores as the ports allow.
 
     >>> from topologies.registry import build
     >>> t = build("clos:hosts=2048,switch=qm9700"); len(t.nodes) - len(t.accelerators)

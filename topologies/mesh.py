@@ -23,6 +23,8 @@ def full_mesh(
 ) -> Topology:
     """Links between every two accelerators (MI300X in a server: n=8; Gaudi 3: n=8,links=3).
 
+    Source: by definition, the complete graph.
+
     >>> from topologies.registry import build
     >>> build("full-mesh:n=8").links
     28

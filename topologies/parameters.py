@@ -55,7 +55,7 @@ class Family:
         """
         text = " ".join((inspect.getdoc(self.builder) or "").split(">>>")[0].split())
         stated = re.search(r"\bSource: (.*?)(?:\.(?: |$)|$)", text)
-        cited = re.findall(r"\(([^()]*\b(?:19|20)[0-9]{2}\b[^()]*)\)", text)
+        cited = re.findall(r"\(([^()]*(?:\b(?:19|20)[0-9]{2}\b|arXiv)[^()]*)\)", text)
         return stated[1] if stated else "; ".join(cited)
 
 

@@ -32,7 +32,7 @@ __all__ = [
 ]  # fmt: skip
 
 _FOLDER = Path(__file__).with_name("catalogue")
-_CHOICES = {
+CHOICES = {
     "confidence": ("high", "medium", "low"),
     "medium": ("copper", "active-copper", "optical", "board", "unstated"),
     "connectivity": ("two-sided", "any-to-any", "wavelength-routed", "fixed-matchings"),
@@ -114,7 +114,7 @@ def _read_part(row: Any, where: str, known: Mapping[str, Part]) -> Part:
     missing = [k for k, s in keys.items() if s.default is MISSING and s.default_factory is MISSING and k not in values]
     if missing and base is None:
         raise ConfigError(f"{where}: {', '.join(missing)} missing")
-    for key, allowed in _CHOICES.items():
+    for key, allowed in CHOICES.items():
         if key in values and values[key] not in allowed:
             raise ConfigError(f"{where}: {key} '{values[key]}' is not one of {', '.join(allowed)}")
     own = {k: _range(k, b, values.get(k, getattr(base, k, None)), where) for k, b in bounds.items()}

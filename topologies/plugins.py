@@ -70,5 +70,5 @@ def faults(built_in: Collection[str]) -> dict[tuple[str, str], str]:
             try:
                 plugin.family()
             except FabricError as error:
-                wrong[plugin.name, plugin.origin] = str(error)
+                wrong[plugin.name, plugin.origin] = str(error.__cause__ or error)
     return wrong

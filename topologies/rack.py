@@ -41,6 +41,8 @@ def nvl(
 ) -> Topology:
     """One scale-up domain: link i of every accelerator goes to switch chip i, or to plane i of a leaf-spine of chips.
 
+    Source: NVIDIA GB200 NVL72, GTC 2024: 18 links a GPU, one to each of 18 chips.
+
     >>> from topologies.registry import build
     >>> build("nvl72").links
     1296

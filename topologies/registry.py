@@ -16,7 +16,7 @@ from topologies.formats import ENDINGS, read_topology
 from topologies.graph import Topology
 from topologies.parameters import Builder, Family, read_family, read_values
 from topologies.parts import Catalogue, catalogue
-from topologies.plugins import plugin_family, plugins
+from topologies.plugins import faults, plugin_family, plugins
 from topologies.reach import refuse_beyond_reach
 from topologies.usercode import is_python, parse_python, python_family
 
@@ -77,6 +77,17 @@ def family(name: str) -> Family:
         return found
     names = [*FAMILIES, *systems(), *(plugin.name for plugin in plugins())]
     raise ConfigError(unknown("topology", name, names, "aifabric topologies lists them"))
+
+
+def plugin_faults() -> dict[tuple[str, str], str]:
+    """Why each plugin that cannot be used cannot, by name and distribution: nothing built in is ever replaced."""
+    return faults({*FAMILIES, *systems()})
+
+
+def plugin_families() -> list[Family]:
+    """The families that plugins bring and that can be used, by name."""
+    wrong = plugin_faults()
+    return [plugin.family() for plugin in plugins() if (plugin.name, plugin.origin) not in wrong]
 
 
 @cache

@@ -69,7 +69,10 @@ def mesh(
     *,
     parts: Catalogue,
 ) -> Topology:
-    """Grid without wraparound; rank = x + X y + X Y z."""
+    """Grid without wraparound; rank = x + X y + X Y z.
+
+    Source: Dally and Towles, Principles and Practices of Interconnection Networks, 2004, chapter 5.
+    """
     _check_size("mesh", dims)
     return torus(dims, (False,), False, None, link, accelerator, parts=parts)
 
@@ -81,7 +84,10 @@ def ring(
     *,
     parts: Catalogue,
 ) -> Topology:
-    """Accelerators in a circle, one link to either neighbour."""
+    """Accelerators in a circle, one link to either neighbour.
+
+    Source: Dally and Towles, Principles and Practices of Interconnection Networks, 2004, chapter 5.
+    """
     _check_size("ring", (n,))
     return torus((n,), (True,), False, None, link, accelerator, parts=parts)
 

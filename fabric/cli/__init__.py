@@ -17,6 +17,7 @@ COMMANDS = {
     "validate": ("fabric.cli.validate", "Published figures against our answers."),
     "import": ("fabric.cli.importing", "Read a fabric from a foreign format."),
     "export": ("fabric.cli.export", "Write a fabric in a foreign format."),
+    "schema": ("fabric.cli.schema", "The JSON schema of the files that you write."),
 }
 EXIT_CODES = {"ConfigError": 3, "TopologyError": 3, "ReachError": 3, "InfeasibleError": 4}
 

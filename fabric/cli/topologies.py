@@ -1,46 +1,60 @@
 """aifabric topologies: what can be named, with parameters, defaults and sources."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fabric.cli.options import CONTEXT, Output, one_form, output_options
 
+if TYPE_CHECKING:
+    from topologies.parameters import Family
+    from topologies.registry import System
+
 
 @click.command("topologies", context_settings=CONTEXT)
 @click.argument("name", required=False)
-@click.option("--tree", is_flag=True, help="Every family with its parameters.")
+@click.option("--tree", is_flag=True, help="Every family with its parameters, defaults, source and ready-made systems.")
 @output_options
 def command(
     name: str | None,
     tree: bool,
     out: Output,
 ) -> None:
-    """What topologies can be named: families with their parameters, and ready-made systems."""
+    """What topologies can be named: families with their parameters, those of plugins too, and ready-made systems."""
     from fabric.cli.output import emit_json, emit_tables
     from fabric.results import provenance
     from topologies.parts import catalogue
-    from topologies.registry import FAMILIES, family, systems
+    from topologies.registry import FAMILIES, family, plugin_families, plugin_faults, systems
 
     one_form(out)
+    faults: dict[tuple[str, str], str] = {}
     if name is not None:
         system = systems().get(name)
         families = [family(system.family if system else name)]
         ready = [system] if system else [s for s in systems().values() if s.family == name]
     else:
-        families = [family(f) for f in FAMILIES]
+        faults = plugin_faults()
+        families = [*(family(f) for f in FAMILIES), *plugin_families()]
         ready = list(systems().values())
     if out.json:
-        document = {"families": [_family(f) for f in families], "systems": [_system(s) for s in ready]}
+        document = {
+            "families": [_family(f) for f in families], "systems": [_system(s) for s in ready],
+            "unusable_plugins": [{"name": n, "origin": o, "why": why} for (n, o), why in faults.items()],
+        }  # fmt: skip
         emit_json("topologies", document, provenance({"name": name}, catalogue().hash), out)
-    else:
-        emit_tables(_render(families, ready, tree or name is not None), out)
+        return
+    from fabric.cli.tree import tree_of
+
+    shown = tree_of(families, ready) if tree else _render(families, ready, detailed=name is not None)
+    emit_tables([*shown, *_unusable(faults)], out)
 
 
-def _family(found: Any) -> dict[str, Any]:
+def _family(found: "Family") -> dict[str, Any]:
     return {
         "name": found.name,
         "summary": found.summary,
+        "source": found.source,
+        "origin": found.origin or "built in",
         "parameters": [
             {"name": p.name, "meaning": p.meaning, "default": _plain(p.default), "required": p.required}
             for p in found.parameters.values()
@@ -48,7 +62,7 @@ def _family(found: Any) -> dict[str, Any]:
     }
 
 
-def _system(found: Any) -> dict[str, Any]:
+def _system(found: "System") -> dict[str, Any]:
     return {
         "name": found.name, "title": found.title, "family": found.family,
         "parameters": dict(found.parameters), "source": found.source,
@@ -59,24 +73,19 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, tuple):
-        return "x".join(str(v).lower() for v in value)
-    return (
-        "none"
-        if value is None
-        else f"{value:g}"
-        if isinstance(value, float)
-        else str(value).lower()
-        if isinstance(value, bool)
-        else str(value)
-    )
+def _unusable(faults: dict[tuple[str, str], str]) -> list[Any]:
+    """A line on every plugin that cannot be used, and why."""
+    from rich.text import Text
+
+    lines = [Text(f"plugin '{name}' of {origin} is not used: {why}") for (name, origin), why in faults.items()]
+    return [Text(), *lines] if lines else []
 
 
-def _render(families: list[Any], ready: list[Any], tree: bool) -> list[Any]:
+def _render(families: "list[Family]", ready: "list[System]", *, detailed: bool) -> list[Any]:
     from rich.text import Text
 
     from fabric.cli.tables import new_table
+    from fabric.cli.tree import default_of
     from topologies.parameters import example
 
     shown: list[Any] = []
@@ -85,23 +94,24 @@ def _render(families: list[Any], ready: list[Any], tree: bool) -> list[Any]:
     table.add_column("what", overflow="fold")
     table.add_column("e.g.", no_wrap=True)
     for one in families:
-        table.add_row(one.name, one.summary, example(one))
+        table.add_row(one.name, f"{one.summary} [{one.origin}]" if one.origin else one.summary, example(one))
     shown += [table, Text()]
-    for one in families if tree else []:
+    for one in families if detailed else []:
         detail = new_table(one.name)
         detail.add_column("parameter", no_wrap=True)
         detail.add_column("default", no_wrap=True)
         detail.add_column("meaning", overflow="fold")
         for p in one.parameters.values():
-            detail.add_row(p.name, "required" if p.required else _shown(p.default), p.meaning)
+            detail.add_row(p.name, default_of(p), p.meaning)
         shown += [detail, Text()]
+        shown += [Text(f"{one.name}: {one.source}", style="dim"), Text()] if one.source else []
     if ready:
-        systems = new_table("ready-made systems (the same parameters override: nvl72:technology=pluggable)")
-        systems.add_column("name", no_wrap=True)
-        systems.add_column("what", overflow="fold")
+        table = new_table("ready-made systems (the same parameters override: nvl72:technology=pluggable)")
+        table.add_column("name", no_wrap=True)
+        table.add_column("what", overflow="fold")
         for system in ready:
-            systems.add_row(system.name, system.title)
-        shown.append(systems)
-        if tree:
+            table.add_row(system.name, system.title)
+        shown.append(table)
+        if detailed:
             shown += [Text(), *(Text(f"{s.name}: {s.source}", style="dim") for s in ready)]
     return shown

@@ -18,6 +18,12 @@ def test_each_family_has_an_example_that_builds(name):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
+def test_each_family_says_where_its_wiring_is_published(name):
+    """In its builder's docstring: a line `Source: ...`, or a citation with its year in brackets."""
+    assert family(name).source
+
+
+@pytest.mark.parametrize("name", FAMILIES)
 def test_each_parameter_says_what_it_means(name):
     assert all(parameter.meaning for parameter in family(name).parameters.values())
 

@@ -1,0 +1,53 @@
+"""Which files a user writes have a JSON schema, and where it comes from."""
+
+from importlib import import_module
+from typing import Any
+
+from topologies.errors import ConfigError, unknown
+
+# name -> where its function is, what the file is for
+SCHEMAS = {
+    "topology": ("topologies.composition_model:topology_schema", "a SPEC in TOML: one family, or a composition"),
+    "parts": ("topologies.schemas:parts_schema", "devices to add or change, for --parts"),
+    "fabric": ("topologies.schemas:fabric_schema", "a fabric in our own JSON, as import and export write it"),
+    "cases": ("fabric.schemas:cases_schema", "published figures of your own, for validate --file"),
+}
+
+
+def schema(name: str) -> dict[str, Any]:
+    """The JSON schema of that name; ConfigError with the nearest name where there is none.
+
+    >>> schema("topology")["title"], sorted(SCHEMAS)
+    ('aifabric topology file', ['cases', 'fabric', 'parts', 'topology'])
+    """
+    if name not in SCHEMAS:
+        raise ConfigError(unknown("schema", name, SCHEMAS))
+    module, _, function = SCHEMAS[name][0].partition(":")
+    made: dict[str, Any] = getattr(import_module(module), function)()
+    return made
+
+
+def cases_schema() -> dict[str, Any]:
+    """Of a file of [[case]] and [[left_out]] tables; `fabric.validation` says what a `compute` table holds.
+
+    >>> cases_schema()["properties"]["case"]["items"]["required"][:3]
+    ['id', 'system', 'kind']
+    """
+    text, value = {"type": "string"}, {"type": ["number", "string", "boolean", "array", "object", "null"]}
+    texts = ("id", "system", "kind", "quantity", "unit", "source")
+    tolerance = {"type": "object", "description": "abs, rel, or both"}
+    compute = {"description": "what is asked of which topology", "anyOf": [{"type": "object"}, {"type": "array"}]}
+    properties = {**dict.fromkeys(texts, text), "expected": value, "tolerance": tolerance, "compute": compute}
+    case = {
+        "type": "object", "properties": {**properties, "confidence": text, "note": text},
+        "required": list(properties), "additionalProperties": False,
+    }  # fmt: skip
+    left = {
+        "type": "object", "properties": {"id": text, "reason": text}, "required": ["id", "reason"],
+        "additionalProperties": False,
+    }  # fmt: skip
+    tables = {"case": {"type": "array", "items": case}, "left_out": {"type": "array", "items": left}}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "aifabric cases file", "type": "object",
+        "properties": tables, "additionalProperties": False,
+    }  # fmt: skip
