@@ -20,6 +20,13 @@ def test_a_spec_in_toml(run, tmp_path):
     assert (found["name"], found["accelerators"], found["link_classes"][0]["rate_gbps"]) == ("my-pod", 128, 800)
 
 
+def test_a_composition_in_toml(run, tmp_path):
+    (tmp_path / "both.toml").write_text(block("racks = ["))
+    found = json.loads(run("show", tmp_path / "both.toml", "--json").out)["topology"]
+    (span,) = found["spans"]
+    assert (found["accelerators"], span["gb_per_s"], span["fibre_round_trip_us"]) == (2 * 8 * 72, 1600, 784)
+
+
 def test_a_file_of_parts(run, tmp_path):
     (tmp_path / "ours.toml").write_text(block("[[part]]"))
     (row,) = json.loads(run("parts", "qm9700", "--parts", tmp_path / "ours.toml", "--json").out)["parts"]
