@@ -120,6 +120,13 @@ def test_trainium3_is_all_to_all_and_says_what_is_not_published(name, chips):
     assert any("not published" in note for note in built.notes)
 
 
+def test_a_ub_mesh_rack_joins_rows_and_columns():
+    """64 NPUs with seven neighbours in their row and seven in their column: 448 links, 14 x 50 GB/s out of each."""
+    built = build("ub-mesh-rack")
+    assert len(built.accelerators) == 64 and built.links == 64 * 14 / 2
+    assert {d for _, d in built.graph.degree()} == {14} and out_gb_per_s(built) == {700}
+
+
 def test_strands_of_whole_pods():
     """96 a cube: 6,144 of a v4 pod, 13,824 of an Ironwood superpod, 1.5 a chip."""
     for name, strands in (("tpu-v4-4096", 6144), ("ironwood-9216", 13824), ("tpu-v5p-8960", 13440)):
