@@ -1,0 +1,52 @@
+"""Types of the kernel that anneals circuits."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+def settle(
+    before: NDArray[np.int16],
+    now: NDArray[np.int16],
+    north: NDArray[np.int32],
+    south: NDArray[np.int32],
+    turns: bool,
+    one_sided: bool,
+    steps: int,
+    heat: tuple[float, float],
+    price: tuple[float, float],
+    seed: int,
+) -> tuple[int, int]:
+    """Move circuits between switches, in place, so that few of today's are gone and few ports hold too many.
+
+    Simulated annealing by heat bath: a step takes one circuit - of a port that holds too many, one that was moved, or
+    another link of a pair that lost one - and places it on a switch drawn with the weight exp(-cost / heat), where the
+    cost is one for a circuit of today that goes, less one for one that comes back, and `price` for every port that
+    then holds too many. Stops early where nothing is moved or too many. Links between two blocks stay as many as they
+    are; the same seed gives the same circuits. Ctrl-C is heard every 16,384 steps.
+
+    Parameters
+    ----------
+    before, now
+        circuits from block i to block j on switch k: today's, and those to be moved, shape (n, n, K).
+    north, south
+        ports of block i on switch k on either side, shape (n, K).
+    turns
+        may a link change its direction? Not where links are directed.
+    one_sided
+        links take a port of `north` at both ends; `south` is ignored.
+    steps
+        how many.
+    heat, price
+        at the start and at the end; heat falls geometrically, price rises evenly.
+    seed
+        of the draws.
+
+    Returns
+    -------
+    waste, excess
+        circuits of today that are gone, and circuits too many on ports, both summed.
+
+    Raises
+    ------
+    ValueError
+        if shapes do not fit, or heat or price is not positive.
+    """
