@@ -9,7 +9,7 @@ from libc.stdint cimport int16_t
 from cext import _checks
 
 from cext._draws cimport _unit, _word, mixed
-from cext._types cimport flag_t, index_t, offset_t, word_t
+from cext._types cimport index_t, offset_t, word_t
 
 cdef enum:
     OVER = 10       # of 16 steps look at a port that holds too many, while there is one
@@ -167,9 +167,8 @@ cdef class _Circuits:
         return -1
 
     cdef inline void step(self, const double *weight, const double *inverse, word_t *draws) noexcept nogil:
-        cdef index_t look = <index_t> (_word(draws) >> 60), cell, k, to, ways = 2 if self.turns else 1
+        cdef index_t look = <index_t> (_word(draws) >> 60), cell, to, ways = 2 if self.turns else 1
         cdef index_t[3] it
-        cdef double gain
         if self.over.size and look < OVER:
             self.circuit_on(self.over.held[<index_t> (((_word(draws) >> 32) * self.over.size) >> 32)], draws, it)
             if it[0] < 0:

@@ -23,8 +23,8 @@ def share_out(
     Within a group each switch in turn takes from the links that are left those that keep most of today's circuits, by
     an exact flow of one switch against the rest of the group (a transportation problem with convex costs, solved by
     successive shortest paths: Ahuja, Magnanti and Orlin, Network Flows, section 9.7); ties fall at random. Worse means:
-    more links without a place, or more than `worth` of today's circuits lost for each that found one. No switch may be in two groups, so groups are
-    worked on at once; the result is the same for any number of threads.
+    more links without a place, or more than `worth` of today's circuits lost for each that found one. No switch may be
+    in two groups, so groups are worked on at once; the result is the same for any number of threads.
 
     Parameters
     ----------

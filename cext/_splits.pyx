@@ -4,7 +4,7 @@ import numpy as np
 
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange, threadid
-from libc.stdint cimport int16_t, int32_t, int64_t
+from libc.stdint cimport int16_t, int64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
@@ -180,8 +180,7 @@ cdef void _place(Split *s, index_t start, index_t tie) noexcept nogil:
 
 cdef void _solve(Split *s, index_t tie) noexcept nogil:
     """Fill y: all rows' units placed, at least cost."""
-    cdef index_t n = s.n, i, e, unit
-    cdef index_t least = 0
+    cdef index_t n = s.n, i, e, unit, _unit
     for e in range(s.pairs):
         s.y[e] = 0
         i = s.links[e] - s.others[e]
@@ -195,7 +194,7 @@ cdef void _solve(Split *s, index_t tie) noexcept nogil:
         s.price[n + i] = -SCALE - 1
     s.price[2 * n] = -DEAR - SCALE - 1
     for i in range(n):
-        for unit in range(s.row_room[i]):
+        for _unit in range(s.row_room[i]):
             _place(s, i, tie)
 
 
@@ -321,7 +320,7 @@ cdef bint _share_out(Split *s, const Fabric *f, const index_t *members, index_t 
                      index_t *loose, index_t count, index_t tie, index_t worth, word_t seed,
                      int16_t *draft) noexcept nogil:
     """A group of switches shares its links out anew, switch by switch; kept if nothing gets worse."""
-    cdef index_t n = f.n, t, e, i, k, kept = 0, had = 0, left = 0
+    cdef index_t n = f.n, t, _t, e, i, k, kept = 0, had = 0, left = 0
     cdef offset_t square = <offset_t> n * n
     cdef word_t draws = seed
     _gather(s, f, members, size, loose, count, &draws)
@@ -349,7 +348,7 @@ cdef bint _share_out(Split *s, const Fabric *f, const index_t *members, index_t 
                 f.now[_at(f, k, i, e)] = draft[t * square + i * n + e]
     i = 0
     for e in range(s.pairs):
-        for t in range(s.links[e]):
+        for _t in range(s.links[e]):
             loose[2 * i], loose[2 * i + 1] = s.row[e], s.col[e]
             i += 1
     for t in range(i, count):
@@ -379,12 +378,11 @@ def share_out(
     _checks.check_length(group_ptr.shape[0], loose_ptr=np.asarray(loose_ptr))
     _checks.check_range("loose", np.asarray(loose).ravel(), now.shape[1])
     _checks.check_threads(threads)
-    cdef offset_t groups = group_ptr.shape[0] - 1, g, start
+    cdef offset_t groups = group_ptr.shape[0] - 1, g
     cdef index_t n = <index_t> now.shape[1], size = 0, workers = thread_count(threads), w, nothing = 0
     cdef Fabric fabric
     cdef Split *splits
     cdef int16_t **drafts
-    cdef index_t **loose_at
     cdef bint ready = True
     if n == 0 or groups == 0:
         return

@@ -43,7 +43,7 @@ def relaxed_bound(wiring: Wiring, before: Counts, wanted: NDArray[np.int64]) -> 
 
     program, _ = _program(wiring, before, wanted)
     found = milp(**{**program, "integrality": 0})
-    return int(ceil(before.sum() + found.fun - 1e-6)) if found.x is not None else 0
+    return ceil(before.sum() + found.fun - 1e-6) if found.x is not None else 0
 
 
 def _program(wiring: Wiring, before: Counts, wanted: NDArray[np.int64]) -> tuple[dict[str, Any], NDArray[np.int64]]:

@@ -84,7 +84,9 @@ def test_the_same_seed_gives_the_same_circuits():
     ],
 )
 def test_malformed_arrays_are_refused(change, said):
-    given = {"before": state(4, 2, 0), "now": state(4, 2, 1), "north": ports_of(4, 2), "south": ports_of(4, 2),
-             "turns": True, "one_sided": False, "steps": 10, "heat": (0.1, 0.05), "price": (1.0, 2.0), "seed": 0}  # fmt: skip
+    given = {
+        "before": state(4, 2, 0), "now": state(4, 2, 1), "north": ports_of(4, 2), "south": ports_of(4, 2),
+        "turns": True, "one_sided": False, "steps": 10, "heat": (0.1, 0.05), "price": (1.0, 2.0), "seed": 0,
+    }  # fmt: skip
     with pytest.raises(ValueError, match=said):
         settle(**given | change)

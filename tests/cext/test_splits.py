@@ -63,7 +63,7 @@ def test_two_switches_are_split_as_the_program_says(seed):
             for axis in (1, 2):
                 rows.append([float(c[0] == k and c[axis] == i) for c in cells] + [0.0] * len(cells))
                 limits.append(each)
-    for n, c in enumerate(cells):
+    for n in range(len(cells)):
         rows.append([-float(m == n) for m in range(len(cells))] + [float(m == n) for m in range(len(cells))])
         limits.append(0)
     for i in range(blocks):
