@@ -122,7 +122,8 @@ def test_small_cluster(read):
     assert (host["rate_gbps"], host["count"], host["nic"]) == (200, 1, "cx7-400g")
     assert topology.notes[0].startswith("5 adapters: 4 compute, 1 SHARP aggregation nodes;")
     assert "30 m" in " ".join(topology.notes)
-    assert "2 compute adapters name their host: 2 hosts with at most 1" in topology.notes[-1]
+    assert "2 adapters are in 2 servers by the host name in their description" in topology.notes
+    assert "each compute adapter is one generic accelerator" in topology.notes[-1]
 
 
 def test_options_of_ibnetdiscover_change_nothing(read):

@@ -2,12 +2,14 @@
 
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 from topologies.errors import ConfigError
 
 HEAD_BYTES = 8192
+MAX_LINE = 2**16
 MIB = 2**20
 
 
@@ -41,6 +43,28 @@ def read_whole(path: Path, wanted: str, most_mib: int) -> str:
     if not text.strip():
         raise ConfigError(f"{path}: the file is empty; give {wanted}")
     return text
+
+
+def read_lines(path: Path, wanted: str) -> Iterator[tuple[int, str]]:
+    """Number and text of each line, read as it is asked for; ConfigError for what is not text, or has endless lines."""
+    number, something = 0, False
+    try:
+        with path.open("rb") as file:
+            while raw := file.readline(MAX_LINE):
+                number += 1
+                if len(raw) >= MAX_LINE:
+                    raise ConfigError(f"{path}: line {number}: longer than {MAX_LINE // 1024} KiB; give {wanted}")
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+                if "\0" in line:
+                    raise ConfigError(f"{path}: line {number}: not text; give {wanted}")
+                something = something or not line.isspace()
+                yield number, line.rstrip("\r\n")
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; give {wanted}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: line {number}: not text; give {wanted}") from error
+    if not something:
+        raise ConfigError(f"{path}: the file is empty; give {wanted}")
 
 
 def read_json(path: Path, wanted: str, most_mib: int = 64) -> Any:

@@ -4,16 +4,19 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import networkx as nx
 
 from topologies.errors import ConfigError, TopologyError
 from topologies.formats.adapters import ROLES, Adapter, adapters
+from topologies.formats.draft import Draft
+from topologies.formats.scaleup import ScaleUp, add_scaleup
+from topologies.formats.servers import Grouping, places
 from topologies.formats.subnet import Device, read_devices
 from topologies.graph import Topology, check
 from topologies.links import LinkOptions
-from topologies.parts import Catalogue
+from topologies.parts import Accelerator, Catalogue
 
 ASSUMED_LENGTH_M = 30.0
 SWITCH_OF_MODEL = {"MQM9700": "qm9700", "MQM9701": "qm9700", "MQM8700": "qm8700"}
@@ -33,8 +36,20 @@ def read_adapters(path: Path) -> list[Adapter]:
     return adapters(read_devices(path))
 
 
-def read_ibnetdiscover(path: Path, parts: Catalogue) -> Topology:
-    """The data path of an `ibnetdiscover` file: switches, and one generic accelerator per compute adapter.
+def read_ibnetdiscover(
+    path: Path,
+    parts: Catalogue,
+    accelerator: Annotated[
+        str | None, "catalogue name of what stands behind each compute adapter; adds its scale-up links"
+    ] = None,
+    scaleup: Annotated[Literal["auto", "none"], "links inside a domain: those of the accelerator's systems"] = "auto",
+    grouping: Grouping = Grouping(),
+) -> Topology:
+    """The data path of an `ibnetdiscover` file: switches, and one accelerator per compute adapter.
+
+    Both forms are read, the topology and the ports report (-p). Adapters of one server share a `domain` and a `tray`
+    and have a `rail`, where the file tells it or `grouping` states it. No link inside a server is in the file: they are
+    added where `accelerator` is stated.
 
     Ranks follow the file, which lists adapters switch by switch. Parallel links of two switches are one edge
     with their count; where they run at different speeds, it has their mean rate. `notes` say what is assumed
@@ -64,10 +79,47 @@ def read_ibnetdiscover(path: Path, parts: Catalogue) -> Topology:
         graph.nodes[labels[key]].update(_addresses(device, labels))
     mixed = _add_links(graph, kept, labels, parts)
     _add_tiers(graph, str(path))
-    notes = _notes(found, sum(len(devices[key].ports) for key in role if key not in kept), mixed)
-    topology = Topology(path.name, "ibnetdiscover", {}, graph, parts, notes=notes)
+    left_out = sum(len(devices[key].ports) for key in role if key not in kept)
+    notes = [*_notes(found, left_out, mixed), *_group(graph, devices, found, grouping, labels, path)]
+    if accelerator is not None:
+        draft = Draft(path, "ibnetdiscover", parts, graph)
+        notes += _state(draft, ScaleUp(accelerator, 1, scaleup))
+    else:
+        notes.append(
+            "the file does not say what accelerators stand behind the adapters: each compute adapter is one generic "
+            "accelerator, without links inside the server; accelerator= states them"
+        )
+    topology = Topology(path.name, "ibnetdiscover", {}, graph, parts, notes=tuple(notes))
     check(topology)
     return topology
+
+
+def _group(
+    graph: nx.Graph,
+    devices: Mapping[str, Device],
+    found: Sequence[Adapter],
+    grouping: Grouping,
+    labels: Mapping[str, str],
+    path: Path,
+) -> list[str]:
+    """Give accelerators the server, rail and domain of their adapter; what the notes say about it."""
+    known, notes = places(devices, found, grouping, path)
+    for key, place in known.items():
+        node = graph.nodes[labels[key]]
+        node.update(domain=place.domain, tray=place.server)
+        if place.rail is not None:
+            node["rail"] = place.rail
+    rails = len({place.rail for place in known.values()} - {None})
+    return [*notes, f"{rails} rails, by device numbers and leaves"] if rails else notes
+
+
+def _state(draft: Draft, inside: ScaleUp) -> list[str]:
+    """Name the accelerators and join those of a domain."""
+    assert inside.accelerator is not None
+    draft.parts.part(inside.accelerator, Accelerator)
+    for end in draft.ends():
+        draft.graph.nodes[end]["part"] = inside.accelerator
+    return [f"each compute adapter is one {inside.accelerator}, as stated", *add_scaleup(draft, inside)]
 
 
 def _accelerator(device: Device, parts: Catalogue) -> dict[str, Any]:
@@ -124,11 +176,15 @@ def _add_links(graph: nx.Graph, devices: Mapping[str, Device], labels: Mapping[s
             if port.peer not in devices or (port.peer, port.peer_port) < (key, number):
                 continue
             rates.setdefault((min(key, port.peer), max(key, port.peer)), []).append(port.rate_gbps)
+    kinds: dict[tuple[float, str | None], dict[str, Any]] = {}
     for (a, b), parallel in rates.items():
         nic = next((_nic(devices[end], parts) for end in (a, b) if not devices[end].is_switch), None)
-        link = LinkOptions(rate_gbps=max(parallel), technology="pluggable", length_m=ASSUMED_LENGTH_M)
-        attributes = link.attributes(parts, count=len(parallel), nic=nic)
-        graph.add_edge(labels[a], labels[b], **attributes | {"rate_gbps": sum(parallel) / len(parallel)})
+        kind = max(parallel), nic
+        if kind not in kinds:
+            link = LinkOptions(rate_gbps=kind[0], technology="pluggable", length_m=ASSUMED_LENGTH_M)
+            kinds[kind] = link.attributes(parts, nic=nic)
+        own = {"rate_gbps": sum(parallel) / len(parallel), "count": len(parallel)}
+        graph.add_edge(labels[a], labels[b], **kinds[kind] | own)
     return sum(len(set(parallel)) > 1 for parallel in rates.values())
 
 
@@ -168,13 +224,5 @@ def _notes(found: Sequence[Adapter], left_out: int, mixed: int) -> tuple[str, ..
     notes.append(
         f"cable lengths and modules are not in the file: {ASSUMED_LENGTH_M:g} m of fibre between pluggable "
         "optics is assumed for every link"
-    )
-    hosts = Counter(a.description.split(" ")[0] for a in found if a.role == "compute" and a.named)
-    most = max(hosts.values(), default=0)
-    named = f"{hosts.total()} compute adapters name their host: {len(hosts)} hosts with at most {most} of them each"
-    notes.append(
-        f"{named if hosts else 'no compute adapter names its host'}; the file does not say how many accelerators, of "
-        "what model, stand behind them: each compute adapter is one generic accelerator, without links inside the "
-        "server"
     )
     return tuple(notes)

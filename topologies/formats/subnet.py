@@ -1,17 +1,20 @@
 """The devices of an InfiniBand subnet as `ibnetdiscover` prints them, every link alike at both its ends."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from topologies.errors import ConfigError, TopologyError
+from topologies.formats.contents import read_lines
 
 LANE_GBPS = {
     "SDR": 2.5, "DDR": 5.0, "QDR": 10.0, "FDR10": 10.0, "FDR": 14.0,
     "EDR": 25.0, "HDR": 50.0, "NDR": 100.0, "XDR": 200.0,
 }  # fmt: skip
 LANES = (1, 2, 4, 8, 12)
+WANTED = "the output of ibnetdiscover"
 
 # ibnetdiscover(8), "Topology file format"; -g adds chassis lines and [ext n], -f adds key=value at the end.
 _SKIPPED = re.compile(r"\s*(#.*|(Non-)?Chassis\b.*)?$")
@@ -24,6 +27,12 @@ _PORT = re.compile(
     r'"([SHR]-[0-9a-fA-F]{16})"\[([0-9]{1,3})\](?:\[ext [^\]]*\])?(?:\([0-9a-fA-F]+\))?\s*'
     r'#\s*(?:lid ([0-9]{1,5}) lmc [0-9]+ )?"(.*)" lid [0-9]+ (\S+)(?: \w+=\S+)*\s*$'
 )
+# ibnetdiscover -p: kind, lid, port, guid, width and speed of an end, the other end, both descriptions.
+_LISTED = re.compile(
+    r"(CA|SW|RT) +([0-9]{1,5}) +([0-9]{1,3}) 0x([0-9a-fA-F]{16}) +([0-9]{1,2}x) +([A-Z0-9]+)"
+    r"(?: +- +(CA|SW|RT) +[0-9]{1,5} +([0-9]{1,3}) 0x([0-9a-fA-F]{16}) +\( *'(.*)' - '(.*)' *\)| +'.*')\s*$"
+)
+_ONE_CARD = 16  # port GUIDs of one adapter are at most so far apart
 _LID = re.compile(r"\blid ([0-9]{1,5})\b")
 _SPEED = re.compile(r"([0-9]{1,2})x([A-Z0-9]+)$")
 
@@ -94,7 +103,7 @@ def read_devices(path: Path) -> dict[str, Device]:
     Traceback (most recent call last):
     topologies.errors.ConfigError: nowhere.out: No such file or directory; give the output of ibnetdiscover
     """
-    devices = _parse(read_text(path, "the output of ibnetdiscover"), str(path))
+    devices = _parse(read_lines(path, WANTED), str(path))
     if not devices:
         raise ConfigError(f"{path}: no switch and no adapter; give the whole output of ibnetdiscover")
     for device in devices.values():
@@ -124,15 +133,17 @@ def read_text(path: Path, wanted: str) -> str:
     return text
 
 
-def _parse(text: str, path: str) -> dict[str, Device]:
+def _parse(lines: Iterator[tuple[int, str]], path: str) -> dict[str, Device]:
     devices: dict[str, Device] = {}
     current: Device | None = None
     devid, known = 0, False
-    for number, raw in enumerate(text.split("\n"), start=1):
+    for number, raw in lines:
         line = raw.rstrip()
         if _SKIPPED.match(line):
             continue
         where = f"{path}: line {number}"
+        if not known and is_port(line):
+            return port_devices(chain([(number, line)], lines), path)
         if identity := _IDENTITY.match(line):
             current, known = None, True
             devid = int(identity[2], 16) if identity[1] == "devid" else devid
@@ -150,11 +161,65 @@ def _parse(text: str, path: str) -> dict[str, Device]:
     return devices
 
 
+def is_port(line: str) -> bool:
+    """Is this a line of the ports report (`ibnetdiscover -p`)?"""
+    return _LISTED.match(line) is not None
+
+
+def port_devices(lines: Iterator[tuple[int, str]], path: str) -> dict[str, Device]:
+    """Devices of a ports report: a line for each end of a link, no device ids.
+
+    Ports of one description, of different numbers and neighbouring GUIDs are one adapter.
+    """
+    rows: list[tuple[int, re.Match[str]]] = []
+    for number, line in lines:
+        match = _LISTED.match(line.rstrip())
+        if match is None and not _SKIPPED.match(line):
+            raise ConfigError(f"{path}: line {number} cannot be read: {line[:60]!r}")
+        if match is not None and match[7] is not None:  # a port without a link ends in its own name
+            rows.append((number, match))
+    devices: dict[str, Device] = {}
+    key_of: dict[str, str] = {}
+    adapters: dict[str, list[Device]] = {}
+    for number, row in rows:
+        guid, description = row[4].lower(), _printable(row[10])
+        key = f"{'S' if row[1] == 'SW' else 'H'}-{guid}"
+        if key not in devices and row[1] != "SW":
+            near = [d for d in adapters.get(description, []) if abs(int(d.guid, 16) - int(guid, 16)) <= _ONE_CARD]
+            key = next((d.key for d in near if int(row[3]) not in d.ports), key)
+        if key not in devices:
+            lid = int(row[2]) if row[1] == "SW" else None
+            devices[key] = Device(key, description, 0, 255, number, {}, lid)
+            if row[1] != "SW" and len(adapters.setdefault(description, [])) < _ONE_CARD:
+                adapters[description].append(devices[key])
+        key_of[key[:2] + guid] = key
+        where = f"{path}: line {number}"
+        if int(row[3]) in devices[key].ports:
+            raise ConfigError(
+                f"{where}: port {row[3]} of {key} stands in line {devices[key].ports[int(row[3])].line} too"
+            )
+        try:
+            rate = rate_gbps(row[5] + row[6])
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from None
+        peer = f"{'S' if row[7] == 'SW' else 'H'}-{row[9].lower()}"
+        own = None if row[1] == "SW" else int(row[2])
+        devices[key].ports[int(row[3])] = Port(guid, peer, int(row[8]), rate, number, own)
+    for device in devices.values():
+        for number, port in device.ports.items():
+            device.ports[number] = replace(port, peer=key_of.get(port.peer, port.peer))
+    return devices
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+
+
 def _device(header: re.Match[str], devid: int, number: int, where: str) -> Device:
     key = header[3][:2] + header[3][2:].lower()
     if (header[1] == "Switch") != key.startswith("S-"):
         raise ConfigError(f"{where}: a {header[1]} is named {key}; S- is a switch, H- an adapter")
-    description = "".join(c if c.isprintable() else "?" for c in " ".join(header[4].split()))
+    description = _printable(header[4])
     lid = _LID.search(header[5])
     return Device(key, description, devid, int(header[2]), number, {}, int(lid[1]) if lid else None)
 
