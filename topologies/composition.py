@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 import networkx as nx
@@ -41,8 +42,10 @@ class Span:
         return self.channels * self.optic.rate_gbps
 
 
-def compose(document: Any, name: str, parts: Catalogue) -> Topology:
+def compose(document: Any, name: str, parts: Catalogue, folder: Path = Path()) -> Topology:
     """The topology of a composition's document: its accelerators in the order of sites, racks and ranks in a unit.
+
+    Units that are files are looked for in `folder`, then as they are given.
 
     ConfigError and TopologyError name the path of the key, ReachError the link that no cable, or not the one that the
     file names, can carry.
@@ -53,7 +56,7 @@ def compose(document: Any, name: str, parts: Catalogue) -> Topology:
     (144, 2, 8)
     """
     model = read_composition(document)
-    plans = _plans(model)
+    plans = _plans(model, folder)
     spans = _spans(model, plans, parts)
     graph = nx.Graph()
     units = [read_units(plan, parts) for plan in plans]
@@ -70,7 +73,7 @@ def compose(document: Any, name: str, parts: Catalogue) -> Topology:
     return made
 
 
-def _plans(model: Composition) -> list[SitePlan]:
+def _plans(model: Composition, folder: Path) -> list[SitePlan]:
     """The sites, one without a name where the file has none; what a site leaves out is the file's."""
     sites: list[Site | None] = list(model.sites) if model.sites is not None else [None]
     names = [site.name for site in sites if site is not None]
@@ -87,8 +90,8 @@ def _plans(model: Composition) -> list[SitePlan]:
             raise ConfigError(f"{at}racks is missing; give [[racks]] tables with unit and count")
         if scale_out is None:
             raise ConfigError(f"{at}scale_out is missing; give a table with family and parameters")
-        own = at if site is not None and site.racks is not None else ""
-        plans.append(SitePlan(own or at, "" if site is None else f"{site.name}/", racks, scale_out, floor))
+        own = frozenset() if site is None else frozenset(site.model_dump(exclude_none=True))
+        plans.append(SitePlan(at, own, "" if site is None else f"{site.name}/", folder, racks, scale_out, floor))
     return plans
 
 
@@ -145,7 +148,7 @@ def _joint(span: Span, sites: list[Site] | None, here: int, rate_gbps: float, pl
     """The gateways of a span at one of its ends: as many ends of the scale-out as carry all channels."""
     assert sites is not None
     if not rate_gbps:
-        raise ConfigError(f"{plan.where}scale_out: the family has no rate_gbps, which gateways need; use another")
+        raise ConfigError(f"{plan.path('scale_out')}: the family has no rate_gbps, which gateways need; use another")
     other = span.ends[1] if span.ends[0] == here else span.ends[0]
     ends = max(span.boxes, ceil(span.gbps / rate_gbps - 1e-9))
     return Joint(sites[other].name, span.boxes, span.switch, ends)
@@ -169,9 +172,6 @@ def _topology(
     model: Composition, graph: nx.Graph, name: str, built: list[Built], spans: list[Span], parts: Catalogue
 ) -> Topology:
     networks = [site.scale_out for site in built]
-    layers = [network.circuits for network in networks if network.circuits is not None]
-    if layers and len(built) > 1:
-        raise ConfigError("sites: a scale-out with circuit switches stands alone; give one site")
     notes = [note for site in built for note in site.notes]
     if spans:
         pairs = sum(span.fibre.pairs for span in spans)
@@ -185,7 +185,7 @@ def _topology(
         parameters=_parameters(model, built, spans),
         graph=graph,
         catalogue=parts,
-        circuits=layers[0] if layers else None,
+        circuits=built[0].circuits,
         halves=[np.arange(n) < n // 2] if nested and n % 2 == 0 else (),
         racks=racks,
         notes=tuple(dict.fromkeys(notes)),

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import networkx as nx
 
 from topologies.cabling import AUTO, OPTICS, check_cable, choose_cable
+from topologies.circuits import CircuitLayer
 from topologies.errors import ConfigError, FabricError, ReachError, TopologyError
 from topologies.floor import FloorPlan, Place, network_racks
 from topologies.graph import Topology
@@ -60,7 +61,7 @@ class Cabling:
             told = f"cable = '{row.name}'" if self.cable is not None else f"technology = '{row.technology}'"
             check_cable(row, rate, length_m, self.parts, told)
         except ReachError as error:
-            raise ReachError(f"{self.where}scale_out.parameters: {ends}: {error}") from error
+            raise ReachError(f"{self.where}.parameters: {ends}: {error}") from error
         return row
 
 
@@ -70,7 +71,7 @@ def scale_out_family(plan: "SitePlan") -> tuple[Family, System | None]:
     try:
         return family(base.family if base else plan.scale_out.family), base
     except ConfigError as error:
-        raise ConfigError(f"{plan.where}scale_out.family: {error}") from error
+        raise ConfigError(f"{plan.path('scale_out')}.family: {error}") from error
 
 
 def stated(plan: "SitePlan", key: str) -> Any:
@@ -79,7 +80,10 @@ def stated(plan: "SitePlan", key: str) -> Any:
     if key not in chosen.parameters:
         return None
     given, parameter = {**(base.parameters if base else {}), **plan.scale_out.parameters}, chosen.parameters[key]
-    return parse_value(parameter, given[key], chosen.name) if key in given else parameter.default
+    try:
+        return parse_value(parameter, given[key], chosen.name) if key in given else parameter.default
+    except ConfigError as error:
+        raise ConfigError(f"{plan.path('scale_out')}.parameters: {error}") from error
 
 
 def build_scale_out(
@@ -87,7 +91,7 @@ def build_scale_out(
 ) -> Topology:
     """The scale-out as its family builds it, with an end point for every adapter and what the gateways take."""
     chosen, system = scale_out_family(plan)
-    where = f"{plan.where}scale_out.parameters"
+    where = f"{plan.path('scale_out')}.parameters"
     own = dict(plan.scale_out.parameters)
     for key in own:
         if key.endswith("length_m"):
@@ -99,15 +103,38 @@ def build_scale_out(
         own.setdefault("technology", OPTICS)
     own |= {key: value for key, value in _sizes(plan, chosen, units, joints).items() if key not in own}
     try:
-        network = build_family(chosen, plan.scale_out.family, where, own, system, parts)
+        network = build_family(chosen, plan.scale_out.family, plan.scale_out.family, own, system, parts)
     except FabricError as error:
         raise type(error)(f"{where}: {error}") from error
     needed, ends = _needed(units) + sum(joint.ends for joint in joints), len(network.accelerators)
+    direct = any(network.graph.nodes[end].get("forwards") for end in network.accelerators)
+    if needed < ends and direct:
+        raise TopologyError(
+            f"{where}: {chosen.name} joins its {ends:,} end points to each other, the racks have {needed:,}; "
+            "give parameters for exactly as many"
+        )
     if needed > ends:
         raise TopologyError(
             f"{where}: {chosen.name} has {ends:,} end points, the racks need {needed:,}; give larger parameters"
         )
     return network
+
+
+def joined_circuits(plan: "SitePlan", network: Topology, labels: Sequence[str]) -> CircuitLayer | None:
+    """The scale-out's circuit layer with the accelerators in the place of its end points."""
+    layer = network.circuits
+    if layer is None:
+        return None
+    if plan.prefix:
+        raise ConfigError(f"{plan.path('scale_out')}: circuit switches stand in a single site; leave [[sites]] out")
+    of = dict(zip(network.accelerators, labels, strict=False))
+    missing = [end for end in layer.ends if end not in of and network.graph.nodes[end]["kind"] == "accelerator"]
+    if missing:
+        raise TopologyError(
+            f"{plan.path('scale_out')}: {len(missing):,} end points of its circuits would stay free; "
+            "give parameters for exactly as many"
+        )
+    return replace(layer, ends=[of.get(end, end) for end in layer.ends])
 
 
 def _needed(units: Sequence["Unit"]) -> int:
@@ -125,7 +152,7 @@ def _sizes(
         each = {unit.row.nics * len(unit.topology.accelerators) for unit in units}
         if len(each) > 1:
             raise ConfigError(
-                f"{plan.where}racks: units of {' and '.join(map(str, sorted(each)))} adapters cannot share rails; "
+                f"{plan.path('racks')}: units of {' and '.join(map(str, sorted(each)))} adapters cannot share rails; "
                 "give scale_out.family clos"
             )
         (gpus,) = each
@@ -191,8 +218,8 @@ def _rack(plan: "SitePlan", place: Place, racks: dict[str, str]) -> str:
 def _cabling(plan: "SitePlan", network: Topology, parts: Catalogue) -> Cabling:
     given = plan.scale_out.parameters
     named = {str(value) for key, value in given.items() if key.endswith("technology") and value != AUTO}
-    cable, latency = given.get("cable"), network.parameters.get("latency_ns")
-    return Cabling(plan.where, frozenset(named), None if cable in (None, "none") else str(cable), latency, parts)
+    cable, latency = given.get("cable", "none"), network.parameters.get("latency_ns")
+    return Cabling(plan.path("scale_out"), frozenset(named), None if cable == "none" else str(cable), latency, parts)
 
 
 def _places(
@@ -264,7 +291,7 @@ def _cabled(
             kinds[key] = _attributes(built, length, nic, cabling, f"{pair[0]} - {pair[1]}")
         other, count = counts.get(pair, (key, 0))
         if other != key:
-            raise TopologyError(f"{plan.where}scale_out: links of two kinds join {pair[0]} and {pair[1]}")
+            raise TopologyError(f"{plan.path('scale_out')}: links of two kinds join {pair[0]} and {pair[1]}")
         counts[pair] = key, count + built["count"]
     classes: dict[Any, list[tuple[str, str]]] = {}
     for pair, alike in counts.items():

@@ -2,30 +2,41 @@
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import networkx as nx
 
+from topologies.circuits import CircuitLayer
 from topologies.clos import adapter
 from topologies.composition_model import FloorKeys, Racks, ScaleOut
-from topologies.errors import ConfigError, TopologyError
+from topologies.errors import ConfigError, FabricError
 from topologies.floor import FloorPlan
 from topologies.graph import Topology, once
 from topologies.kinds import Floor, Rack
 from topologies.parts import Catalogue
 from topologies.registry import build, build_family, family, systems
-from topologies.scaleout import Attached, Joint, add_scale_out, build_scale_out
+from topologies.scaleout import Attached, Joint, add_scale_out, build_scale_out, joined_circuits
 
 
 @dataclass(frozen=True, slots=True)
 class SitePlan:
-    """What a site is made of, as the file says it: the path of its keys, what stands before its labels, its tables."""
+    """What a site is made of, as the file says it; `prefix` stands before its labels, `folder` is the file's.
+
+    `where` is the path of the keys that it has of its `own`; the others are those of the whole file.
+    """
 
     where: str
+    own: frozenset[str]
     prefix: str
+    folder: Path
     racks: Sequence[Racks]
     scale_out: ScaleOut
     floor: FloorKeys
+
+    def path(self, key: str) -> str:
+        """The path of a table in the file."""
+        return f"{self.where}{key}" if key in self.own else key
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +54,7 @@ class Built:
 
     scale_out: Topology
     units: list[Unit]
+    circuits: CircuitLayer | None = None
     gateways: list[list[str]] = field(default_factory=list)
     racks: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -52,10 +64,10 @@ def read_units(plan: SitePlan, parts: Catalogue) -> list[Unit]:
     """The unit of every row of racks, built once."""
     units = []
     for i, row in enumerate(plan.racks):
-        where = f"{plan.where}racks[{i}]"
+        where = f"{plan.path('racks')}[{i}]"
         try:
-            unit = _unit(row, where, parts)
-        except (ConfigError, TopologyError) as error:
+            unit = _unit(row, where, plan.folder, parts)
+        except FabricError as error:
             raise type(error)(f"{where}.unit: {error}") from error
         if unit.circuits is not None:
             raise ConfigError(f"{where}.unit = '{row.unit}' has circuit switches of its own; give a unit without")
@@ -65,9 +77,11 @@ def read_units(plan: SitePlan, parts: Catalogue) -> list[Unit]:
     return units
 
 
-def _unit(row: Racks, where: str, parts: Catalogue) -> Topology:
+def _unit(row: Racks, where: str, folder: Path, parts: Catalogue) -> Topology:
     if not row.parameters:
-        return build(row.unit, parts)
+        beside = row.unit.partition(":")[0]  # a file is looked for beside the one that names it
+        own = set(beside) & set("/.") and (folder / beside).is_file()
+        return build(f"{folder / beside}{row.unit[len(beside) :]}" if own else row.unit, parts)
     if not row.unit.isprintable() or set(row.unit) & set(":/."):
         raise ConfigError(f"'{row.unit}' takes its parameters in itself; leave {where}.parameters out")
     base = systems().get(row.unit)
@@ -88,7 +102,7 @@ def add_site(
     attached: list[Attached] = []
     first = number = 0
     for unit in units:
-        nic = adapter(parts, unit.row.nic, _rate(network) / unit.row.nics) if not own_adapters else None
+        nic = None if own_adapters else _adapter(unit, network, parts)
         for i in range(unit.row.count):
             place = floor.rack(first + i // unit.row.units_per_rack, width)
             rack = f"{plan.prefix}rack-{place.row}-{place.column}"
@@ -97,14 +111,18 @@ def add_site(
             attached += [Attached(label, place, nic) for label in labels for _ in range(unit.row.nics)]
             number += 1
         first += -(-unit.row.count // unit.row.units_per_rack)
+    built.circuits = joined_circuits(plan, network, [each.label for each in attached])
     built.gateways = add_scale_out(graph, plan, network, attached, joints, floor, (width, total), parts, built.racks)
     built.notes = list(_notes(plan, units, network, len(attached), joints, parts))
     return built
 
 
-def _rate(network: Topology) -> float:
-    """What an end point may send into the scale-out, all planes together: never more than its adapter's rate."""
-    return float(network.parameters.get("rate_gbps") or 0.0)
+def _adapter(unit: Unit, network: Topology, parts: Catalogue) -> str:
+    """The adapter of a unit's accelerators, which carries what one end point of the scale-out may send."""
+    try:
+        return adapter(parts, unit.row.nic, float(network.parameters.get("rate_gbps") or 0.0))
+    except ConfigError as error:
+        raise ConfigError(f"{unit.where}.nic: {error}") from error
 
 
 def floor_plan(plan: SitePlan, parts: Catalogue) -> FloorPlan:
@@ -113,7 +131,7 @@ def floor_plan(plan: SitePlan, parts: Catalogue) -> FloorPlan:
     floor = FloorPlan.of(row, **plan.floor.model_dump(exclude={"plan"}))
     if floor.port_height_m > floor.tray_height_m:
         raise ConfigError(
-            f"{plan.where}floor.port_height_m = {floor.port_height_m:g} is above the tray at "
+            f"{plan.path('floor')}.port_height_m = {floor.port_height_m:g} is above the tray at "
             f"{floor.tray_height_m:g} m; give a lower port or a higher tray"
         )
     return floor

@@ -31,7 +31,7 @@ def build_toml(path: Path, parts: Catalogue) -> Topology:
         with _composing(path):
             from topologies.composition import compose
 
-            return compose(document, path.stem, parts)
+            return compose(document, path.stem, parts, path.parent)
     if set(document) - set(SIMPLE) or not isinstance(document.get("family"), str):
         raise ConfigError(
             f'{path}: a topology file has family = "..." and a [parameters] table, and nothing else; '

@@ -124,6 +124,43 @@ def test_any_family_joins_the_racks(family, parameters):
     assert all(d["rack"] in built.racks for _, d in built.graph.nodes(data=True))
 
 
+@pytest.mark.parametrize(
+    ("family", "parameters", "racks"),
+    [("ocs-flat", {"n": 16, "degree": 3}, 4), ("jupiter", {"blocks": 4, "uplinks": 6, "hosts": 4}, 4),
+     ("rail", {"core": "ocs"}, 40)],
+)  # fmt: skip
+def test_circuits_join_what_the_family_joins(family, parameters, racks):
+    from topologies.bill import bill_of_materials
+
+    document = {"racks": [{"unit": "switch:n=4,rate_gbps=800", "count": racks}]}
+    built = compose(document | {"scale_out": {"family": family, "parameters": parameters}}, "mine", catalogue())
+    assert built.circuits.circuits > 0 and set(built.circuits.ends) <= set(built.nodes)
+    assert any(row.part.kind == "ocs" for row in bill_of_materials(built))
+    again = built.with_state(built.circuits.state)
+    assert {frozenset(e) for e in again.graph.edges} == {frozenset(e) for e in built.graph.edges}
+    assert again.links == built.links
+
+
+@pytest.mark.parametrize(("family", "parameters"), [("torus", {"dims": [4, 8]}), ("bcube", {"n": 8, "k": 1})])
+def test_a_direct_network_takes_all_its_end_points(family, parameters):
+    document = {"racks": [{"unit": "switch:n=4", "count": 4}]}
+    with pytest.raises(TopologyError, match="give parameters for exactly as many"):
+        compose(document | {"scale_out": {"family": family, "parameters": parameters}}, "mine", catalogue())
+
+
+def test_circuits_stand_in_a_single_site():
+    text = SITES.replace('"clos"', '"rail"').replace("count = 4", "count = 40")
+    with pytest.raises(ConfigError, match="circuit switches stand in a single site"):
+        composed(f"{text}[scale_out.parameters]\ncore = 'ocs'\n")
+
+
+def test_a_unit_is_looked_for_beside_its_file(tmp_path):
+    (tmp_path / "unit.toml").write_text('family = "ring"\n[parameters]\nn = 4\n')
+    (tmp_path / "unit.py").write_text("import networkx as nx\ndef f(n: int):\n    return nx.cycle_graph(n)\n")
+    (tmp_path / "pod.toml").write_text(POD.replace("nvl72", "unit.toml") + '[[racks]]\nunit = "unit.py:f:n=5"\n')
+    assert [len(d) for d in build(str(tmp_path / "pod.toml")).domains] == [4, 4, 5]
+
+
 def test_end_points_beyond_the_racks_stay_free():
     text = f'[[racks]]\n{SMALL}count = 3\n[scale_out]\nfamily = "fat-tree"\n[scale_out.parameters]\nk = 4\n'
     built = composed(text)
