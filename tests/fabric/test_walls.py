@@ -6,12 +6,20 @@ from fabric.walls import broken, walls
 from topologies.registry import build, systems
 
 
+# What papers built through circuit switches of higher loss closes at the mean, not at the 99th percentile; of
+# Trainium's cables nobody states gauge and mode.
+NOT_OK = {
+    **dict.fromkeys(("mixnet-1024", "opera-648", "rotornet-128"), "marginal"),
+    **dict.fromkeys(("trainium2-16", "trainium2-64", "trainium3-64", "trainium3-144"), "unknown"),
+}
+
+
 @pytest.mark.parametrize("name", systems())
 def test_a_shipping_machine_passes(name, built):
     found = walls(built(name))
     assert found.keys() == {"copper", "power", "thermal", "memory"}
-    assert found["copper"]["state"] == "ok"
     assert broken(found) is None
+    assert found["copper"]["state"] == NOT_OK.get(name, "ok")
 
 
 @pytest.mark.parametrize(
