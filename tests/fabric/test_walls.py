@@ -5,7 +5,6 @@ import pytest
 from fabric.walls import broken, walls
 from topologies.registry import build, systems
 
-
 # What papers built through circuit switches of higher loss closes at the mean, not at the 99th percentile; of
 # Trainium's cables nobody states gauge and mode.
 NOT_OK = {
