@@ -10,6 +10,7 @@ from topologies.errors import ConfigError
 
 HEAD_BYTES = 8192
 MAX_LINE = 2**16
+MAX_VALUES = 8_000_000  # of a JSON document
 MIB = 2**20
 
 
@@ -70,6 +71,8 @@ def read_lines(path: Path, wanted: str) -> Iterator[tuple[int, str]]:
 def read_json(path: Path, wanted: str, most_mib: int = 64) -> Any:
     """The JSON document of a file; ConfigError for NaN, keys that stand twice, and lists within lists too deep."""
     text = read_whole(path, wanted, most_mib)
+    if sum(map(text.count, ",[{")) > MAX_VALUES:
+        raise ConfigError(f"{path}: more than {MAX_VALUES:,} values; give {wanted}")
     try:
         return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
     except RecursionError:

@@ -131,7 +131,7 @@ def stream_elements(
         empty = "the file is empty" if fed == 0 and error.code == 3 else f"line {error.lineno}: not XML: {what}"
         raise ConfigError(f"{path}: {empty}; give a file with <{root}>") from None
     except (LookupError, ValueError) as error:  # an encoding that expat does not know
-        raise ConfigError(f"{path}: not XML: {error}; give a file with <{root}>") from None
+        raise ConfigError(f"{path}: not XML: {str(error)[:80]}; give a file with <{root}>") from None
 
 
 def read_tree(path: Path, root: str) -> Element:

@@ -15,6 +15,7 @@ from topologies.parts import Catalogue
 
 WANTED = "GML: graph [ node [ id 0 ] edge [ source 0 target 1 ] ]"
 MAX_DEPTH = 20
+MAX_WORDS = 8_000_000
 _TOKEN = re.compile(
     r'\s*(?:#[^\n]*\n)?(?:([A-Za-z_][A-Za-z0-9_]{0,200})|([+-]?[0-9.][0-9.eE+-]{0,60}|[+-](?:INF|NAN))|"([^"]*)"|([\[\]]))'
 )
@@ -61,7 +62,7 @@ class _Tokens:
     """Words of a GML text, one after the other, with their line for what is wrong."""
 
     def __init__(self, text: str, path: Path) -> None:
-        self.text, self.path, self.at = text, path, 0
+        self.text, self.path, self.at, self.words = text, path, 0, 0
 
     def fail(self, what: str) -> ConfigError:
         line = self.text.count("\n", 0, self.at) + 1
@@ -75,6 +76,9 @@ class _Tokens:
                 raise self.fail(f"{short(self.text[self.at :].split()[0])} cannot be read")
             return None
         self.at = match.end()
+        self.words += 1
+        if self.words > MAX_WORDS:
+            raise self.fail(f"more than {MAX_WORDS:,} words")
         return match
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from topologies.errors import ConfigError
-from topologies.formats.contents import name_of, read_whole
+from topologies.formats.contents import name_of, read_lines
 from topologies.formats.draft import Cabling, Draft
 from topologies.formats.hierarchy import Host, Uplinks, add_tree
 from topologies.formats.scaleup import ScaleUp, add_scaleup
@@ -54,17 +54,18 @@ def read_lingjun(
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Line and the four names of each host."""
-    lines = read_whole(path, WANTED, 256).splitlines()
-    head = [cell.strip() for cell in lines[0].split(",")]
+    lines = read_lines(path, WANTED)
+    head = [cell.strip() for cell in next(lines)[1].split(",")]
     if any(head.count(column) != 1 for column in COLUMNS):
         raise ConfigError(f"{path}: line 1: the columns are {', '.join(head)[:80]}; give {WANTED}")
     places = [head.index(column) for column in COLUMNS]
-    if len(lines) > MAX_NODES:
-        raise ConfigError(f"{path}: {len(lines):,} lines; at most {MAX_NODES:,} are read")
     try:
-        for line, cells in enumerate(csv.reader(lines[1:], strict=True), start=2):
+        for line, text in lines:
+            cells = next(csv.reader([text], strict=True), [])
             if not cells:
                 continue
+            if line > MAX_NODES:
+                raise ConfigError(f"{path}: more than {MAX_NODES:,} lines")
             if len(cells) != len(head):
                 raise ConfigError(f"{path}: line {line}: {len(cells)} of {len(head)} columns; is it cut off?")
             where = f"{path}: line {line}"

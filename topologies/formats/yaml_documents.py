@@ -9,7 +9,7 @@ from topologies.formats.contents import read_whole, short
 
 MAX_MIB = 16
 MAX_DEPTH = 60
-MAX_VALUES = 2_000_000  # with every alias written out
+MAX_VALUES = 1_000_000  # with every alias written out
 
 
 def read_yaml(path: Path, wanted: str) -> Any:
