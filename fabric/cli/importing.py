@@ -96,9 +96,14 @@ def _import(
     from fabric.cli.output import emit_json, emit_tables
     from fabric.describing import contents
     from fabric.results import provenance
-    from topologies.formats import read_topology
+    from topologies.errors import ConfigError
+    from topologies.formats import format_options, option_values, read_topology
     from topologies.formats.native import write_native
 
+    try:
+        option_values(format_options(name), given)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
     catalogue = load_parts(parts)
     topology = read_topology(file, catalogue, name, given)
     adapters = _adapters(file) if name == "ibnetdiscover" else []

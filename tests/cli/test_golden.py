@@ -45,6 +45,8 @@ TEXTS = {
     "validate-verbose.txt": [*VALIDATED, "-v"],
     "import.txt": IMPORTED,
     "import-verbose.txt": [*IMPORTED, "-v"],
+    "import-nccl.txt": ["import", "nccl", "server.xml"],
+    "show-server.txt": ["show", "server.xml"],
 }
 JSONS = {
     "compare.json": [*COMPARED, "--json"],
@@ -57,6 +59,7 @@ JSONS = {
     "parts-qm9700.json": ["parts", "qm9700", "--json"],
     "validate.json": [*VALIDATED, "--json"],
     "import.json": [*IMPORTED, "--json"],
+    "import-nccl.json": ["import", "nccl", "server.xml", "--json"],
 }
 CSVS = {
     "compare.csv": [*COMPARED, "--csv"],

@@ -81,9 +81,18 @@ def read_topology(
     Traceback (most recent call last):
     topologies.errors.ConfigError: fabric.xyz: no format has this ending; aifabric import FORMAT FILE names the format
     """
+    chosen = format_options(name or recognised(path))
+    return chosen.builder(path, parts=parts, **option_values(chosen, options))
+
+
+def option_values(chosen: "Family", options: Mapping[str, Any]) -> dict[str, Any]:
+    """A reader's arguments of the options given; ConfigError for one that it does not have or whose value is none.
+
+    >>> option_values(format_options("astra-sim"), {"accelerator": "h100-sxm"})["accelerator"]
+    'h100-sxm'
+    """
     from topologies.parameters import parse_value
 
-    chosen = format_options(name or recognised(path))
     typed = {}
     for key, value in options.items():
         if key not in chosen.parameters:
@@ -92,7 +101,7 @@ def read_topology(
     gathered = {key: value for key, value in typed.items() if chosen.parameters[key].bundle is None}
     for bundle, kind in chosen.bundles.items():
         gathered[bundle] = kind(**{k: v for k, v in typed.items() if chosen.parameters[k].bundle == bundle})
-    return chosen.builder(path, parts=parts, **gathered)
+    return gathered
 
 
 @cache

@@ -8,6 +8,7 @@ import pytest
 from fabric import simulate
 from topologies.errors import ConfigError, TopologyError
 from topologies.formats.nccl import read_nccl
+from topologies.formats.writing import export
 from topologies.parts import catalogue
 from topologies.registry import build
 
@@ -169,3 +170,25 @@ def test_azure_files_hold_pcie_only(name, cpus, below, gbps):
     assert topology.links == 0 and links(topology, "pcie") == 16 + below
     rates = {round(edge["rate_gbps"], 2) for _, _, edge in topology.edges if edge["technology"] == "pcie"}
     assert rates == {gbps}
+
+
+@pytest.mark.parametrize(
+    ("spec", "accelerator", "gb_per_s"),
+    [
+        ("dgx-h100-superpod-256", "h100-sxm", 450),
+        ("nvl72", "gb200", 900),
+        ("full-mesh:n=8,accelerator=mi300x,rate_gbps=512,cable=xgmi-board", "mi300x", 448),
+    ],
+)
+def test_what_is_exported_reads_back(tmp_path, spec, accelerator, gb_per_s):
+    """A server's accelerators and their links; all-reduce at all of them, or at the domain's."""
+    first = build(spec)
+    path = tmp_path / "topo.xml"
+    path.write_text(export(first, "nccl").text)
+    again = read_nccl(path, accelerator=accelerator, parts=catalogue())
+    ends = len(first.domains[0]) if first.domains else len(first.accelerators)
+    inside = [first.accelerators[rank] for rank in range(ends)]
+    assert len(again.accelerators) == ends
+    was = sum(edge["count"] for a, b, edge in first.graph.edges(inside, data=True) if "nic" not in edge)
+    assert again.links == was
+    assert simulate(again, "all-to-all").busbw_gb_per_s == pytest.approx(gb_per_s, rel=2e-3)
