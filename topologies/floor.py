@@ -62,9 +62,9 @@ class FloorPlan:
         return round(over + 2 * (self.tray_height_m - self.port_height_m) + self.slack_m, 6)
 
 
-def network_racks(plan: FloorPlan, width: int, rows: int, beside: Sequence[int], above: int) -> tuple[
-    list[Place], list[Place]
-]:
+def network_racks(
+    plan: FloorPlan, width: int, rows: int, beside: Sequence[int], above: int
+) -> tuple[list[Place], list[Place]]:
     """Places of switches: those that belong to a row stand at its end, in as many racks as they fill; the `above`
     others in rows of their own behind the last, from the same end on.
 

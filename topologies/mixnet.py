@@ -80,9 +80,7 @@ def mixnet(
     )  # fmt: skip
 
 
-def _add_nics(
-    graph: nx.Graph, gpu_of: list[list[str]], nic: str, rate_gbps: float, parts: Catalogue
-) -> list[str]:
+def _add_nics(graph: nx.Graph, gpu_of: list[list[str]], nic: str, rate_gbps: float, parts: Catalogue) -> list[str]:
     """The adapters of each server as one node, which an accelerator reaches at the rate of its own adapter.
 
     A node of its own stands between them, so that no path between accelerators of a server is as short as that through

@@ -219,9 +219,7 @@ def _layer(
     )
 
 
-def _expander(
-    racks: int, uplinks: int, matchings: list[Matching], random: Random
-) -> tuple[list[Matching], float, int]:
+def _expander(racks: int, uplinks: int, matchings: list[Matching], random: Random) -> tuple[list[Matching], float, int]:
     """The matchings in an order in which all racks are joined at every moment, with the hops that this takes."""
     for _ in range(TRIES):
         hops = _hops(racks, uplinks, matchings)

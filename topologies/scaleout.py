@@ -86,9 +86,7 @@ def stated(plan: "SitePlan", key: str) -> Any:
         raise ConfigError(f"{plan.path('scale_out')}.parameters: {error}") from error
 
 
-def build_scale_out(
-    plan: "SitePlan", units: Sequence["Unit"], joints: Sequence[Joint], parts: Catalogue
-) -> Topology:
+def build_scale_out(plan: "SitePlan", units: Sequence["Unit"], joints: Sequence[Joint], parts: Catalogue) -> Topology:
     """The scale-out as its family builds it, with an end point for every adapter and what the gateways take."""
     chosen, system = scale_out_family(plan)
     where = f"{plan.path('scale_out')}.parameters"
@@ -141,9 +139,7 @@ def _needed(units: Sequence["Unit"]) -> int:
     return sum(unit.row.count * unit.row.nics * len(unit.topology.accelerators) for unit in units)
 
 
-def _sizes(
-    plan: "SitePlan", chosen: Family, units: Sequence["Unit"], joints: Sequence[Joint]
-) -> dict[str, Any]:
+def _sizes(plan: "SitePlan", chosen: Family, units: Sequence["Unit"], joints: Sequence[Joint]) -> dict[str, Any]:
     """Parameters that follow from the racks: how many end points, and the adapter."""
     sizes: dict[str, Any] = {}
     needed, gates = _needed(units), sum(joint.ends for joint in joints)

@@ -54,9 +54,7 @@ def add_servers(
     return labels, _add_chips(graph, labels, server, server.scaleup_switch, parts)
 
 
-def _add_chips(
-    graph: nx.Graph, labels: list[list[str]], server: Server, switch: str, parts: Catalogue
-) -> list[Chips]:
+def _add_chips(graph: nx.Graph, labels: list[list[str]], server: Server, switch: str, parts: Catalogue) -> list[Chips]:
     """The scale-up domain inside every server."""
     row = parts.part(server.accelerator, Accelerator)
     cable = server.scaleup_cable

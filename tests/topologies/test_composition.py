@@ -265,8 +265,10 @@ def test_a_file_that_composes_itself(tmp_path, monkeypatch):
 values = st.one_of(st.none(), st.booleans(), st.integers(-3, 9), st.floats(), st.text(max_size=5), st.just("nvl72"))
 tables = st.recursive(
     values,
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["unit", "count", "family", "name", "fibre", "pairs", "distance_km"]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["unit", "count", "family", "name", "fibre", "pairs", "distance_km"]), inner)
+    ),
     max_leaves=6,
 )
 

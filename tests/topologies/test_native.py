@@ -19,7 +19,7 @@ from topologies.registry import FAMILIES, build, family
 
 CIRCUITS = ("jupiter", "tpu-pod", "ocs-flat", "rotor", "mixnet", "photonic-rail", "pod-ocs")  # not in the format
 PLAIN = [example(family(name)) for name in FAMILIES if name not in CIRCUITS]
-PLAIN += ["torus:dims=4x4x8,twist=true", "tpu-v5e-256", "nvl72", "dgx-h100-superpod-256"]
+PLAIN += ["torus:dims=4x4x8,twist=true", "tpu-v5e-256", "nvl72", "dgx-h100-superpod-256", "rotor:racks=8,uplinks=4"]
 
 
 def round_trip(topology, path):
@@ -78,6 +78,7 @@ def test_reads_by_spec(tmp_path):
 PODS = [
     "tpu-v4-64", "tpu-pod:slice=4x4x8", "jupiter:blocks=6,uplinks=30,hosts=4", "tpu-pod:slice=4x4x8,optic=400g-fr4",
     "jupiter:blocks=6,uplinks=30,hosts=4,generations=100x400", "jupiter:blocks=4,uplinks=6,hosts=1,ocs_optic=400g-dr4",
+    "pod-ocs:pods=8,uplinks=4",
 ]  # fmt: skip
 
 

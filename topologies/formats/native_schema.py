@@ -126,7 +126,9 @@ NODE = {
     "reduces": Key("true or false", _flag, required=False),
     "guid": Key("text", _line, required=False),
     "lid": Key("a whole number", _whole, required=False),
-    "ports": Key("an object of ids of nodes", _table(_line), required=False),
+    "ports": Key(
+        "an object of ids of nodes, or a number of ports", lambda v: _count(v) or _table(_line)(v), required=False
+    ),
 }
 LINK = {
     "from": Key("the id of a node", _label),

@@ -1,7 +1,7 @@
 """A fabric as ASTRA-sim's analytical backend has it: a row of dimensions, each a ring, a switch or a full mesh."""
 
 import json
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -82,7 +82,7 @@ def dimensions(topology: Topology) -> tuple[list[Dimension], tuple[str, ...]]:
         rate, latency, notes = _alike(topology, [edge for _, _, edge in topology.edges], "links")
         return [Dimension("FullyConnected", n, rate, latency)], notes
     if _one_stage(topology):
-        rates = {node: _leaving(topology, node, set(graph)) for node in topology.accelerators}
+        rates = {node: _leaving(topology, node, graph.adj[node].keys()) for node in topology.accelerators}
         return [Dimension("Switch", n, _one(topology, rates, "accelerators"), _half_path(topology, None))], ()
     if topology.family not in NON_BLOCKING:
         _refuse(topology, "it is no grid, full mesh, stage of switches or non-blocking tree")
@@ -137,7 +137,7 @@ def _one_stage(topology: Topology) -> bool:
 
 
 def _tree(topology: Topology) -> tuple[list[Dimension], tuple[str, ...]]:
-    rates = {node: _leaving(topology, node, set(topology.graph)) for node in topology.accelerators}
+    rates = {node: _leaving(topology, node, topology.graph.adj[node].keys()) for node in topology.accelerators}
     rate = _one(topology, rates, "accelerators")
     said = "a non-blocking tree is one Switch, with half of the longest path's latency"
     return [Dimension("Switch", len(rates), rate, _half_path(topology, None))], (said,)
@@ -152,12 +152,13 @@ def _servers(topology: Topology) -> tuple[list[Dimension], tuple[str, ...]]:
     if size * len(domains) != len(ends):
         _refuse(topology, "some of its accelerators are in no scale-up domain")
     home = {node: i for i, domain in enumerate(domains) for node in (ends[rank] for rank in domain)}
+    servers = _servers_of(topology, home)
     inside: dict[Hashable, float] = {}
     outside: dict[Hashable, float] = {}
     for node in ends:
-        near = {far for far in topology.graph.adj[node] if _reaches_only(topology, far, home, home[node])}
+        near = {far for far in topology.graph.adj[node] if servers.get(far) == home[node]}
         inside[node] = _leaving(topology, node, near)
-        outside[node] = _leaving(topology, node, set(topology.graph) - near)
+        outside[node] = _leaving(topology, node, topology.graph.adj[node].keys() - near)
     first = {ends[rank] for rank in domains[0]}
     found = [
         Dimension("Switch", size, _one(topology, inside, "accelerators in their server"), _half_path(topology, first)),
@@ -170,11 +171,19 @@ def _servers(topology: Topology) -> tuple[list[Dimension], tuple[str, ...]]:
     return (found if size > 1 else found[1:]), (said,)
 
 
-def _reaches_only(topology: Topology, switch: Hashable, home: dict[Hashable, int], server: int) -> bool:
-    return all(home.get(far) == server for far in topology.graph.adj[switch])
+def _servers_of(topology: Topology, home: dict[Hashable, int]) -> dict[Hashable, int]:
+    """The server of every node whose neighbours are end points of one, and of those."""
+    found = dict(home)
+    for node in topology.graph:
+        if node not in home:
+            near = {home.get(far) for far in topology.graph.adj[node]}
+            only = near.pop()
+            if not near and only is not None:
+                found[node] = only
+    return found
 
 
-def _leaving(topology: Topology, node: Hashable, to: set[Hashable]) -> float:
+def _leaving(topology: Topology, node: Hashable, to: Collection[Hashable]) -> float:
     """GB/s of a node's links to those nodes."""
     edges = (edge for far, edge in topology.graph.adj[node].items() if far in to)
     return float(sum(edge["rate_gbps"] * edge["count"] * edge["duty"] for edge in edges) * BYTES_PER_S / 1e9)

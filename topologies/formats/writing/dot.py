@@ -48,7 +48,7 @@ def _link(row: dict[str, Any]) -> Iterator[str]:
     number = f"{row['count']} x " if row["count"] > 1 else ""
     label = f"{number}{row['rate_gbps']:g}G"
     yield f"label={_quoted(label)}"
-    yield f"color={_quoted(COLOURS[row['medium']])}"
+    yield f"color={_quoted(COLOURS.get(row['medium'], 'black'))}"
     for key in ("rate_gbps", "count", "latency_ns", "length_m"):
         yield f"{key}={row[key]!r}"
     yield f"cable={_quoted(row['cable'])}"

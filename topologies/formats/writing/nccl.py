@@ -7,22 +7,23 @@ from importlib.resources import files
 from typing import Any
 
 from topologies.errors import ConfigError
+from topologies.formats.devices import device_of_part, pcie_gbps
 from topologies.formats.writing import Exported
 from topologies.formats.writing.xml_text import attributes
 from topologies.graph import Topology
 
 BRIDGE, GPU, NIC, SWITCH = "0x060400", "0x030200", "0x020700", "0x068000"  # PCI classes, as NCCL reads them
 MAX_GPUS = 256
-# Gb/s that 16 lanes carry one way (128b/130b; 242B/256B flits from 64 GT/s on), as a link_speed of Linux
-PCIE_X16 = (("16.0 GT/s PCIe", 252.0), ("32.0 GT/s PCIe", 504.0), ("64.0 GT/s PCIe", 968.0))
+ACCELERATOR, AMD = "0x120000", "0x1002"  # the class of AMD's accelerators, and the vendor
+SPEEDS = ("16.0 GT/s PCIe", "32.0 GT/s PCIe", "64.0 GT/s PCIe")  # of PCIe 4, 5 and 6, as Linux says them
 
 
 def nccl_text(topology: Topology) -> Exported:
     """The first scale-up domain, or the whole fabric where it has none: what NCCL_TOPO_FILE takes.
 
-    Links to switches within it are `nvlink` elements to a switch, links between its accelerators to each other; links
-    that leave it are network adapters. PCIe and CPUs are no part of a fabric: one PCIe switch an accelerator stands in.
-    ConfigError above 256 accelerators, and where none has a link to another.
+    Links to switches within it are `nvlink` elements to a switch, links between its accelerators to each other (`xgmi`
+    between AMD's); links that leave it are network adapters. PCIe and CPUs are no part of a fabric: one PCIe switch an
+    accelerator stands in. ConfigError above 256 accelerators, and where none has a link to another.
 
     >>> from topologies.registry import build
     >>> text = nccl_text(build("dgx-h100-superpod-256")).text
@@ -48,7 +49,7 @@ def nccl_text(topology: Topology) -> Exported:
         lines += _accelerator(topology, node, inside, switches, nets, adapter)
         adapter += sum(edge["count"] for edge in nets)
     lines.append("  </cpu>\n</system>\n")
-    if "<nvlink" not in "".join(lines):
+    if not any("<nvlink" in line or "<xgmi" in line for line in lines):
         raise ConfigError(f"{topology.name}: no server: nothing near {own[0]} has a link within it")
     return Exported("".join(lines), _notes(topology, own))
 
@@ -61,7 +62,10 @@ def _notes(topology: Topology, own: list[Hashable]) -> tuple[str, ...]:
     others = len(topology.domains) - 1
     if others > 0:
         notes.append(f"one server of {others + 1} ({own[0]} to {own[-1]}); NCCL reads no network between servers")
-    if any(_sm(topology, node) is None for node in own):
+    if any(
+        _sm(topology, node) is None and _ids(topology.graph.nodes[node].get("part")).get("vendor") != AMD
+        for node in own
+    ):
         notes.append("no compute capability (sm) is known for some accelerators; NCCL finds it out where it runs")
     return tuple(notes)
 
@@ -72,28 +76,38 @@ def _accelerator(
 ) -> Iterator[str]:  # fmt: skip
     """A PCIe switch with the accelerator, its links, and its adapters."""
     place = inside[node]
-    speed = _pcie(max((edge["rate_gbps"] for edge in nets), default=0.0))
-    how = {"link_speed": speed, "link_width": 16}
+    how = {"link_speed": _pcie(max((edge["rate_gbps"] for edge in nets), default=0.0)), "link_width": 16}
+    own = _ids(topology.graph.nodes[node].get("part"))
+    amd = own.get("vendor") == AMD
+    kind, tag = (ACCELERATOR, "xgmi") if amd else (GPU, "nvlink")
     yield f"    <pci{attributes(busid=_bus(place, 1), class_=BRIDGE, **how)}>\n"
-    yield f"      <pci{attributes(busid=_bus(place, 2), class_=GPU, **how)}>\n"
+    yield f"      <pci{attributes(busid=_bus(place, 2), class_=kind, **own, **how)}>\n"
     yield f"        <gpu{attributes(dev=place, sm=_sm(topology, node), rank=place, gdr=1)}>\n"
     for far, edge in topology.graph.adj[node].items():
         if far in switches:
             target = attributes(target=_bus(MAX_GPUS + switches[far], 1), count=edge["count"], tclass=SWITCH)
         elif far in inside:
-            target = attributes(target=_bus(inside[far], 2), count=edge["count"], tclass=GPU)
+            target = attributes(target=_bus(inside[far], 2), count=edge["count"], tclass=kind)
         else:
             continue
-        yield f"          <nvlink{target}/>\n"
+        yield f"          <{tag}{target}/>\n"
     yield "        </gpu>\n      </pci>\n"
-    ports = [edge["rate_gbps"] for edge in nets for _ in range(edge["count"])]
-    for port, rate in enumerate(ports):
+    ports = [edge for edge in nets for _ in range(edge["count"])]
+    for port, edge in enumerate(ports):
         number = adapter + port
-        yield f"      <pci{attributes(busid=_bus(place, 3 + port), class_=NIC, **how)}>\n        <nic>\n"
-        told = {"name": f"mlx5_{number}", "dev": number, "speed": round(rate * 1000), "port": 1, "latency": "0.000000"}
+        adapters = _ids(edge.get("nic"))
+        yield f"      <pci{attributes(busid=_bus(place, 3 + port), class_=NIC, **adapters, **how)}>\n        <nic>\n"
+        speed = round(edge["rate_gbps"] * 1000)
+        told = {"name": f"mlx5_{number}", "dev": number, "speed": speed, "port": 1, "latency": "0.000000"}
         yield f"          <net{attributes(**told, guid=f'0x{number + 1:x}', maxconn=131072, gdr=1)}/>\n"
         yield "        </nic>\n      </pci>\n"
     yield "    </pci>\n"
+
+
+def _ids(part: str | None) -> dict[str, str]:
+    """PCI ids of a part, where they are known."""
+    found = None if part is None else device_of_part(part)
+    return {} if found is None else {"vendor": found[0], "device": found[1]}
 
 
 def _bus(place: int, slot: int) -> str:
@@ -102,9 +116,10 @@ def _bus(place: int, slot: int) -> str:
 
 
 def _pcie(rate_gbps: float) -> str:
-    """The first generation whose 16 lanes carry the fastest adapter; that of the day where there is none."""
-    wanted = rate_gbps or PCIE_X16[0][1] + 1
-    return next((speed for speed, carried in PCIE_X16 if carried >= wanted), PCIE_X16[-1][0])
+    """The first generation whose 16 lanes carry the fastest adapter; PCIe 5 where there is none."""
+    if not rate_gbps:
+        return SPEEDS[1]
+    return next((speed for speed in SPEEDS if (pcie_gbps(speed, "16") or 0.0) >= rate_gbps), SPEEDS[-1])
 
 
 @cache
