@@ -8,6 +8,7 @@ from topologies.errors import ConfigError, closest
 
 Above = Annotated[float, Field(gt=0, le=1e5, allow_inf_nan=False)]
 Number = Annotated[int, Field(ge=1, le=2**24)]
+Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$")]
 Value = str | int | float | bool | list[int] | list[bool]
 
 
@@ -20,19 +21,19 @@ class Table(BaseModel):
 class Racks(Table):
     """Units of one kind: scale-up domains, whole."""
 
-    unit: str = Field(min_length=1, description='a family or a ready-made system, e.g. "nvl72" or "torus:dims=4x4x4"')
+    unit: Line = Field(description='a family or a ready-made system, e.g. "nvl72" or "torus:dims=4x4x4"')
     parameters: dict[str, Value] = Field(default={}, description="parameters of the unit, as in a spec")
     count: Number = Field(default=1, description="a whole number of units, 1 or more")
     units_per_rack: Number = Field(default=1, description="a whole number of units that share a rack, 1 or more")
-    nic: str = Field(default="cx7-400g", description="the catalogue name of an adapter")
+    nic: Line = Field(default="cx7-400g", description="the catalogue name of an adapter")
     nics: Number = Field(default=1, description="a whole number of adapters of each accelerator, 1 or more")
-    rack: str | None = Field(default=None, description="the catalogue name of a rack")
+    rack: Line | None = Field(default=None, description="the catalogue name of a rack")
 
 
 class ScaleOut(Table):
     """The network that joins the accelerators' adapters."""
 
-    family: str = Field(min_length=1, description='a family, e.g. "rail", "clos" or "dragonfly"')
+    family: Line = Field(description='a family, e.g. "rail", "clos" or "dragonfly"')
     parameters: dict[str, Value] = Field(
         default={}, description="parameters of the family; what follows from the racks is filled in, technology is auto"
     )
@@ -44,7 +45,7 @@ class ScaleOut(Table):
 class FloorKeys(Table):
     """A floor of the catalogue, and what differs."""
 
-    plan: str = Field(default="floor-600mm", description="the catalogue name of a floor")
+    plan: Line = Field(default="floor-600mm", description="the catalogue name of a floor")
     rack_pitch_m: Above | None = Field(default=None, description="metres from rack to rack in a row")
     row_pitch_m: Above | None = Field(default=None, description="metres from row to row")
     tray_height_m: Above | None = Field(default=None, description="metres from the floor to the tray")
@@ -64,8 +65,8 @@ class Fibre(Table):
     distance_km: Above = Field(description="kilometres of fibre, above zero")
     pairs: Number = Field(default=1, description="a whole number of fibre pairs, 1 or more")
     channels: Number = Field(default=1, description="a whole number of channels on each pair, 1 or more")
-    optic: str = Field(default="400g-zr", description="the catalogue name of a coherent optic")
-    switch: str | None = Field(
+    optic: Line = Field(default="400g-zr", description="the catalogue name of a coherent optic")
+    switch: Line | None = Field(
         default=None, description="the catalogue name of the gateways' switch; the scale-out's by default"
     )
 
@@ -95,7 +96,7 @@ class Site(Table):
 class Composition(Table):
     """Racks of scale-up domains on a floor, joined by a scale-out network; or several such sites joined by fibre."""
 
-    name: str | None = Field(default=None, min_length=1, description="text")
+    name: Line | None = Field(default=None, description="text of one line")
     racks: list[Racks] | None = Field(default=None, min_length=1, description="[[racks]] tables")
     scale_out: ScaleOut | None = Field(default=None, description="a table with family and parameters")
     floor: FloorKeys = Field(default=FloorKeys(), description="a table of the floor")
@@ -105,8 +106,8 @@ class Composition(Table):
 class Simple(Table):
     """One family or ready-made system with parameters."""
 
-    name: str | None = Field(default=None, description="text; the file's name by default")
-    family: str = Field(description="a family or a ready-made system")
+    name: Line | None = Field(default=None, description="text of one line; the file's name by default")
+    family: Line = Field(description="a family or a ready-made system")
     parameters: dict[str, Value] = Field(default={}, description="a table of key = value")
 
 

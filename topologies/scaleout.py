@@ -94,7 +94,8 @@ def build_scale_out(plan: "SitePlan", units: Sequence["Unit"], joints: Sequence[
     for key in own:
         if key.endswith("length_m"):
             raise ConfigError(f"{where}.{key} has no effect: lengths follow from the floor; leave it out")
-    own |= {key: OPTICS for key, value in own.items() if key.endswith("technology") and value == AUTO}
+    if "cable" not in own:
+        own |= {key: OPTICS for key, value in own.items() if key.endswith("technology") and value == AUTO}
     if "length_m" in chosen.parameters:
         own["length_m"] = 1.0
     if "technology" in chosen.parameters and "cable" not in own:
@@ -298,6 +299,8 @@ def _cabled(
 def _attributes(
     built: Mapping[str, Any], length_m: float, nic: str | None, cabling: Cabling, ends: str
 ) -> dict[str, Any]:
+    if built["technology"] in cabling.technologies and built["medium"] == "board":
+        raise ReachError(f"{cabling.where}.parameters: {ends}: a board ends at its edge, not {length_m:g} m on")
     if built["medium"] in ("board", "circuit"):
         return dict(built)
     row = cabling.row(built, length_m, ends)

@@ -40,8 +40,8 @@ def build_toml(path: Path, parts: Catalogue) -> Topology:
     base = systems().get(document["family"])
     chosen = family(base.family if base else document["family"])
     own, name = document.get("parameters", {}), document.get("name", path.stem)
-    if not isinstance(own, dict) or not isinstance(name, str):
-        raise ConfigError(f"{path}: name is text and parameters is a table of key = value")
+    if not isinstance(own, dict) or not isinstance(name, str) or not name.isprintable():
+        raise ConfigError(f"{path}: name is text of one line and parameters is a table of key = value")
     return build_family(chosen, name, str(path), own, base, parts)
 
 
