@@ -18,6 +18,7 @@ _WHERE = {
     "draw": "fabric.drawing",
     "fluid_completion": "fabric.fluid",
     "replay": "fabric.schedules.running",
+    "schema": "fabric.schemas",
     "simulate": "fabric.simulation",
     "validate": "fabric.validation",
 }
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from fabric.fluid import fluid_completion
     from fabric.results import Result
     from fabric.schedules.running import replay
+    from fabric.schemas import schema
     from fabric.simulation import simulate
     from fabric.validation import validate
     from topologies.errors import FabricError
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FabricError", "Result", "Topology", "build", "catalogue", "compare", "describe", "draw", "fluid_completion",
-    "replay", "simulate", "validate",
+    "replay", "schema", "simulate", "validate",
 ]  # fmt: skip
 
 

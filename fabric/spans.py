@@ -25,8 +25,8 @@ def spans(topology: Topology) -> list[dict[str, Any]]:
             (*ends, row.name, str(edge["length_m"])),
             {
                 "from": ends[0], "to": ends[1], "distance_km": edge["length_m"] / 1e3, "optic": row.name, "channels": 0,
-                "gb_per_s": 0.0, "fibre_round_trip_us": 2 * edge["length_m"] * row.propagation_ns_per_m / 1e3,
-                "round_trip_us": 2 * edge["latency_ns"] / 1e3,
+                "gb_per_s": 0.0, "fibre_round_trip_us": round(2e-3 * edge["length_m"] * row.propagation_ns_per_m, 6),
+                "round_trip_us": round(2e-3 * edge["latency_ns"], 6),
             },
         )  # fmt: skip
         span["channels"] += int(edge["count"])

@@ -17,7 +17,9 @@ from topologies.parts import Catalogue, Optic, Switch
 from topologies.scaleout import Joint, stated
 from topologies.site import Built, SitePlan, add_site, read_units
 
-NESTED = ("switch", "clos", "fat-tree", "rail")  # ranks in order fill subtrees: half of them is a narrow cut
+# Ranks in order fill subtrees: half of them is a narrow cut in one site, or in two alike. Where sites differ, the
+# bisection is bounded from both sides instead.
+NESTED = ("switch", "clos", "fat-tree", "rail")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,8 @@ def _topology(
         notes.append(f"no power, no price: amplifiers and multiplexers of {pairs} fibre pairs between sites")
     racks = {rack: part for site in built for rack, part in site.racks.items()}
     n = sum(kind == "accelerator" for _, kind in graph.nodes(data="kind"))
-    nested = all(network.family in NESTED for network in networks)
+    sizes = [sum(u.row.count * len(u.topology.accelerators) for u in site.units) for site in built]
+    nested = all(network.family in NESTED for network in networks) and sizes in ([n], [n // 2, n // 2])
     return Topology(
         name=name,
         family="composition",
