@@ -27,7 +27,7 @@ def part_of_device(vendor: str, device: str, kind: type[Part], parts: Catalogue)
     wanted = vendor.lower(), device.lower()
     for row in _rows()["device"]:
         if wanted[0] == row["vendor"] and wanted[1] in row["ids"]:
-            return _of_kind(row["part"], kind, parts)
+            return row["part"] if isinstance(parts.get(row["part"]), kind) else None
     return None
 
 
@@ -42,22 +42,18 @@ def device_of_part(part: str) -> tuple[str, str] | None:
 
 
 def part_of_name(text: str, kind: type[Part], parts: Catalogue) -> str | None:
-    """The part of that kind that a text names; None where it names none.
+    """The part of that kind that a text names first; None where it names none.
 
     >>> from topologies.parts import Nic, catalogue
     >>> part_of_name("Nvidia A100 GPU", Accelerator, catalogue()), part_of_name("switch", Nic, catalogue())
     ('a100-40gb', None)
     """
+    found: list[tuple[int, str]] = []
     for row in _rows()["name"]:
-        if re.search(row["pattern"], text[:500].lower()):
-            found = _of_kind(row["part"], kind, parts)
-            if found is not None:
-                return found
-    return None
-
-
-def _of_kind(name: str, kind: type[Part], parts: Catalogue) -> str | None:
-    return name if isinstance(parts.get(name), kind) else None
+        match = re.search(row["pattern"], text[:500].lower())
+        if match is not None and isinstance(parts.get(row["part"]), kind):
+            found.append((match.start(), row["part"]))
+    return min(found, key=lambda pair: pair[0])[1] if found else None
 
 
 def nvlink(sm: int) -> dict[str, Any] | None:

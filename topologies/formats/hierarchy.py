@@ -21,12 +21,13 @@ class Uplinks:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A host, the switch that it hangs on, its scale-up domain or None, and the place that states it."""
+    """A host, the switch that it hangs on, its scale-up domain or None, the place that states it, its accelerator."""
 
     name: str
     below: str
     domain: str | None
     where: str
+    part: str | None = None
 
 
 def add_tree(
@@ -45,7 +46,7 @@ def add_tree(
     """
     below: dict[str, float] = {}
     for host in hosts:
-        ends = add_server(draft, host.name, host.where, inside, domain=host.domain)
+        ends = add_server(draft, host.name, host.where, inside, domain=host.domain, part=host.part)
         rate = uplinks.rate_gbps
         for end in ends:
             if host.below not in draft.graph:

@@ -10,17 +10,17 @@ import networkx as nx
 
 from topologies.errors import ConfigError, TopologyError
 from topologies.formats.adapters import ROLES, Adapter, adapters
+from topologies.formats.devices import part_of_device, part_of_name
 from topologies.formats.draft import Draft
 from topologies.formats.scaleup import ScaleUp, add_scaleup
 from topologies.formats.servers import Grouping, places
 from topologies.formats.subnet import Device, read_devices
 from topologies.graph import Topology, check
 from topologies.links import LinkOptions
-from topologies.parts import Accelerator, Catalogue
+from topologies.parts import Accelerator, Catalogue, Nic, Switch
 
 ASSUMED_LENGTH_M = 30.0
-SWITCH_OF_MODEL = {"MQM9700": "qm9700", "MQM9701": "qm9700", "MQM8700": "qm8700"}
-NIC_OF_DEVID = {0x101B: "cx6-200g", 0x1021: "cx7-400g", 0x1023: "cx8-800g"}
+MELLANOX = "0x15b3"  # PCI vendor of the device ids in the file
 _MANAGED = re.compile(r"MF0;([^:]+):([^/]*)")  # MF0;host name:model/unit
 _CALLED = {"aggregation": "SHARP aggregation nodes"}
 
@@ -137,14 +137,13 @@ def _addresses(device: Device, labels: Mapping[str, str]) -> dict[str, Any]:
 
 def _switch(device: Device, reduces: bool, parts: Catalogue) -> dict[str, Any]:
     managed = _MANAGED.match(device.description)
-    part = SWITCH_OF_MODEL.get(managed[2]) if managed else None
-    attributes = {"kind": "switch", "forwards": True, "part": part if part in parts else None}
+    part = part_of_name(managed[2], Switch, parts) if managed else None
+    attributes = {"kind": "switch", "forwards": True, "part": part}
     return attributes | {"reduces": True} if reduces else attributes
 
 
 def _nic(device: Device, parts: Catalogue) -> str | None:
-    name = NIC_OF_DEVID.get(device.devid)
-    return name if name in parts else None
+    return part_of_device(MELLANOX, f"{device.devid:#06x}", Nic, parts)
 
 
 def _labels(devices: Mapping[str, Device], path: str) -> dict[str, str]:

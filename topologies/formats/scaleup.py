@@ -24,13 +24,18 @@ class ScaleUp:
     ] = "auto"
 
 
-def add_server(draft: Draft, host: str, where: str, inside: ScaleUp, *, domain: str | None = None) -> list[str]:
-    """The accelerators of a host, in one tray and, where there are several or a domain is given, in one domain."""
+def add_server(
+    draft: Draft, host: str, where: str, inside: ScaleUp, *, domain: str | None = None, part: str | None = None
+) -> list[str]:
+    """The accelerators of a host, in one tray and, where there are several or a domain is given, in one domain.
+
+    `part` is what the file names them, unless the user states another.
+    """
     ends = [host] if inside.gpus == 1 else [f"{host}/gpu-{i}" for i in range(inside.gpus)]
     if domain is None and inside.gpus > 1:
         domain = host
     for end in ends:
-        draft.accelerator(end, where, inside.accelerator, domain=domain, tray=host)
+        draft.accelerator(end, where, inside.accelerator or part, domain=domain, tray=host)
     return ends
 
 

@@ -54,6 +54,26 @@ def test_topograph(read, kinds):
     assert "n05" in topology.graph
 
 
+TREE = """
+switches:
+- name: sw3
+  switches: [sw11, sw12]
+- {name: sw11, capacity_blocks: [cb11]}
+- {name: sw12, nodes: [n12-1]}
+capacity_blocks:
+- {name: cb11, type: GB200, nvlink: nvl1, nodes: ["n11-[1-2]"]}
+"""
+
+
+def test_topograph_of_capacity_blocks_and_nodes_of_switches(read, kinds):
+    topology = read("topograph", TREE)
+    assert kinds(topology) == {"accelerator": 3, "switch": 3} and topology.links == 3 + 2
+    assert topology.domains == [[0, 1]]
+    assert [topology.graph.nodes[n]["part"] for n in topology.accelerators] == ["gb200", "gb200", "generic"]
+    with pytest.raises(ConfigError, match="no switch has it or its node 'n9'"):
+        read("topograph", TREE + "- {name: cb9, nodes: [n9]}\n")
+
+
 def test_a_scale_up_domain_is_added_only_where_the_user_states_it(read):
     plain = read("topograph", MODEL, gpus="4")
     assert plain.links == 32 + 4 + 2 and "no link inside them" in " ".join(plain.notes)
