@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cext import distance_profile
 from fabric.bounding.connectivity import bisection_interval
+from fabric.bounding.regular import router_degree
 from fabric.costing import capital_cost, price_of
 from fabric.optics import optics
 from fabric.powering import network_power, power_of
@@ -55,6 +56,7 @@ def describe(topology: Topology) -> dict[str, Any]:
         "circuits": None if layer is None else layer.circuits,
         "diameter": diameter,
         "router_diameter": routers,
+        "router_degree": router_degree(topology) or None,
         "average_distance": average,
         "bisection_gb_per_s": widest,
         "bisection_low_gb_per_s": narrowest,

@@ -5,7 +5,8 @@ A case is a [[case]] row of a TOML file: `id`, `system`, `kind`, `quantity`, `ex
 Its [case.compute] table says what to ask of the program, and holds nothing derived from `expected`.
 
 What is asked about:
-    topology = "SPEC"                      a spec as on the command line
+    topology = "SPEC"                      a spec as on the command line; `prices` = {PART = dollars} in the
+                                           place of the catalogue's
     graph = "networkx:hypercube_graph(6)"  a generator of NetworkX with whole numbers, links of `rate_gbps`
     part = "NAME"                          a row of the catalogue
 What is asked:
@@ -16,6 +17,7 @@ What is asked:
                                            it matters, `algorithm`, `routing`, `overlap`, `tie`, `shift`,
                                            `permutation`, `seed`, `fidelity`;
                                            `whole_array_us`: time n/(n-1), as if a rank's own share moved too
+    limit = "all_to_all_links"             a bound on any wiring of as many switches (fabric/bounding/regular.py)
     nameplate = "memory_gb"                a field of a part
     ports_at_gbps = 800                    how many ports of that rate a switch has
 What becomes of it, in this order:
@@ -30,7 +32,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from inspect import signature
@@ -39,6 +41,7 @@ from typing import Any
 
 import networkx as nx
 
+from fabric.bounding.regular import all_to_all_links
 from fabric.describing import describe
 from fabric.metrics import TIERS
 from fabric.simulation import simulate
@@ -46,7 +49,7 @@ from topologies.bill import bill_of_materials
 from topologies.errors import ConfigError, FabricError, closest, unknown
 from topologies.graph import Topology
 from topologies.links import MEDIA
-from topologies.parts import Part, Switch, catalogue
+from topologies.parts import Catalogue, Part, Switch, catalogue
 from topologies.registry import build
 
 Value = float | list[float]
@@ -60,7 +63,7 @@ _COMBINE: dict[str, Callable[[float, float], float]] = {
     "saving_over": lambda a, b: 1 - a / b,
 }
 _SUBJECTS = {
-    "topology": ("describe", "bill", "solve"),
+    "topology": ("describe", "bill", "solve", "limit"),
     "graph": ("describe", "bill", "solve"),
     "part": ("nameplate", "ports_at_gbps"),
 }
@@ -238,6 +241,8 @@ def _asked(table: Compute) -> list[float]:
         return [sum(row.quantity for row in bill_of_materials(topology) if row.part is wanted)]
     if "solve" in table:
         return [_solved(topology, table)]
+    if "limit" in table:
+        return [_at({"all_to_all_links": all_to_all_links(topology)}, table["limit"], "limit")]
     paths = table["describe"] if isinstance(table["describe"], list) else [table["describe"]]
     return [_at(_described(topology), path, "describe") for path in paths]
 
@@ -274,13 +279,21 @@ def _at(answer: Mapping[str, Any], path: str, where: str) -> float:
 
 def _topology(table: Compute) -> Topology:
     if "topology" in table:
-        return _built(table["topology"])
+        return _built(table["topology"], tuple(table.get("prices", {}).items()))
     return _generated(table["graph"], float(table["rate_gbps"]))
 
 
 @lru_cache(maxsize=2)
-def _built(spec: str) -> Topology:
-    return build(spec)
+def _built(spec: str, prices: tuple[tuple[str, float], ...]) -> Topology:
+    parts = catalogue()
+    if not prices:
+        return build(spec, parts)
+    rows = {name: parts.part(name, Part) for name, _ in prices}
+    unpriced = next((name for name, row in rows.items() if not hasattr(row, "price_usd")), None)
+    if unpriced is not None:
+        raise ConfigError(f"prices: part '{unpriced}' is of kind {rows[unpriced].kind}, which has no price")
+    stated = {name: replace(rows[name], price_usd=dollars) for name, dollars in prices}  # type: ignore[call-arg]
+    return build(spec, Catalogue({**parts, **stated}, parts.hash))
 
 
 @lru_cache(maxsize=2)
@@ -379,7 +392,13 @@ def _check_compute(table: Any, where: str) -> None:
     question = _one_of(table, _SUBJECTS[subject], where)
     needed = [subject, question, *(["rate_gbps"] if subject == "graph" else [])]
     needed += _SOLVE_NEEDS if question == "solve" else ()
-    more = ["times", "divide_by", *_COMBINE, *(_SOLVE_TAKES if question == "solve" else ())]
+    more = [
+        *(["prices"] if subject == "topology" else []),
+        "times",
+        "divide_by",
+        *_COMBINE,
+        *(_SOLVE_TAKES if question == "solve" else ()),
+    ]
     _known_keys(table, needed, more, where)
     for key, value in table.items():
         if key in _COMBINE:
@@ -398,6 +417,8 @@ def _fits(key: str, value: Any, subject: str) -> bool:
         return (value == "accelerators" and subject != "part") or (_is_number(value) and value != 0)
     if key in ("shift", "seed"):
         return isinstance(value, int) and not isinstance(value, bool)
+    if key == "prices":
+        return isinstance(value, dict) and bool(value) and all(_is_number(usd) and usd >= 0 for usd in value.values())
     if key == "size" and _is_number(value):
         return True
     if key == "describe" and isinstance(value, list):

@@ -21,7 +21,7 @@ Dims = Annotated[tuple[int, ...], "sizes, e.g. 4x4x8"]
 def torus(
     dims: Dims,
     wrap: Annotated[tuple[bool, ...], "wraparound, one for all or one a dimension (truexfalse)"] = (True,),
-    twist: Annotated[bool, "twisted wraparound; dims a,a,2a or a,2a,2a with a >= 4"] = False,
+    twist: Annotated[bool, "twisted wraparound; dims a,2a, a,a,2a or a,2a,2a with a >= 4"] = False,
     rates: Annotated[tuple[int, ...] | None, "Gb/s of a link in each dimension; rate_gbps in all by default"] = None,
     link: LinkOptions = LinkOptions(),
     accelerator: Annotated[str, "catalogue name"] = "generic",
@@ -31,8 +31,8 @@ def torus(
     """Torus of any dimension; rank = x + X y + X Y z.
 
     A wrapped dimension of 2 is one edge of two links. The twist (Camara et al., "Twisted torus topologies", TPDS 2010;
-    TPU v4, ISCA 2023) moves a wrap in x and in y by a in z for a,a,2a, and a wrap in x by a in y and in z for a,2a,2a:
-    both become edge symmetric.
+    TPU v4, ISCA 2023) moves a wrap in x and in y by a in z for a,a,2a, a wrap in x by a in y and in z for a,2a,2a, and
+    by a in y for a,2a: all become edge symmetric.
 
     >>> from topologies.registry import build
     >>> build("torus:dims=4x4x4").links, build("torus:dims=2x2").links
@@ -59,7 +59,8 @@ def torus(
         graph.add_edges_from(pairs, **each.attributes(parts, count=count))
     grid = Grid(dims, wraps, twist)
     moves = grid_generators
-    return Topology("torus", "torus", {}, graph, parts, grid=grid, halves=grid_halves(dims), generators=moves)
+    halves = () if twist and len(dims) == 2 else grid_halves(dims)  # where a diagonal cut is no wider
+    return Topology("torus", "torus", {}, graph, parts, grid=grid, halves=halves, generators=moves)
 
 
 def mesh(
@@ -102,18 +103,20 @@ def _check_size(family: str, dims: tuple[int, ...]) -> None:
 def twist_shifts(dims: tuple[int, ...]) -> dict[int, tuple[int, ...]]:
     """What a wrap in each dimension adds to the other coordinates of a twisted torus.
 
-    >>> twist_shifts((4, 4, 8)), twist_shifts((4, 8, 8))
-    ({0: (0, 0, 4), 1: (0, 0, 4)}, {0: (0, 4, 4)})
+    >>> twist_shifts((4, 4, 8)), twist_shifts((4, 8, 8)), twist_shifts((4, 8))
+    ({0: (0, 0, 4), 1: (0, 0, 4)}, {0: (0, 4, 4)}, {0: (0, 4)})
     """
-    if len(dims) == 3 and dims[0] >= 4:
+    if len(dims) in (2, 3) and dims[0] >= 4:
         a = dims[0]
+        if dims == (a, 2 * a):
+            return {0: (0, a)}
         if dims == (a, a, 2 * a):
             return {0: (0, 0, a), 1: (0, 0, a)}
         if dims == (a, 2 * a, 2 * a):
             return {0: (0, a, a)}
     given = "x".join(map(str, dims))
     raise ConfigError(
-        f"dims = {given} cannot be twisted; give them in the order a,a,2a or a,2a,2a with a >= 4, e.g. 4x4x8"
+        f"dims = {given} cannot be twisted; give them in the order a,2a, a,a,2a or a,2a,2a with a >= 4, e.g. 4x4x8"
     )
 
 

@@ -15,6 +15,7 @@ CASES = Path(__file__).parents[2] / "fabric/cases"
 MISSES = {
     "jf-200-10-lm-0.5": "4.5 % above: which half of the switches is active, and how they pair, is the tool's own draw",
     "jf-231-10-ksp4": "which of many equally short paths count as the first four is an order that nobody publishes",
+    "hxmesh-cost-ft50-16384": "1.8 % above: the figure counts ports, 269 spines and 135 cores; whole pods take more",
     "jf-231-10-ksp8": "the same with eight: 5 % above; with 16 and more the order no longer matters",
 }
 
@@ -52,6 +53,8 @@ RING_50 = "ring:n=8,rate_gbps=400,latency_ns=0"
 @pytest.mark.parametrize(
     ("table", "values"),
     [
+        ({"topology": "ring:n=8", "prices": {"dac-400g": 5}, "describe": "capex_usd"}, [40]),
+        ({"topology": "jellyfish:n=9,degree=5,p=1", "limit": "all_to_all_links"}, [5 / 1.375]),
         ({"topology": "ring:n=8", "describe": "links"}, [8]),
         ({"topology": "ring:n=8", "describe": ["accelerators", "diameter"]}, [8, 4]),
         ({"topology": "ring:n=8", "describe": "links_by_medium.optical"}, [0]),
@@ -154,6 +157,10 @@ def test_several_tables_give_a_list(judged) -> None:
         ('graph = "petersen"\nrate_gbps = 8\ndescribe = "links"', "names no generator"),
         ('graph = "networkx:write_graph"\nrate_gbps = 8\ndescribe = "links"', "names no generator"),
         ('graph = "networkx:hypercube_graph"\nrate_gbps = 8\ndescribe = "links"', "hypercube_graph"),
+        ('topology = "ring:n=8"\ndescribe = "links"\nprices = { dac-4 = 1 }', "no part is named 'dac-4'"),
+        ('topology = "ring:n=8"\ndescribe = "links"\nprices = { h100-sxm = 1 }', "which has no price"),
+        ('topology = "fat-tree:k=4"\nlimit = "all_to_all_links"', "some switches have no accelerators"),
+        ('topology = "ring:n=8"\nlimit = "links"', "limit has no 'links'"),
         ('topology = "ring:n=8"\ndescribe = ["links", "links"]', "expects 1 numbers and computes 2"),
         ('topology = "ring:n=8"\ndescribe = "links"\nover = {topology = "ring:n=8", describe = "switches"}', "by zero"),
         (
@@ -202,6 +209,8 @@ GOOD = HEAD + "expected = 8\ntolerance = {abs = 0}\n" + RING
         (GOOD + "times = 0\n", "times = 0 cannot be read"),
         (GOOD + 'times = "links"\n', "times = 'links' cannot be read"),
         (GOOD + "over = 2\n", "compute.over = 2 is no table"),
+        (GOOD + "prices = 3\n", "prices = 3 cannot be read"),
+        (GOOD + "prices = { dac-400g = -1 }\n", "prices = {'dac-400g': -1} cannot be read"),
         (GOOD + '[case.compute.over]\ntopology = "ring:n=8"\n', "compute.over has none of describe, bill, solve"),
         (
             GOOD + "".join(f"[case.compute.{op}]" + RING[len("[case.compute]") :] for op in ("over", "minus")),
@@ -232,9 +241,9 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_only_takes_an_id_a_system_or_a_pattern() -> None:
     assert [case.id for case in validate(only="nvl72-switch-ports").cases] == ["nvl72-switch-ports"]
     assert {case.id for case in validate(only="tpu v5e").cases} == {"tpuv5e-allreduce-pod", "tpuv5e-bisection-pod"}
-    left = validate(only="polarfly-*")
+    left = validate(only="railonly-cost-*")
     assert not left.cases
-    assert [row.id for row in left.left_out] == ["polarfly-23", "polarfly-31"]
+    assert [row.id for row in left.left_out] == ["railonly-cost-min", "railonly-cost-max"]
     with pytest.raises(ConfigError, match="no case is named 'nvl72-a2b'; did you mean 'nvl72-a2a'"):
         validate(only="nvl72-a2b")
 

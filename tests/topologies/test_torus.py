@@ -79,11 +79,11 @@ def test_published_counts():
 
 @pytest.mark.parametrize(
     ("dims", "diameter", "average"),
-    [((4, 4, 8), 6, 3.4646), ((4, 8, 8), 6, 4.3294), ((8, 8, 16), 12, 6.9756)],
+    [((4, 4, 8), 6, 3.4646), ((4, 8, 8), 6, 4.3294), ((8, 8, 16), 12, 6.9756), ((8, 16), 8, 4 * 170 / 127)],
 )
 def test_twisted_distances(dims, diameter, average):
     graph = build(f"torus:dims={'x'.join(map(str, dims))},twist=true").graph
-    lengths = nx.single_source_shortest_path_length(graph, "0-0-0")
+    lengths = nx.single_source_shortest_path_length(graph, next(iter(graph)))
     assert max(lengths.values()) == diameter
     assert sum(lengths.values()) / (prod(dims) - 1) == pytest.approx(average, abs=5e-5)
 
@@ -99,6 +99,18 @@ def test_a_twisted_torus_is_symmetric(dims):
     assert max(regular) > 1.2 * min(regular)
 
 
+@pytest.mark.parametrize("a", [4, 5, 6])
+def test_a_twisted_rectangle_is_symmetric(a):
+    """a x 2a: every link carries as many shortest paths as every other, and fewer than the fullest before."""
+    graph = build(f"torus:dims={a}x{2 * a},twist=true").graph
+    assert set(dict(graph.degree).values()) == {4} and graph.number_of_edges() == 4 * a * a
+    between = list(nx.edge_betweenness_centrality(graph).values())
+    assert min(between) == pytest.approx(max(between), rel=1e-9)
+    assert set(nx.eccentricity(graph).values()) == {a}
+    regular = nx.edge_betweenness_centrality(grid((a, 2 * a)).graph)
+    assert max(regular.values()) > 1.4 * max(between)
+
+
 @pytest.mark.parametrize("dims", [(4, 4, 8), (5, 5, 10), (4, 8, 8), (8, 8, 16), (6, 12, 12)])
 def test_twist_accepted(dims):
     a = dims[0]
@@ -107,10 +119,12 @@ def test_twist_accepted(dims):
 
 
 @pytest.mark.parametrize(
-    "dims", ["8x4x4", "4x8x4", "8x8x4", "4x4x4", "2x2x4", "3x3x6", "4x8", "4x4x8x8", "4x4x16", "8"]
+    "dims", ["8x4x4", "4x8x4", "8x8x4", "4x4x4", "2x2x4", "3x3x6", "8x4", "3x6", "4x4", "4x4x8x8", "4x4x16", "8"]
 )
 def test_twist_refused(dims):
-    with pytest.raises(ConfigError, match=f"dims = {dims} cannot be twisted; give them in the order a,a,2a or a,2a,2a"):
+    with pytest.raises(
+        ConfigError, match=f"dims = {dims} cannot be twisted; give them in the order a,2a, a,a,2a or a,2a,2a"
+    ):
         build(f"torus:dims={dims},twist=true")
 
 
