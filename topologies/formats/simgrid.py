@@ -23,7 +23,7 @@ _BANDWIDTH = {f"{p}Bps": 8 * factor for p, factor in _PREFIX.items()} | {f"{p}bp
 _TIME_NS = {"ps": 1e-3, "ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9, "": 1e9, "m": 6e10, "h": 3.6e12}
 _GRAPHS = ("Dijkstra", "DijkstraCache", "Floyd")
 _ZONES = ("zone", "AS")
-_READ = {"zone", "AS", "cluster", "host", "router", "link", "route", "zoneRoute", "ASroute"}
+_READ = {"zone", "AS", "cluster", "host", "router", "link", "host_link", "route", "zoneRoute", "ASroute"}
 
 
 @dataclass(slots=True)
@@ -33,6 +33,7 @@ class _Platform:
     accelerator: str | None
     links: dict[str, LinkOptions] = field(default_factory=dict)
     shared: set[str] = field(default_factory=set)
+    unshared: set[str] = field(default_factory=set)
     routes: list[Route] = field(default_factory=list)  # over several links each: what is between them is not named
     grids: list[Grid] = field(default_factory=list)
     clusters: int = 0
@@ -56,7 +57,7 @@ def read_simgrid(
     """
     platform = _Platform(Draft(path, "simgrid", parts), cabling, accelerator)
     _zone(platform, read_tree(path, "platform"), "")
-    laid = lay(platform.draft, platform.routes, platform.links)
+    laid = lay(platform.draft, platform.routes, platform.links, platform.unshared)
     graph = platform.draft.graph
     kinds = Counter(kind for _, kind in graph.nodes(data="kind"))
     relays = bool(platform.grids) or not kinds["switch"]
@@ -86,6 +87,8 @@ def _zone(platform: _Platform, zone: Element, routing: str) -> None:
     for child in zone.children:
         if child.tag in ("route", "zoneRoute", "ASroute"):
             _add_route(platform, child, routing)
+        elif child.tag == "host_link":
+            _add_host_link(platform, zone, child)
 
 
 def _add_node(platform: _Platform, element: Element) -> None:
@@ -107,6 +110,8 @@ def _add_link(platform: _Platform, element: Element) -> None:
     policy = element.attributes.get("sharing_policy", "SHARED")
     if policy == "SHARED":
         platform.shared.add(name)
+    elif policy == "FATPIPE":
+        platform.unshared.add(name)
 
 
 def _options(platform: _Platform, element: Element, bandwidth: str, latency: str) -> LinkOptions:
@@ -156,6 +161,20 @@ def _add_cluster(platform: _Platform, element: Element) -> None:
     for key, what in (("bb_bw", "backbones"), ("limiter_link", "limiters")):
         if key in own:
             platform.said[f"{what} of clusters are left out: hosts share nothing but the switches"] += 1
+
+
+def _add_host_link(platform: _Platform, zone: Element, element: Element) -> None:
+    """A host's own link in a cluster that is written out, to the cluster's router."""
+    draft, where = platform.draft, element.at(platform.draft.path)
+    host, up = (name_of(element.need(key, draft.path), where, key) for key in ("id", "up"))
+    link = platform.links.get(up) or platform.links.get(up.removesuffix("_UP"))
+    if host not in draft.graph or link is None:
+        raise ConfigError(f"{where}: there is no host '{host[:60]}', or no link '{up[:60]}'; is the file cut off?")
+    routers = zone.all("router")
+    hub = routers[0].attributes["id"] if routers else f"{zone.attributes.get('id', 'cluster')}_router"
+    if hub not in draft.graph:
+        draft.switch(hub, where)
+    draft.link(host, hub, where, link)
 
 
 def _radical(text: str, where: str) -> list[int]:

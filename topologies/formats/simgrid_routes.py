@@ -1,6 +1,6 @@
 """A graph of the routes that a SimGrid platform lists, each a row of links between two places."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from topologies.errors import TopologyError
@@ -57,8 +57,11 @@ class _Places:
         return True
 
 
-def lay(draft: Draft, routes: Sequence[Route], links: Mapping[str, LinkOptions]) -> Laid:
-    """Add the edges of all routes. TopologyError for routes that no placing of their links explains."""
+def lay(draft: Draft, routes: Sequence[Route], links: Mapping[str, LinkOptions], unshared: Container[str]) -> Laid:
+    """Add the edges of all routes; `unshared` links (FATPIPE) give each pair all of their rate.
+
+    TopologyError for routes that no placing of their links explains.
+    """
     laid = Laid()
     single = [route for route in routes if route.merged]
     rest = [route for route in routes if not route.merged]
@@ -68,9 +71,11 @@ def lay(draft: Draft, routes: Sequence[Route], links: Mapping[str, LinkOptions])
     for route in single:
         if route.source != route.target:
             pairs.setdefault(_narrowest(route, links), set()).add(frozenset((route.source, route.target)))
-    _add_single(draft, single, pairs, links, laid)
+    hubs = {name for name, joined in pairs.items() if len(joined) > 1 and name not in unshared}
+    _add_single(draft, single, hubs, links, laid)
     if rest:
-        _add_rest(draft, rest, links, laid)
+        ends = {r.links[0]: (r.source, r.target) for r in single if len(set(r.links)) == 1 and r.source != r.target}
+        _add_rest(draft, rest, links, {name: pair for name, pair in ends.items() if len(pairs[name]) == 1}, laid)
     return laid
 
 
@@ -81,11 +86,11 @@ def _narrowest(route: Route, links: Mapping[str, LinkOptions]) -> str:
 def _add_single(
     draft: Draft,
     routes: Sequence[Route],
-    pairs: Mapping[str, set[frozenset[str]]],
+    hubs: Container[str],
     links: Mapping[str, LinkOptions],
     laid: Laid,
 ) -> None:
-    """Edges of the routes that are one; a link that joins several pairs is a switch, which all of them share."""
+    """Edges of the routes that are one; a link that several pairs share, a hub, is a switch with a link to each end."""
     done: set[tuple[frozenset[str], str]] = set()
     joined: set[frozenset[str]] = set()
     for route in routes:
@@ -95,7 +100,7 @@ def _add_single(
         if len(ends) < 2 or (ends, name) in done:  # a loopback, or the way back
             continue
         done.add((ends, name))
-        if len(pairs[name]) > 1:
+        if name in hubs:
             hub = f"shared/{name}"
             if hub not in draft.graph:
                 draft.switch(hub, route.where)
@@ -111,10 +116,22 @@ def _add_single(
             joined.add(ends)
 
 
-def _add_rest(draft: Draft, routes: Sequence[Route], links: Mapping[str, LinkOptions], laid: Laid) -> None:
-    """Place the two ends of every link so that each route is a walk; each meeting place is a switch."""
+def _add_rest(
+    draft: Draft,
+    routes: Sequence[Route],
+    links: Mapping[str, LinkOptions],
+    known: Mapping[str, tuple[str, str]],
+    laid: Laid,
+) -> None:
+    """Place the two ends of every link so that each route is a walk; each meeting place is a switch.
+
+    `known` are the ends of links that are a route of their own, which are in the graph already.
+    """
     places = _Places(fixed=set(draft.graph))
-    seen: set[str] = set()
+    seen = set(known)
+    for name, pair in known.items():
+        for side, end in zip("ab", pair, strict=True):
+            places.join(f"{name}\0{side}", end)
     waiting, work = list(routes), 0
     while waiting:
         work += sum(len(route.links) for route in waiting)
@@ -129,7 +146,7 @@ def _add_rest(draft: Draft, routes: Sequence[Route], links: Mapping[str, LinkOpt
                 )
             left = left[1:]
         waiting = left
-    for name in dict.fromkeys(step for route in routes for step in route.links):
+    for name in dict.fromkeys(step for route in routes for step in route.links if step not in known):
         a, b = (places.find(f"{name}\0{side}") for side in "ab")
         if a == b:
             raise TopologyError(f"{draft.path}: link '{name[:60]}' would join a place to itself; is it a bus?")

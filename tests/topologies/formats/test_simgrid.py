@@ -125,10 +125,36 @@ def test_full_routes_over_a_trunk(read, kinds):
     assert kinds(topology) == {"accelerator": 4, "switch": 2} and topology.links == 5
 
 
+def test_routes_of_one_link_tell_where_the_others_meet(read, kinds):
+    """A dogbone whose every link is a route of its own, too: no place is left to guess."""
+    text = platform(
+        hosts("a", "b", "c", "d")
+        + '<router id="r"/><router id="s"/>'
+        + links("la", "lb", "lc", "ld", "t")
+        + "".join(route(x, y, f"l{x}", "t", f"l{y}") for x in "ab" for y in "cd")
+        + "".join(route(x, r, f"l{x}") for x, r in zip("abcd", "rrss", strict=True))
+        + route("r", "s", "t")
+    )
+    topology = read("simgrid", text)
+    assert kinds(topology) == {"accelerator": 4, "switch": 2} and topology.links == 5
+
+
+def test_a_cluster_that_is_written_out(read, kinds):
+    text = platform(
+        hosts("a", "b") + '<router id="r"/>' + links("la", "lb") + '<host_link id="a" up="la" down="la"/>'
+        '<host_link id="b" up="lb_UP" down="lb_DOWN"/>',
+        "Cluster",
+    )
+    topology = read("simgrid", text)
+    assert kinds(topology) == {"accelerator": 2, "switch": 1} and topology.links == 2
+
+
 def test_a_link_of_many_pairs_is_a_switch(read, kinds):
     text = platform(hosts("a", "b", "c") + links("bus") + route("a", "b", "bus") + route("b", "c", "bus"))
     topology = read("simgrid", text)
     assert kinds(topology) == {"accelerator": 3, "switch": 1} and topology.links == 3
+    fat = read("simgrid", text.replace('id="bus"', 'id="bus" sharing_policy="FATPIPE"', 1))
+    assert kinds(fat) == {"accelerator": 3} and fat.links == 2
 
 
 def test_units(read):
