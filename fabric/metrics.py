@@ -22,7 +22,10 @@ from topologies.graph import Topology
 from topologies.links import HOST_TECHNOLOGIES
 from topologies.parts import Accelerator
 
-TIERED = ("switch", "fat-tree", "clos", "nvl", "rail", "jupiter", "full-mesh")  # ranks in order fill subtrees
+TIERED = (  # ranks in order fill subtrees
+    "switch", "fat-tree", "clos", "nvl", "rail", "jupiter", "full-mesh", "multi-plane", "dual-plane", "cloudmatrix",
+    "server",
+)  # fmt: skip
 TIERS = {0: "scale-up", 1: "leaf", 2: "spine", 3: "core", 4: "gateway"}
 
 

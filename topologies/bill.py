@@ -31,7 +31,7 @@ def bill_of_materials(topology: Topology) -> tuple[BillRow, ...]:
     Modules are counted per face plate: ceil over the links of a `tray` (a node without one is its own) of what a module
     holds; a link that ends there alone has the `single` module of its row. They sit at both ends of a link, and at the
     end node of every strand to a circuit switch, lit or dark; a strand that carries both ways has a circulator too. An
-    adapter with integrated optics has none at its end.
+    adapter or a switch with integrated optics has none at its end.
     What has a `layer` that the topology leaves out is not counted.
 
     >>> from topologies.registry import build
@@ -95,6 +95,7 @@ def _link_parts(topology: Topology) -> Counter[str]:
     on_plate: Counter[tuple[Hashable, str, float]] = Counter()
     nodes = topology.graph.nodes
     built_in = {row.name for row in topology.catalogue.of_kind(Nic) if row.integrated_optics}
+    no_cage = {row.name for row in topology.catalogue.of_kind(Switch) if row.integrated_optics}
     for a, b, attributes in topology.edges:
         if attributes.get("layer") in topology.left_out or attributes["medium"] == "circuit":
             continue
@@ -104,7 +105,8 @@ def _link_parts(topology: Topology) -> Counter[str]:
         row = topology.catalogue.get(name)
         if isinstance(row, Optic):
             for end in (a, b):
-                if nodes[end]["kind"] != "accelerator" or attributes.get("nic") not in built_in:
+                own = nodes[end]["kind"] == "accelerator" and attributes.get("nic") in built_in
+                if not own and nodes[end].get("part") not in no_cage:
                     on_plate[nodes[end].get("tray", end), name, rate] += count
         else:
             counts[name] += count * (row.assemblies_per_link if isinstance(row, Cable) else 1)

@@ -42,6 +42,7 @@ class Grid:
 class Csr:
     """The compiled form: arcs sorted by tail, then by the order of the links; both directions of a link are twins.
 
+    Links of a node that neither forwards nor is an end point are left out: nothing can use them.
     indptr int64[V+1]; heads, twin int32[A]; links, capacity (bytes/s), latency (s) float64[A], the mean wait for a
     time-shared link included, `wait` (s) alone;
     forwards uint8[V]; node_latency (s) float64[V]; accelerators int32[n], the node of each rank.
@@ -152,6 +153,11 @@ class Topology:
         u = np.fromiter((index[a] for a, _, _ in edges), np.int32, len(edges))
         v = np.fromiter((index[b] for _, b, _ in edges), np.int32, len(edges))
         links, rate, duty, latency_ns = _columns(edges, "count", "rate_gbps", "duty", "latency_ns")
+        ends = np.array([kind == "accelerator" for kind in self.attribute("kind")])
+        forwards = np.array([bool(f) for f in self.attribute("forwards")])
+        used = (ends | forwards)[u] & (ends | forwards)[v]
+        if not used.all():
+            u, v, links, rate, duty, latency_ns = (column[used] for column in (u, v, links, rate, duty, latency_ns))
         capacity, latency = links * rate * duty * BYTES_PER_S, latency_ns * 1e-9
         wait = np.zeros(len(edges))
         if (duty < 1).any():
@@ -163,7 +169,6 @@ class Topology:
         other = np.concatenate([np.arange(len(u), 2 * len(u)), np.arange(len(u))])
         indptr = np.zeros(len(self.nodes) + 1, np.int64)
         np.cumsum(np.bincount(tails, minlength=len(self.nodes)), out=indptr[1:])
-        nodes = np.array([kind == "accelerator" for kind in self.attribute("kind")])
 
         def both(values: NDArray[np.float64]) -> NDArray[np.float64]:
             return np.concatenate([values, values])[order]
@@ -177,9 +182,9 @@ class Topology:
             capacity=both(capacity),
             latency=both(latency + wait),
             wait=both(wait),
-            forwards=np.array([bool(f) for f in self.attribute("forwards")], np.uint8),
+            forwards=forwards.astype(np.uint8),
             node_latency=self._node_latency_s(),
-            accelerators=np.flatnonzero(nodes).astype(np.int32),
+            accelerators=np.flatnonzero(ends).astype(np.int32),
         )
 
     def _crossed(self) -> list[tuple[Hashable, Hashable, dict[str, Any]]]:
@@ -190,7 +195,9 @@ class Topology:
     def _node_latency_s(self) -> NDArray[np.float64]:
         """Forwarding latency of each node: of its part, or of the slowest switch that it stands for."""
         switches = {row.name: (row.latency_ns or 0.0) * 1e-9 for row in self.catalogue.of_kind(Switch)}
-        own = [switches.get(name, 0.0) for name in self.attribute("part")]
+        adapters = {row.name: (row.latency_ns or 0.0) * 1e-9 for row in self.catalogue.of_kind(Nic)}
+        kinds = zip(self.attribute("part"), self.attribute("kind"), strict=True)
+        own = [(adapters if kind == "nic" else switches).get(name, 0.0) for name, kind in kinds]
         inner = [max((switches.get(n, 0.0) for n in held or ()), default=0.0) for held in self.attribute("parts")]
         latency: NDArray[np.float64] = np.maximum(np.array(own), np.array(inner))
         return latency

@@ -58,7 +58,7 @@ def multi_plane(
     for plane in range(planes):
         columns += add_leaves(graph, gpu_of, per_server, down, switch, lane, server.nic, f"-p{plane}", parts)
     leaves = [leaf for row in zip(*columns, strict=True) for leaf in row]
-    tiers = add_stages(graph, leaves, up, switch, lane, stages, parts)
+    tiers = add_stages(graph, leaves, up, switch, lane, stages, parts, unit=per_server * planes)
     blocks = alike(gpu_of, chips_of, [[tiers]], per_server, down, joined=True, shared=planes)
     moves = partial(block_generators, blocks)
     notes = leaf_notes(lane, stages, (down, up))

@@ -1,6 +1,7 @@
 """Scale-up domains: accelerators joined by one or two layers of switch chips (NVLink, UALink)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from math import ceil
 from typing import Annotated
@@ -15,7 +16,7 @@ from topologies.errors import ConfigError, TopologyError
 from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
 from topologies.parts import Accelerator, Catalogue, Optic
-from topologies.stages import Tier, add_tiers, switch_tier
+from topologies.stages import LeafSpine, Tier, add_stages, leaf_notes, leaf_ports, switch_tier
 
 MODULE_GBPS = 1600.0  # optics of a scale-up domain have its 200G lanes: eight to a module
 
@@ -36,10 +37,14 @@ def nvl(
     ] = "cartridge",
     cable: Annotated[str | None, "catalogue name of cable or optic, in place of the technology's default"] = None,
     accelerator: Annotated[str, "catalogue name"] = "gb200",
+    stages: LeafSpine = LeafSpine(),
     *,
     parts: Catalogue,
 ) -> Topology:
     """One scale-up domain: link i of every accelerator goes to switch chip i, or to plane i of a leaf-spine of chips.
+
+    With two layers `leaf_hosts` and what follows say what a first-layer chip has below and above it: 36 links each
+    on a chip of 72 ports by default.
 
     Source: NVIDIA GB200 NVL72, GTC 2024: 18 links a GPU, one to each of 18 chips.
 
@@ -59,12 +64,16 @@ def nvl(
         raise ConfigError(f"nvl: {accelerator} has {row.scaleup_links} links, not {per_gpu}; name another accelerator")
     if layers == 2 and switches is not None:
         raise ConfigError("nvl: switches has no effect with layers=2, where every link has its plane; leave it out")
+    if layers == 1:
+        stages.refuse_idle("nvl", "with layers=1; leave it out or give layers=2")
     limit_nodes("nvl", gpus * (1 + per_gpu))
     rate = row.known("scaleup_link_gbps") if rate_gbps is None else rate_gbps
     if cable is None and technology == AUTO:  # what is made for these links: the cartridge, or modules
         technology = "cartridge" if carries(parts.default_cable("cartridge", rate), length_m, parts) else OPTICS
-    if cable is None and technology in {optic.technology for optic in parts.of_kind(Optic)}:
-        cable = parts.default_cable(technology, MODULE_GBPS).name
+    if cable is None:
+        cable = _modules(parts, technology)
+    if stages.uplink_technology is not None and stages.uplink_cable is None:
+        stages = replace(stages, uplink_cable=_modules(parts, stages.uplink_technology))
     link = LinkOptions(rate, latency_ns, length_m, technology, cable)
     graph = nx.Graph()
     labels = [f"gpu-{i}" for i in range(gpus)]
@@ -72,12 +81,19 @@ def nvl(
         tray = f"tray-{i // gpus_per_tray}"
         graph.add_node(label, kind="accelerator", forwards=False, part=accelerator, domain="nvl", tray=tray)
     tier = switch_tier(parts, switch, link)
+    notes: tuple[str, ...] = ()
     if layers == 1:
         chips = add_domain(graph, labels, per_gpu, switches, tier, link, parts, per_tray=switches_per_tray)
         blocks = [Block(labels, ("gpu",)), *chip_blocks(chips)]
     else:
-        blocks = _add_planes(graph, labels, per_gpu, tier, link, parts)
-    return Topology("nvl", "nvl", {}, graph, parts, generators=partial(block_generators, blocks))
+        blocks, notes = _add_planes(graph, labels, per_gpu, switch, link, stages, parts)
+    return Topology("nvl", "nvl", {}, graph, parts, notes=notes, generators=partial(block_generators, blocks))
+
+
+def _modules(parts: Catalogue, technology: str) -> str | None:
+    """The optic of a domain's links where the technology is one of modules."""
+    optical = {optic.technology for optic in parts.of_kind(Optic)}
+    return parts.default_cable(technology, MODULE_GBPS).name if technology in optical else None
 
 
 def add_domain(
@@ -123,15 +139,21 @@ def chip_blocks(chips: tuple[list[str], list[str]]) -> list[Block]:
 
 
 def _add_planes(
-    graph: nx.Graph, labels: Sequence[str], links: int, tier: Tier, link: LinkOptions, parts: Catalogue
-) -> list[Block]:
-    """Two layers: plane i takes link i of every accelerator through leaf chips, half their ports up."""
-    down = tier.ports // 2
-    attributes = link.attributes(parts)
+    graph: nx.Graph,
+    labels: Sequence[str],
+    links: int,
+    switch: str,
+    link: LinkOptions,
+    stages: LeafSpine,
+    parts: Catalogue,
+) -> tuple[list[Block], tuple[str, ...]]:
+    """Two layers: plane i takes link i of every accelerator through leaf chips; and a note on an uneven split."""
+    down, up = leaf_ports(parts, switch, link, stages)
+    tier, attributes = switch_tier(parts, switch, link), link.attributes(parts)
     copies = []
     for plane in range(links):
         leaves = [f"nvs-{plane}-{i}" for i in range(ceil(len(labels) / down))]
         graph.add_nodes_from(leaves, **tier.attributes(0))
         graph.add_edges_from(((label, leaves[i // down]) for i, label in enumerate(labels)), **attributes)
-        copies.append(add_tiers(graph, leaves, down, tier, link, parts, tiers=2, suffix=f"-n{plane}"))
-    return tier_blocks(copies, ("plane",), hosts_below(labels, down))
+        copies.append(add_stages(graph, leaves, up, switch, link, stages, parts, f"-n{plane}"))
+    return tier_blocks(copies, ("plane",), hosts_below(labels, down)), leaf_notes(link, stages, (down, up))

@@ -70,7 +70,7 @@ def rail(
                 stages.refuse_idle("rail", why, besides=("leaf_hosts",))
             above = [Tiers([blocks])]
             if len(blocks) > 1:
-                above = [add_stages(graph, blocks, up, switch, lane, stages, parts, suffix)]
+                above = [add_stages(graph, blocks, up, switch, lane, stages, parts, suffix, per_server)]
         elif core == "none" and up:
             above = [
                 add_stages(graph, column, up, switch, lane, stages, parts, f"-r{r}{suffix}")

@@ -42,6 +42,7 @@ class Layout:
     spines: int | None = None
     pod_leaves: int | None = None
     oversubscription: float = 1.0
+    unit: int = 1  # leaves that stay in one pod: those of one place on all rails
 
     def refuse_without_cores(self) -> None:
         """Raise ConfigError where something is asked of cores or pods that are not there."""
@@ -54,32 +55,41 @@ EVEN = Layout()
 
 
 @dataclass(frozen=True, slots=True)
-class Stages:
-    """What a Clos takes beside its leaves' switch and its links: ports up and down, pods, larger boxes above."""
+class LeafSpine:
+    """What two stages of switches take beside the leaves' switch and its links: ports up and down, what is above."""
 
     oversubscription: Annotated[float, "bandwidth down over bandwidth up of a leaf"] = 1.0
-    tiers: Annotated[int | None, "stages of switches, 1 to 3; as few as fit by default"] = None
     leaf_hosts: Annotated[int | None, "accelerators on a leaf; as many as its uplinks carry by default"] = None
     uplinks: Annotated[int | None, "links up of a leaf; as many as oversubscription asks by default"] = None
     uplink_gbps: Annotated[float | None, "of one link above the leaves; that of those below by default"] = None
     uplink_length_m: Annotated[float | None, "of the links above the leaves; that of those below by default"] = None
-    uplink_technology: Annotated[str | None, "of the links above the leaves; that of those below by default"] = None
+    uplink_technology: Annotated[
+        str | None, "of the links above the leaves; that of those below by default"
+    ] = None
+    uplink_cable: Annotated[str | None, "catalogue name of those links' cable or optic"] = None
     spines: Annotated[int | None, "spines of a pod, or of a fabric without cores; the fewest by default"] = None
-    pod_leaves: Annotated[int | None, "leaves of a pod; as many as a spine has ports for by default"] = None
-    spine_oversubscription: Annotated[float, "links down over links up of a spine below cores"] = 1.0
     spine_switch: Annotated[str | None, "catalogue name; the leaf's by default"] = None
-    core_switch: Annotated[str | None, "catalogue name; the spine's by default"] = None
 
     def above(self, below: LinkOptions) -> LinkOptions:
         """The links above the leaves, from those below them."""
         technology = self.uplink_technology or below.technology
+        same = technology == below.technology
         return LinkOptions(
             rate_gbps=self.uplink_gbps or below.rate_gbps,
             latency_ns=below.latency_ns,
             length_m=below.length_m if self.uplink_length_m is None else self.uplink_length_m,
             technology=technology,
-            cable=below.cable if technology == below.technology else None,
+            cable=self.uplink_cable or (below.cable if same else None),
         )
+
+    def layout(self, parts: Catalogue, above: LinkOptions) -> Layout:
+        """How many spines stand above the leaves."""
+        return Layout(spines=self.spines)
+
+    @property
+    def depth(self) -> int | None:
+        """Stages of switches; None where as few as fit are taken."""
+        return 2
 
     def refuse_idle(self, family: str, why: str, *, besides: Sequence[str] = ()) -> None:
         """Raise ConfigError for the first key that is given though it has no effect, and why."""
@@ -88,7 +98,27 @@ class Stages:
                 raise ConfigError(f"{family}: {key.name} has no effect {why}")
 
 
-def leaf_ports(parts: Catalogue, switch: str, below: LinkOptions, stages: Stages) -> tuple[int, int]:
+@dataclass(frozen=True, slots=True)
+class Stages(LeafSpine):
+    """What up to three stages of switches take: those of two, pods, and the cores above them."""
+
+    tiers: Annotated[int | None, "stages of switches, 1 to 3; as few as fit by default"] = None
+    pod_leaves: Annotated[int | None, "leaves of a pod; as many as a spine has ports for by default"] = None
+    spine_oversubscription: Annotated[float, "links down over links up of a spine below cores"] = 1.0
+    core_switch: Annotated[str | None, "catalogue name; the spine's by default"] = None
+
+    def layout(self, parts: Catalogue, above: LinkOptions) -> Layout:
+        """How spines and cores stand above the leaves."""
+        core = None if self.core_switch is None else switch_tier(parts, self.core_switch, above)
+        return Layout(core, self.spines, self.pod_leaves, self.spine_oversubscription)
+
+    @property
+    def depth(self) -> int | None:
+        """Stages of switches; None where as few as fit are taken."""
+        return self.tiers
+
+
+def leaf_ports(parts: Catalogue, switch: str, below: LinkOptions, stages: LeafSpine) -> tuple[int, int]:
     """Ports down and up of a leaf, of one rate or of two: a port of a rate takes 1/ports(rate) of the box.
 
     ConfigError where uplinks and an oversubscription are both given, TopologyError where the box is too small.
@@ -142,7 +172,7 @@ def _fit(share: float) -> bool:
     return share <= 1 + 1e-9
 
 
-def leaf_notes(below: LinkOptions, stages: Stages, ports: tuple[int, int]) -> tuple[str, ...]:
+def leaf_notes(below: LinkOptions, stages: LeafSpine, ports: tuple[int, int]) -> tuple[str, ...]:
     """A note where a leaf's ports do not split as asked."""
     ratio = ports[0] * below.rate_gbps / (ports[1] * stages.above(below).rate_gbps)
     same = abs(ratio - stages.oversubscription) < 1e-9
@@ -160,16 +190,24 @@ def add_stages(
     uplinks: int,
     switch: str,
     below: LinkOptions,
-    stages: Stages,
+    stages: LeafSpine,
     parts: Catalogue,
     suffix: str = "",
+    unit: int = 1,
 ) -> Tiers:
-    """Put above the leaves, which are of that switch, what the stages say; errors as of `add_tiers`."""
+    """Put above the leaves, which are of that switch, what the stages say; errors as of `add_tiers`.
+
+    Each `unit` leaves in turn stay in one pod where it has room for them.
+    """
     above = stages.above(below)
+    own, asked = above.row(parts).technology, stages.uplink_technology
+    if stages.uplink_cable is not None and asked is not None and own != asked:
+        raise ConfigError(
+            f"uplink_cable '{stages.uplink_cable}' is of technology {own}, not {asked}; give one of the two"
+        )
     spine = switch_tier(parts, stages.spine_switch or switch, above)
-    core = None if stages.core_switch is None else switch_tier(parts, stages.core_switch, above)
-    layout = Layout(core, stages.spines, stages.pod_leaves, stages.spine_oversubscription)
-    return add_tiers(graph, leaves, uplinks, spine, above, parts, tiers=stages.tiers, suffix=suffix, layout=layout)
+    layout = replace(stages.layout(parts, above), unit=unit)
+    return add_tiers(graph, leaves, uplinks, spine, above, parts, tiers=stages.depth, suffix=suffix, layout=layout)
 
 
 def add_tiers(
@@ -226,7 +264,7 @@ def _add_pods(
     if len(pods) > core.ports:
         raise TopologyError(f"{len(pods)} pods exceed the {core.ports} ports of a core switch; use a larger switch")
     most = uplinks * max(len(p) for p in pods)  # links down of a pod's spines together
-    spread = layout.spines or ceil(most / down)
+    spread = layout.spines or _least_spines(max(len(p) for p in pods), uplinks, down)
     ups = _spine_uplinks(most, spread, layout.oversubscription)
     if ceil(most / spread) + ups[0] > tier.ports:
         raise TopologyError(
@@ -237,7 +275,7 @@ def _add_pods(
     for pod, spines in zip(pods, spines_of, strict=True):
         graph.add_nodes_from(spines, **tier.attributes(2))
         join(graph, pod, spines, uplinks, link, parts)
-    group = ceil(len(pods) * ups[0] / core.ports)
+    group = _least_spines(len(pods), ups[0], core.ports)
     group = next(g for g in range(group, ups[0] + 1) if len(pods) * ceil(ups[0] / g) <= core.ports)
     cores_of = [[f"core-{j}-{c}{suffix}" for c in range(group)] for j in range(spread)]
     for j, cores in enumerate(cores_of):
@@ -252,8 +290,10 @@ def _pods(leaves: Sequence[str], down: int, layout: Layout) -> list[Sequence[str
         if layout.spines is None and layout.pod_leaves > down:
             raise TopologyError(f"{layout.pod_leaves} leaves of a pod exceed the {down} ports down of a spine")
         return [leaves[i : i + layout.pod_leaves] for i in range(0, len(leaves), layout.pod_leaves)]
-    count = ceil(len(leaves) / down)
-    bounds = [round(len(leaves) * i / count) for i in range(count + 1)]
+    unit = layout.unit if layout.unit <= down else 1
+    units = ceil(len(leaves) / unit)
+    count = ceil(units / (down // unit))
+    bounds = [unit * round(units * i / count) for i in range(count + 1)]
     return [leaves[a:b] for a, b in pairwise(bounds)]
 
 
@@ -277,7 +317,7 @@ def _refuse_full(links: int, switches: int, tier: Tier, what: str) -> None:
 
 
 def _least_spines(leaves: int, uplinks: int, ports: int) -> int:
-    """The fewest spines, each leaf's links spread evenly over them within one link.
+    """The fewest spines over which each leaf's links spread evenly; where none do, the fewest.
 
     >>> _least_spines(16, 32, 64), _least_spines(128, 64, 128)
     (8, 64)

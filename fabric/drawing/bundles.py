@@ -58,12 +58,15 @@ def _joined(topology: Topology, layout: Layout, busy: NDArray[np.float64] | None
 def _by_edge(
     topology: Topology, tails: NDArray[np.int64], heads: NDArray[np.int64], busy: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The fuller direction of every edge."""
+    """The fuller direction of every edge; idle where the compiled form leaves it out."""
     csr = topology.csr()
     nodes = len(topology.nodes)
     key = csr.tails.astype(np.int64) * nodes + csr.heads
     order = np.argsort(key)
-    there = busy[order[np.searchsorted(key[order], tails * nodes + heads)]]
-    back = busy[order[np.searchsorted(key[order], heads * nodes + tails)]]
-    fuller: NDArray[np.float64] = np.maximum(there, back)
+
+    def found(asked: NDArray[np.int64]) -> NDArray[np.float64]:
+        place = order[np.minimum(np.searchsorted(key[order], asked), len(order) - 1)]
+        return np.where(key[place] == asked, busy[place], 0.0)
+
+    fuller: NDArray[np.float64] = np.maximum(found(tails * nodes + heads), found(heads * nodes + tails))
     return fuller

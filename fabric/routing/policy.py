@@ -86,7 +86,7 @@ def _ability(topology: Topology) -> str:
 
 
 def _switching(attributes: Mapping[str, Any], topology: Topology) -> str:
-    if attributes["kind"] != "switch":
+    if attributes["kind"] != "switch" or not attributes.get("forwards"):
         return ""
     names = [attributes.get("part"), *(attributes.get("parts") or ())]
     rows = [topology.catalogue.get(name) for name in names if name is not None]

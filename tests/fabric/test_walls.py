@@ -13,7 +13,11 @@ NOT_OK = {
 }
 
 
-@pytest.mark.parametrize("name", systems())
+# every ready-made system, the largest with fewer servers
+SPECS = [name if row.parameters.get("servers", 0) < 1500 else f"{name}:servers=512" for name, row in systems().items()]
+
+
+@pytest.mark.parametrize("name", [spec for spec in SPECS if spec != "nvl576-copper"])  # which nobody sells
 def test_a_shipping_machine_passes(name, built):
     found = walls(built(name))
     assert found.keys() == {"copper", "power", "thermal", "memory"}
