@@ -12,6 +12,10 @@ from topologies.parts import Accelerator, Optic, catalogue, part
 from topologies.registry import build, systems
 
 
+# every ready-made system, the largest with fewer servers
+SPECS = [name if row.parameters.get("servers", 0) < 1500 else f"{name}:servers=512" for name, row in systems().items()]
+
+
 def bill(spec):
     built = build(spec) if isinstance(spec, str) else spec
     return {row.part.name: row.quantity for row in bill_of_materials(built)}
@@ -91,7 +95,7 @@ def test_modules_hold_their_links(links, rate):
             assert number == links * rate / optic.rate_gbps
 
 
-@pytest.mark.parametrize("name", [n for n in systems() if not n.endswith(("8192", "16384"))])
+@pytest.mark.parametrize("name", [n for n in SPECS if not n.endswith("8192")])
 def test_rows_are_in_the_order_of_the_catalogue_and_counted_from_the_graph(name, built):
     system = built(name)
     rows = bill_of_materials(system)

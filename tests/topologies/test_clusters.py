@@ -4,6 +4,7 @@ import networkx as nx
 import pytest
 
 from topologies.bill import bill_of_materials
+from topologies.reach import tightest_copper
 from topologies.registry import build
 
 
@@ -123,15 +124,19 @@ def test_what_leads_out_carries_nothing_inside(built):
 
 @pytest.mark.parametrize(("spec", "between"), [("nvl576-copper", "copper"), ("nvl576-cpo", "optical")])
 def test_nvl576(spec, between, built):
-    """36 links a package in 36 planes; 576 / 36 chips in racks a plane; 36 links up over 9 chips, 4 to each."""
+    """72 links a package in 72 planes: a chip in each of 8 racks, 72 down and 72 up; 8 x 72 / 144 = 4 chips above."""
     domain = built(spec)
-    assert domain.attribute("tier").count(0) == 36 * 16 and domain.attribute("tier").count(2) == 36 * 9
-    assert domain.links == 2 * 576 * 36
-    assert {(links(domain, n, None), links(domain, n, 2)) for n in of_tier(domain, 0)} == {(36, 36)}
+    assert domain.attribute("tier").count(0) == 72 * 8 and domain.attribute("tier").count(2) == 72 * 4
+    assert domain.links == 2 * 576 * 72
+    assert {(links(domain, n, None), links(domain, n, 2)) for n in of_tier(domain, 0)} == {(72, 72)}
+    assert {links(domain, n, 0) for n in of_tier(domain, 2)} == {144}
     media = {e["medium"] for n in of_tier(domain, 2) for _, _, e in domain.graph.edges(n, data=True)}
     assert media == {between}
-    if between == "optical":
-        assert bill(domain)["1600g-cpo"] == 2 * 576 * 36 / 4  # four links of 400G a module, at both ends
+    assert (tightest_copper(domain) is None) == (between == "optical")
+    if between == "copper":
+        assert tightest_copper(domain).state == "over"
+    else:
+        assert bill(domain)["1600g-cpo"] == 2 * 576 * 72 / 8  # eight links of 200G a module, at both ends
 
 
 def test_switches_with_optics_inside_have_no_modules():

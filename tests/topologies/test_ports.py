@@ -24,6 +24,10 @@ confidence = "low"
 capacity_gbps = {1}
 max_ports = 4096
 """
+# every ready-made system, the largest with fewer servers
+SPECS = [name if row.parameters.get("servers", 0) < 1500 else f"{name}:servers=512" for name, row in systems().items()]
+
+
 PLANES = (1, 2, 4)
 quick = settings(max_examples=80, deadline=None, derandomize=True)
 
@@ -70,7 +74,7 @@ def scale_out(topology):
     return topology.graph.subgraph(keep)
 
 
-@pytest.mark.parametrize("name", systems())
+@pytest.mark.parametrize("name", SPECS)
 def test_ready_made_systems(name, built):
     check_ports(built(name))
 

@@ -10,11 +10,15 @@ from topologies.reach import Reach, beyond_reach, copper_reach, tightest_copper
 from topologies.registry import build, systems
 
 
+# every ready-made system, the largest with fewer servers
+SPECS = [name if row.parameters.get("servers", 0) < 1500 else f"{name}:servers=512" for name, row in systems().items()]
+
+
 def reach(name, length_m):
     return copper_reach(part(name, Cable), length_m, catalogue())
 
 
-@pytest.mark.parametrize("name", systems())
+@pytest.mark.parametrize("name", [spec for spec in SPECS if spec != "nvl576-copper"])  # which nobody sells
 def test_a_shipping_machine_passes(name, built):
     machine = built(name)
     tightest = tightest_copper(machine)
