@@ -39,6 +39,8 @@ def server(
     never as short as the one through the scale-up domain. Adapters forward; leaf u of rail r takes the adapters of
     that rail in server order. PCIe links are no links of the fabric.
 
+    Source: NCCL topology files of Azure ND A100 v4 and ND H100 v5 (azhpc-images); AWS and Google Cloud documentation.
+
     >>> from topologies.registry import build
     >>> t = build("server:nics=4"); t.attribute("kind").count("nic"), t.attribute("kind").count("host"), t.links
     (4, 14, 144)

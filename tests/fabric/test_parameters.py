@@ -17,6 +17,11 @@ SMALL = {
     "nvl72-x8": "servers=2,gpus=8", "tpu-v4-512": "slice=4x4x4", "tpu-v4-1024": "slice=4x4x8",
     "tpu-v4-4096": "slice=4x4x8",
     **{name: "servers=8" for name, system in systems().items() if system.family == "rail" and name != "nvl72-x8"},
+    **{name: "servers=2,gpus=8" for name in systems() if "nvl72-x" in name and "rail-only" not in name},
+    **{name: "servers=4" for name, system in systems().items() if system.family == "server"},
+    "nvl72-x64-rail-only": "servers=2,gpus=8,rails=8", "alibaba-hpn-pod": "servers=256", "cloudmatrix": "servers=4",
+    "meta-24k": "servers=32,pod_leaves=8,spines=4", "cloudmatrix384": "servers=4", "server": "servers=4",
+    "nvl576-copper": "gpus=144,links=2", "nvl576-cpo": "gpus=144,links=2", "dgx-h100-rail-only-1024": "servers=72",
 }  # fmt: skip
 # values that differ from any default; several, as some do not fit some fabrics
 OTHER = {
@@ -72,11 +77,18 @@ def shown(spec):
     return {key: value for key, value in found.items() if key not in ("name", "parameters")}
 
 
-ALIKE = {(system.family, *system.parameters): name for name, system in reversed(systems().items())}  # one of a make
-CASES = [
-    (name, parameter)
-    for name in (*FAMILIES, *ALIKE.values())
-    for parameter in family(systems()[name].family if name in systems() else name).parameters
+# of systems alike in what they set, one; of the first of a family every parameter, of the others what they set
+ALIKE = {(system.family, *system.parameters): name for name, system in reversed(systems().items())}
+FIRST = {systems()[name].family: name for name in ALIKE.values()}
+SAME = {
+    ("meta-24k", "core"),  # one rail: with spines above it or without any between rails, it is one network
+    ("meta-24k", "tiers"),  # 3 is what it comes to, 2 is refused
+}
+CASES = [(name, key) for name in FAMILIES for key in family(name).parameters] + [
+    (name, key)
+    for name in sorted(ALIKE.values())
+    for key in family(systems()[name].family).parameters
+    if (name in FIRST.values() or key in systems()[name].parameters) and (name, key) not in SAME
 ]
 
 

@@ -11,7 +11,6 @@ from topologies.graph import Topology
 from topologies.parts import Accelerator, Optic, catalogue, part
 from topologies.registry import build, systems
 
-
 # every ready-made system, the largest with fewer servers
 SPECS = [name if row.parameters.get("servers", 0) < 1500 else f"{name}:servers=512" for name, row in systems().items()]
 

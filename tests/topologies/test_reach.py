@@ -9,7 +9,6 @@ from topologies.parts import Cable, CopperMode, Optic, Twinax, catalogue, part
 from topologies.reach import Reach, beyond_reach, copper_reach, tightest_copper
 from topologies.registry import build, systems
 
-
 # every ready-made system, the largest with fewer servers
 SPECS = [name if row.parameters.get("servers", 0) < 1500 else f"{name}:servers=512" for name, row in systems().items()]
 
