@@ -59,7 +59,8 @@ def check_cable(row: Cable | Optic, rate_gbps: float, length_m: float, parts: Ca
     >>> check_cable(part("dac-400g", Cable), 400, 30, catalogue(), "technology=dac")
     Traceback (most recent call last):
     topologies.errors.ReachError: technology=dac: margin -140.6 dB: 30 m of dac-400g at 100 Gb/s a lane loses 156.6 dB \
-of 16.0 dB, -168.4 to -115.7 dB by the sources' ranges; none is specified or sold above 3 m; pluggable reaches
+of 16.0 dB, -168.4 to -115.7 dB by the sources' ranges; none is specified or sold above 3 m; technology=pluggable \
+reaches
     """
     budget = copper_reach(row, length_m, parts) if isinstance(row, Cable) else None
     if budget is None:
@@ -75,7 +76,7 @@ of 16.0 dB, -168.4 to -115.7 dB by the sources' ranges; none is specified or sol
 def _instead(rate_gbps: float, length_m: float, parts: Catalogue) -> str:
     """What would reach."""
     try:
-        return f"{choose_cable(rate_gbps, length_m, parts).technology} reaches"
+        return f"technology={choose_cable(rate_gbps, length_m, parts).technology} reaches"
     except ReachError:
         return f"nothing in a building reaches {length_m:g} m; give a shorter length"
 

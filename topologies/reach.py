@@ -35,9 +35,9 @@ def _judged_by_length(row: object) -> TypeGuard[Cable | Optic]:
     return isinstance(row, Optic) or (isinstance(row, Cable) and row.copper_mode is None)
 
 
-def refuse_beyond_reach(topology: Topology, technology: str) -> None:
-    """Raise ReachError, with the margin in dB, where a copper technology that the user put in place of another cannot
-    carry its links."""
+def refuse_beyond_reach(topology: Topology, technology: str, key: str = "technology") -> None:
+    """Raise ReachError, with the margin in dB, where a copper technology that the user put in place of another, by the
+    parameter `key`, cannot carry its links."""
     classes = {
         (edge["cable"], edge["rate_gbps"], float(edge["length_m"]))
         for _, _, edge in topology.edges
@@ -46,7 +46,7 @@ def refuse_beyond_reach(topology: Topology, technology: str) -> None:
     for name, rate, length in sorted(classes):
         row = topology.catalogue.get(name)
         if isinstance(row, Cable):
-            check_cable(row, rate, length, topology.catalogue, f"technology={technology}")
+            check_cable(row, rate, length, topology.catalogue, f"{key}={technology}")
 
 
 def outside(topology: Topology, cable: str, length_m: float) -> list[str]:

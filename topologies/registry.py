@@ -201,9 +201,9 @@ def build_family(
 
 def _refuse_overstretched(built: Topology, chosen: Family, base: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     """A technology that the user puts in place of the family's or the system's own has to carry the links."""
-    technology = given.get("technology")
-    if technology is not None and technology != base.get("technology", chosen.parameters["technology"].default):
-        refuse_beyond_reach(built, str(technology))
+    for key, technology in given.items():
+        if key.endswith("technology") and technology != base.get(key, chosen.parameters[key].default):
+            refuse_beyond_reach(built, str(technology), key)
 
 
 def _assumed(read: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[str, ...]:

@@ -44,6 +44,26 @@ def test_plugins_are_listed_and_broken_ones_do_no_harm(run, monkeypatch):
     family.cache_clear()
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[[racks]]\nunit = 'nvl72'\ncount = -1\n", "racks[0].count = -1 is out of range"),
+        ("[[racks]]\nunit = 'nvl72'\ncount = 2\n[scale_out]\nfamily = 'clos'\nparameters = { technology = 'dac' }\n",
+         "scale_out.parameters: u0/gpu-0 - leaf-0: technology = 'dac': margin -12.2 dB"),
+    ],
+)  # fmt: skip
+def test_a_bad_composition_is_one_line(run, tmp_path, text, said):
+    (tmp_path / "pod.toml").write_text(text)
+    told = run("show", tmp_path / "pod.toml")
+    assert (told.code, told.out, told.err.count("\n")) == (3, "", 1)
+    assert f"pod.toml: {said}" in told.err
+
+
+def test_a_technology_that_cannot_reach_ends_with_its_margin(run):
+    told = run("show", "clos:hosts=128,technology=dac")
+    assert told.code == 3 and told.err.startswith("error: technology=dac: margin -140.6 dB: 30 m of dac-400g")
+
+
 def test_a_python_file_as_spec(run, tmp_path):
     text = "import networkx as nx\ndef f(n: int):\n    print('hm')\n    return nx.path_graph(8 // n)\n"
     (tmp_path / "mine.py").write_text(text)
