@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topologies.errors import ConfigError
-from topologies.graph import Topology, limit_nodes
+from topologies.graph import Grid, Topology, limit_nodes
 from topologies.links import LinkOptions
 from topologies.parts import Accelerator, Catalogue
+from topologies.torus import grid_halves
 
 NODE_LENGTH_M = 0.3
 BUNDLE = LinkOptions(rate_gbps=800.0, length_m=20.0, technology="pluggable")
@@ -66,9 +67,14 @@ def khop_ring(
     notes = [f"{far}watts and dollars are those of modules without the switch inside"]
     if gpus > 1:
         notes.append(f"links inside a node are {NODE_LENGTH_M:g} m of {inside.row(parts).name}")
-    return Topology(
-        "khop-ring", "khop-ring", {}, graph, parts, tours=_tours(nodes, gpus, bundles), notes=notes, generators=turns
-    )  # fmt: skip
+    if lit == 1:  # every accelerator has one neighbour on either side
+        dims = (nodes * gpus,)
+        return Topology(
+            "khop-ring", "khop-ring", {}, graph, parts,
+            grid=Grid(dims, (True,)), halves=grid_halves(dims), notes=notes, generators=turns,
+        )  # fmt: skip
+    tours = _tours(nodes, gpus, bundles)
+    return Topology("khop-ring", "khop-ring", {}, graph, parts, tours=tours, notes=notes, generators=turns)
 
 
 def _tours(nodes: int, gpus: int, bundles: list[int]) -> list[NDArray[np.int64]]:

@@ -1,18 +1,20 @@
 """MixNet: servers with a few adapters on a packet network and the others on circuit switches of their region."""
 
+from functools import partial
 from math import ceil
 from typing import Annotated, Literal
 
 import networkx as nx
 import numpy as np
 
+from topologies.blocks import Block, block_generators
 from topologies.clos import adapter
 from topologies.errors import ConfigError
 from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
 from topologies.parts import Catalogue, CircuitSwitch
 from topologies.rounds import Round, circuit_link, regular_rounds, rounds_layer
-from topologies.servers import Server, add_servers
+from topologies.servers import Chips, Server, add_servers
 from topologies.stages import Stages, add_stages, leaf_notes, leaf_ports, switch_tier
 
 PCIE_M = 0.3
@@ -75,9 +77,25 @@ def mixnet(
     if region - 1 > circuit_nics:
         said.append("servers of a region without a circuit between them reach each other through a third")
     left_out = frozenset({"scale-up"} - set(boundary.split("+")))
+    moves = partial(block_generators, _alike(gpu_of, chips_of, region))
     return Topology(
-        "mixnet", "mixnet", {}, graph, parts, circuits=layer, notes=(*notes, *said), left_out=left_out
+        "mixnet", "mixnet", {}, graph, parts,
+        circuits=layer, notes=(*notes, *said), left_out=left_out, generators=moves,
     )  # fmt: skip
+
+
+def _alike(gpu_of: list[list[str]], chips_of: list[Chips], region: int) -> list[Block]:
+    """What may change places: regions, the servers of each, their accelerators with their adapters, and chips."""
+    servers, gpus = len(gpu_of), len(gpu_of[0])
+    shape = (servers // region, region)
+    nic_of = [[f"nic-{s}-{g}" for g in range(gpus)] for s in range(servers)]
+    axes = ("region", "server")
+    blocks = [Block(np.array(rows, dtype=object).reshape(*shape, gpus), (*axes, "gpu")) for rows in (gpu_of, nic_of)]
+    blocks.append(Block(np.array([f"nics-{s}" for s in range(servers)], dtype=object).reshape(shape), axes))
+    for i, rows in enumerate(zip(*chips_of, strict=True)):
+        if rows[0]:
+            blocks.append(Block(np.array(rows, dtype=object).reshape(*shape, -1), (*axes, f"chip {i}")))
+    return blocks
 
 
 def _add_nics(graph: nx.Graph, gpu_of: list[list[str]], nic: str, rate_gbps: float, parts: Catalogue) -> list[str]:

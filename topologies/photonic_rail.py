@@ -1,12 +1,12 @@
 """Photonic rails: servers whose rails are circuit switches in place of packet switches, each rail a ring."""
 
-from collections.abc import Iterator
+from functools import partial
 from typing import Annotated, Literal
 
 import networkx as nx
 import numpy as np
-from numpy.typing import NDArray
 
+from topologies.blocks import Block, block_generators
 from topologies.clos import adapter
 from topologies.errors import ConfigError
 from topologies.graph import Topology, limit_nodes
@@ -48,7 +48,7 @@ def photonic_rail(
     limit_nodes("photonic-rail", servers * gpus)
     graph = nx.Graph()
     own = adapter(parts, server.nic, rate_gbps)
-    gpu_of, _ = add_servers(graph, servers, server, own, parts)
+    gpu_of, chips_of = add_servers(graph, servers, server, own, parts)
     labels = [label for row in gpu_of for label in row]
     for label in labels:
         graph.nodes[label]["forwards"] = forwarding
@@ -70,24 +70,7 @@ def photonic_rail(
     change = "unknown" if device.switching_time_ms is None else f"{device.switching_time_ms:g} ms"
     said = "pass on each other's traffic" if forwarding else "without a circuit between them exchange nothing in it"
     notes = (f"one state of the rails, rings; changing it takes {change}; accelerators of a rail {said}",)
-    return Topology(
-        "photonic-rail", "photonic-rail", {}, graph, parts, circuits=layer, notes=notes, generators=_next_server
-    )  # fmt: skip
-
-
-def _next_server(topology: Topology) -> Iterator[NDArray[np.int32]]:
-    """Every server, accelerators and chips, to the place of the next: nodes bear the number of theirs."""
-    index = topology.index
-    servers = len({str(node).split("-")[1] for node in topology.accelerators})
-    image = np.empty(len(index), np.int32)
-    for node, place in index.items():
-        head, number, tail = _parts(str(node))
-        image[place] = index[f"{head}-{(number + 1) % servers}{tail}"]
-    yield image
-
-
-def _parts(node: str) -> tuple[str, int, str]:
-    """What stands before and after the server's number: gpu-3-1, server-3/nvs-0."""
-    head, _, rest = node.partition("-")
-    digits = rest[: next((i for i, letter in enumerate(rest) if not letter.isdigit()), len(rest))]
-    return head, int(digits), rest[len(digits) :]
+    alike = [Block(gpu_of, ("server", "rail"))]
+    alike += [Block(chips, ("server", f"chip {i}")) for i, chips in enumerate(zip(*chips_of, strict=True)) if chips[0]]
+    moves = partial(block_generators, alike)
+    return Topology("photonic-rail", "photonic-rail", {}, graph, parts, circuits=layer, notes=notes, generators=moves)

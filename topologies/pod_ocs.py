@@ -1,10 +1,12 @@
 """Pods of a fat tree, or bare top-of-rack switches, joined through circuit switches where a fat tree has its core."""
 
+from functools import partial
 from math import ceil
 from typing import Annotated
 
 import networkx as nx
 
+from topologies.blocks import FIXED, Block, block_generators
 from topologies.clos import NicName, SwitchName, host_nodes
 from topologies.errors import ConfigError, TopologyError
 from topologies.graph import Topology, limit_nodes
@@ -81,7 +83,12 @@ def pod_ocs(
     )  # fmt: skip
     layer.add_circuits(graph)
     notes = (f"{free} uplink of each pod stays free: {pods} pods are odd",) if free else ()
-    return Topology("pod-ocs", "pod-ocs", {}, graph, parts, circuits=layer, notes=notes)
+    below = [[labels[(p * tors + t) * ends : (p * tors + t + 1) * ends] for t in range(tors)] for p in range(pods)]
+    alike = [Block(racks, ("pod", "tor")), Block(below, ("pod", "tor", "host"))]
+    if tors > 1:
+        alike.append(Block(heads, ("pod", FIXED)))
+    moves = partial(block_generators, alike)
+    return Topology("pod-ocs", "pod-ocs", {}, graph, parts, circuits=layer, notes=notes, generators=moves)
 
 
 def _box(

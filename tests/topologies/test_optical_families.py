@@ -163,3 +163,21 @@ def test_refused(spec, kind, said):
     with pytest.raises(kind) as error:
         build(spec)
     assert said in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("spec", "orbits"),
+    [
+        ("ocs-flat:n=16,degree=4", 1),
+        ("rotor:racks=6,uplinks=2", 1),
+        ("mixnet:servers=8,region=4", 1),
+        ("photonic-rail:servers=6", 1),
+        ("khop-ring:nodes=9,k=2,lit=2,gpus=2", 2),  # the first and the last of a node differ
+        ("pod-ocs:pods=5,uplinks=4,hosts=2", 1),
+        ("pod-ocs:pods=6,tors=4,hosts=2,uplinks=10,aggregations=2", 1),
+    ],
+)
+def test_what_no_one_could_tell_apart(spec, orbits):
+    from fabric.symmetry import symmetry
+
+    assert len(symmetry(build(spec)).representatives) == orbits
