@@ -1,7 +1,6 @@
 """Direct-connect grids: ring, torus (plain or twisted), mesh without wraparound."""
 
 from collections.abc import Hashable, Iterator
-from dataclasses import replace
 from itertools import chain, pairwise, product
 from math import prod
 from typing import Annotated, Any
@@ -22,7 +21,7 @@ def torus(
     dims: Dims,
     wrap: Annotated[tuple[bool, ...], "wraparound, one for all or one a dimension (truexfalse)"] = (True,),
     twist: Annotated[bool, "twisted wraparound; dims a,2a, a,a,2a or a,2a,2a with a >= 4"] = False,
-    rates: Annotated[tuple[int, ...] | None, "Gb/s of a link in each dimension; rate_gbps in all by default"] = None,
+    K: Annotated[tuple[int, ...], "parallel links of neighbours, one for all or one a dimension (2x2x1)"] = (1,),
     link: LinkOptions = LinkOptions(),
     accelerator: Annotated[str, "catalogue name"] = "generic",
     *,
@@ -30,17 +29,18 @@ def torus(
 ) -> Topology:
     """Torus of any dimension; rank = x + X y + X Y z.
 
-    A wrapped dimension of 2 is one edge of two links. The twist (Camara et al., "Twisted torus topologies", TPDS 2010;
-    TPU v4, ISCA 2023) moves a wrap in x and in y by a in z for a,a,2a, a wrap in x by a in y and in z for a,2a,2a, and
-    by a in y for a,2a: all become edge symmetric.
+    A wrapped dimension of 2 is one edge of two links; K multiplies the links (Trainium2: K=2x2x1). The twist (Camara et
+    al., "Twisted torus topologies", TPDS 2010; TPU v4, ISCA 2023) moves a wrap in x and in y by a in z for a,a,2a, a
+    wrap in x by a in y and in z for a,2a,2a, and by a in y for a,2a: all become edge symmetric.
 
     >>> from topologies.registry import build
     >>> build("torus:dims=4x4x4").links, build("torus:dims=2x2").links
     (192, 8)
     """
     _check_size("torus", dims)
-    if rates is not None and len(rates) != len(dims):
-        raise ConfigError(f"torus: rates names {len(rates)} dimensions, dims {len(dims)}; give one each, or rate_gbps")
+    counts = K * len(dims) if len(K) == 1 else K
+    if len(counts) != len(dims):
+        raise ConfigError(f"torus: K names {len(counts)} dimensions, dims {len(dims)}; give one for all or one each")
     wraps = wrap * len(dims) if len(wrap) == 1 else wrap
     if len(wraps) != len(dims):
         raise ConfigError(f"torus: wrap names {len(wraps)} dimensions, dims {len(dims)}; give one for all or one each")
@@ -54,9 +54,8 @@ def torus(
     for axis, a, b in grid_edges(dims, wraps, shifts):
         along[axis].append((labels[a], labels[b]))
     for axis, pairs in enumerate(along):
-        count = 2 if dims[axis] == 2 and wraps[axis] else 1
-        each = link if rates is None else replace(link, rate_gbps=rates[axis])
-        graph.add_edges_from(pairs, **each.attributes(parts, count=count))
+        twice = 2 if dims[axis] == 2 and wraps[axis] else 1
+        graph.add_edges_from(pairs, **link.attributes(parts, count=counts[axis] * twice))
     grid = Grid(dims, wraps, twist)
     moves = grid_generators
     halves = () if twist and len(dims) == 2 else grid_halves(dims)  # where a diagonal cut is no wider
@@ -75,7 +74,7 @@ def mesh(
     Source: Dally and Towles, Principles and Practices of Interconnection Networks, 2004, chapter 5.
     """
     _check_size("mesh", dims)
-    return torus(dims, (False,), False, None, link, accelerator, parts=parts)
+    return torus(dims, (False,), False, (1,), link, accelerator, parts=parts)
 
 
 def ring(
@@ -90,7 +89,7 @@ def ring(
     Source: Dally and Towles, Principles and Practices of Interconnection Networks, 2004, chapter 5.
     """
     _check_size("ring", (n,))
-    return torus((n,), (True,), False, None, link, accelerator, parts=parts)
+    return torus((n,), (True,), False, (1,), link, accelerator, parts=parts)
 
 
 def _check_size(family: str, dims: tuple[int, ...]) -> None:

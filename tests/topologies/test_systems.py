@@ -155,14 +155,15 @@ def test_the_number_in_a_name_counts_accelerators(name):
     assert len(build(name).accelerators) == number
 
 
-def test_rates_of_a_dimension():
+def test_links_of_a_dimension():
     built = build("trainium2-64")
-    rates = Counter()
+    links = Counter()
     for a, b, edge in built.edges:
         axis = next(i for i, (p, q) in enumerate(zip(a.split("-"), b.split("-"), strict=True)) if p != q)
-        rates[axis, edge["rate_gbps"]] += edge["count"]
-    assert rates == {(0, 1024): 64, (1, 1024): 64, (2, 512): 64}
-    with pytest.raises(ConfigError, match="rates names 2 dimensions, dims 3; give one each, or rate_gbps"):
-        build("torus:dims=4x4x4,rates=100x200")
-    plain, named = build("torus:dims=2x4,rate_gbps=200"), build("torus:dims=2x4,rates=200x200")
-    assert plain.csr().capacity.tolist() == named.csr().capacity.tolist()
+        links[axis] += edge["count"]
+    assert links == {0: 128, 1: 128, 2: 64}
+    with pytest.raises(ConfigError, match="K names 2 dimensions, dims 3; give one for all or one each"):
+        build("torus:dims=4x4x4,K=1x2")
+    plain, twice = build("torus:dims=2x4,rate_gbps=400"), build("torus:dims=2x4,rate_gbps=200,K=2")
+    assert plain.csr().capacity.tolist() == twice.csr().capacity.tolist()
+    assert {e["count"] for *_, e in twice.edges} == {2, 4}
