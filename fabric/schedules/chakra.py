@@ -13,6 +13,7 @@ from topologies.formats.native_schema import short
 
 WANTED = "Chakra traces PREFIX.0.et, PREFIX.1.et, ..., one file a rank"
 MAX_MIB = 64  # of one file
+MAX_NODES = 1_000_000  # of one file
 MAX_RANKS = 100_000
 # NodeType of the schema (mlcommons/chakra, et_def.proto)
 METADATA, LOAD, STORE, COMPUTE, SEND, RECEIVE, COLLECTIVE = range(1, 8)
@@ -134,14 +135,19 @@ def _trace(file: Path) -> tuple[Mapping[str, int | str], list[Node]]:
         if first is None:
             raise ConfigError(f"{file}: the file is empty; give {WANTED}")
         metadata = dict(_attributes(first, 2))
-        nodes = []
+        nodes: dict[int, Node] = {}
         for number, message in enumerate(messages, start=1):
             place = f"node number {number}"
-            nodes.append(_node(message, f"{file}: {place}"))
+            node = _node(message, f"{file}: {place}")
+            if node.id in nodes:
+                raise ConfigError(f"{file}: node {node.id} stands there twice")
+            if number > MAX_NODES:
+                raise ConfigError(f"{file}: more than {MAX_NODES:,} nodes; cut the trace in pieces")
+            nodes[node.id] = node
     except (WireError, UnicodeDecodeError) as error:
         told = "text that is not UTF-8" if isinstance(error, UnicodeDecodeError) else error
         raise ConfigError(f"{file}: {place}: {told}; give {WANTED}") from None
-    return metadata, nodes
+    return metadata, list(nodes.values())
 
 
 def _node(message: bytes, where: str) -> Node:
@@ -196,8 +202,6 @@ def _add_rank(program: Program, rank: int, file: Path, nodes: list[Node], calls:
     last: dict[int, int] = {}
     for node in nodes:
         where = f"{file}: node {node.id}"
-        if node.id in first:
-            raise ConfigError(f"{where} stands there twice")
         name = f"node {node.id} ({short(node.name) if node.name else KINDS.get(node.kind, 'metadata')})"
         if node.kind in (SEND, RECEIVE):
             key, add = ("comm_dst", program.send) if node.kind == SEND else ("comm_src", program.receive)

@@ -13,6 +13,7 @@ from topologies.formats.elements import Element, read_tree
 from topologies.formats.native_schema import short
 
 MAX_MIB = 64
+MAX_TAGS = 1_000_000  # a step has some 140 bytes
 MAX_GPUS = 100_000
 MAX_CHUNKS = 2**24
 WANTED = "an MSCCL algorithm (<algo>)"
@@ -148,10 +149,13 @@ def read_algorithm(path: Path) -> Algorithm:
     """The thread blocks and steps of a file; ConfigError names the line of what is wrong."""
     try:
         size = path.stat().st_size
+        if size > MAX_MIB * MIB:
+            raise ConfigError(f"{path}: {size / MIB:,.0f} MiB; at most {MAX_MIB} MiB are read; give {WANTED}")
+        tags = path.read_bytes().count(b"<")
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; give {WANTED}") from error
-    if size > MAX_MIB * MIB:
-        raise ConfigError(f"{path}: {size / MIB:,.0f} MiB; at most {MAX_MIB} MiB are read; give {WANTED}")
+    if tags > MAX_TAGS:
+        raise ConfigError(f"{path}: {tags:,} tags; at most {MAX_TAGS:,} are read; give {WANTED}")
     root = read_tree(path, "algo")
     where = root.at(path)
     collective = root.need("coll", path).lower().replace("_", "")

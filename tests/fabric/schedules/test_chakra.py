@@ -242,7 +242,7 @@ def damaged(draw, text):
     return bytes(broken)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damaged_traces_raise_fabric_errors_only(data, tmp_path, et):
     texts = [et.ring(rank, 3, 4096) for rank in range(3)]

@@ -123,7 +123,7 @@ def test_a_schedule_that_receives_before_it_sends_on_both_sides_is_a_deadlock(mi
     assert micros(text.replace("b requires a\n", "")) == pytest.approx(1 + 8 / 50e3)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damaged_schedules_raise_fabric_errors_only(data, tmp_path):
     text = bytearray(PAIR.encode())

@@ -215,13 +215,16 @@ def test_large_junk_is_refused_at_once(tmp_path):
             file.truncate(100 * 2**20)
         with pytest.raises(ConfigError, match=says):
             read_schedule(tmp_path / "a.xml")
+    (tmp_path / "a.xml").write_bytes(b"<algo>" + b"<a/>" * 2**20)
+    with pytest.raises(ConfigError, match="1,048,577 tags; at most 1,000,000"):
+        read_schedule(tmp_path / "a.xml")
     (tmp_path / "a.xml").write_bytes(b"\x00" * 2**20)
     with pytest.raises(ConfigError, match="not XML"):
         read_schedule(tmp_path / "a.xml")
     assert time.process_time() - begun < 1
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damaged_algorithms_raise_fabric_errors_only(data, ring_text, written):
     text = bytearray(one_pair([SEND, ADD], [SEND, ADD]).encode() if data.draw(st.booleans()) else ring_text.encode())
