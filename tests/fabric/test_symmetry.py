@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cext import ecmp_loads
 from fabric.algorithms import ALGORITHMS
 from fabric.collectives import collective
-from fabric.routing import RoutingOptions, contract
+from fabric.routing import ROUTERS, RoutingOptions, contract
 from fabric.routing.contraction import demand_at_nodes
 from fabric.routing.reduction import Pattern, reduced
 from fabric.symmetry import symmetry
@@ -29,11 +29,15 @@ ONE_ORBIT = [
     "rail:servers=40,core=none,oversubscription=3", "dgx-b200-superpod-512",
     "nvl72", "nvl:gpus=9,links=18,switches=4", "nvl:gpus=72,links=4,layers=2",
     "jupiter:blocks=5,uplinks=6,hosts=2", "jupiter:blocks=7,uplinks=8,hosts=2,spine=true",
+    "hyperx:dims=3x4,T=2", "hyperx:dims=2x3x2,direct=true", "bcube:n=3,k=1", "dcell:n=3,k=1", "slim-fly:q=5,p=1",
+    "dragonfly-plus:p=2,l=2,s=2,h=2", "hammingmesh:a=2,b=2,x=3,y=2", "hammingmesh:a=2,b=2,x=4,y=2,ports=8,planes=2",
+    "torus:dims=4x8,twist=true",
     "torus:dims=4x3x4", "torus:dims=2x4", "torus:dims=4x4x8,twist=true", "torus:dims=4x8x8,twist=true",
 ]  # fmt: skip
 ORBITS = {
     "clos:hosts=100": 2, "rail:servers=40,core=ocs": 2, "rail:servers=127": 2, "nvl:gpus=100,links=4,layers=2": 2,
     "mesh:dims=3x3": 3, "mesh:dims=4x2": 2, "torus:dims=4x3,wrap=truexfalse": 2, "tpu-pod:slice=4x4x4": 4,
+    "dragonfly:p=2,a=4,h=2": 4, "slim-fly:q=4,p=2": 2, "polarfly:q=3,p=2": 3, "hammingmesh:a=3,b=2,x=2,y=3": 2,
     "tpu-pod:slice=4x4x8,twist=true": 6, "nvl72-x8:servers=2": 3,
 }  # fmt: skip
 
@@ -86,6 +90,22 @@ def compare(topology, traffic, routing, monkeypatch):
     np.testing.assert_allclose(found.arcs, full.arcs, rtol=1e-12, atol=1e-12 * full.arcs.max())
     assert found.latency_s == pytest.approx(full.latency_s, rel=1e-12)
     assert found.mean_latency_s == pytest.approx(full.mean_latency_s, rel=1e-12)
+
+
+@pytest.mark.parametrize("routing", ["minimal", "valiant", "ugal"])
+@pytest.mark.parametrize(
+    "spec", ["dragonfly:p=2,a=4,h=2", "hyperx:dims=4x3,K=2,T=2", "slim-fly:q=4,p=2", "bcube:n=3,k=1"]
+)
+def test_orbits_carry_detours_too(built, spec, routing, monkeypatch):
+    """Links that count for several hops, and traffic by way of a random middle."""
+    topology, router = built(spec), ROUTERS[routing]
+    traffic = Traffic.uniform(len(topology.accelerators), 1.0)
+    found = []
+    for floor in (float("inf"), -1):
+        monkeypatch.setattr(module, "SEARCHED_AT_ONCE", floor)
+        found.append(router(topology, traffic, RoutingOptions()))
+    np.testing.assert_allclose(found[1].arcs, found[0].arcs, rtol=1e-12, atol=1e-12 * found[0].arcs.max())
+    assert found[1].latency_s == pytest.approx(found[0].latency_s, rel=1e-12)
 
 
 def wrong_generators(topology):
