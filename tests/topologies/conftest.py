@@ -8,6 +8,8 @@ import pytest
 from topologies.graph import Topology
 from topologies.registry import build
 
+collect_ignore = ["simgrid_driver.py"]  # for the Python that has SimGrid
+
 
 @pytest.fixture(scope="session")
 def built() -> Callable[[str], Topology]:
