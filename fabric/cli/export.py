@@ -6,7 +6,7 @@ import click
 
 from fabric.cli.options import CONTEXT, Output, load_parts, output_options, parts_option, quiet_option
 
-FORMATS = "native, graphml, astra-sim, astra-sim-logical, simgrid, nccl, dot"
+FORMATS = "native, node-link, graphml, astra-sim, astra-sim-logical, simgrid, nccl, dot"
 SCHEDULES = "msccl"
 
 

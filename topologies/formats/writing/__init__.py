@@ -22,6 +22,7 @@ _AT = "topologies.formats."
 # format -> module and function of a topology to Exported, ending, one line of help
 WRITERS = {
     "native": (_AT + "native:native_text", ".json", "our own JSON, read back exactly"),
+    "node-link": (_AT + "writing.node_link:node_link_text", ".json", "node-link JSON, for NetworkX"),
     "graphml": (_AT + "writing.graphml:graphml_text", ".graphml", "GraphML, for NetworkX, Gephi, yEd"),
     "astra-sim": (_AT + "writing.astra_sim:astra_sim_text", ".yml", "ASTRA-sim's analytical network"),
     "astra-sim-logical": (_AT + "writing.astra_sim:logical_text", ".json", "ASTRA-sim's logical topology"),
