@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from fabric.metrics import distances
+from fabric.simulation import simulate
 from fabric.symmetry import symmetry
 from topologies.errors import ConfigError, TopologyError
 from topologies.fields import field
@@ -52,6 +53,12 @@ def test_hoffman_and_singleton():
     """A^2 + A - 6 I = J: the one graph of degree 7 and girth 5 with 50 nodes."""
     a = nx.to_numpy_array(wiring(build("slim-fly:q=5,p=1")), weight="count")
     assert np.array_equal(a @ a + a - 6 * np.eye(50), np.ones((50, 50)))
+
+
+def test_all_to_all_of_fifty_routers():
+    """Unique shortest paths: 50 x 91 router hops over 350 arcs, 13 pairs of routers an arc, 4 x 4 accelerators each."""
+    found = simulate("slim-fly:q=5,rate_gbps=8,latency_ns=0", "all-to-all", 200 * 10**9)
+    assert found.routing == "ugal" and found.time_us == pytest.approx(13 * 16 * 1e6)
 
 
 @pytest.mark.parametrize(("q", "expected"), [(5, 1), (8, 2), (9, 1), (13, 1), (7, 2)])
