@@ -42,6 +42,18 @@ def carries(row: Cable | Optic, length_m: float, parts: Catalogue) -> bool:
     return row.reach_m is not None and length_m <= row.reach_m
 
 
+def stays(row: Cable | Optic, length_m: float, parts: Catalogue) -> bool:
+    """May a system's own cable stay at a length: does it reach, or is it built so long?
+
+    >>> from topologies.parts import catalogue, part
+    >>> [stays(part("xgmi-board", Cable), m, catalogue()) for m in (0.3, 0.6)]
+    [True, False]
+    """
+    built = row.length_m if isinstance(row, Cable) else None
+    longest = 0.0 if built is None else row.ranges.get("length_m", (built, built))[1]
+    return carries(row, length_m, parts) or length_m <= longest
+
+
 def longest_m(row: Cable | Optic) -> float | None:
     """The longest that any source gives a cable or an optic; None where none gives any.
 

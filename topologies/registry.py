@@ -10,12 +10,12 @@ from typing import Any
 
 import networkx as nx
 
-from topologies.cabling import AUTO
+from topologies.cabling import AUTO, stays
 from topologies.errors import ConfigError, unknown
 from topologies.formats import ENDINGS, read_topology
 from topologies.graph import Topology
-from topologies.parameters import Builder, Family, read_family, read_values
-from topologies.parts import Catalogue, catalogue
+from topologies.parameters import Builder, Family, parse_value, read_family, read_values
+from topologies.parts import Cable, Catalogue, Optic, catalogue
 from topologies.plugins import faults, plugin_family, plugins
 from topologies.reach import refuse_beyond_reach
 from topologies.usercode import is_python, parse_python, python_family
@@ -157,7 +157,8 @@ def topology_of(
 
 
 def _settled(chosen: Family, base: Mapping[str, Any], given: Mapping[str, Any], parts: Catalogue) -> dict[str, Any]:
-    """What is given over what a system or family sets: a technology puts aside a cable that is none of it."""
+    """What is given over what a system or family sets: a technology puts aside a cable that is none of it; auto
+    keeps the system's own where it reaches."""
     technology, cable = given.get("technology"), given.get("cable")
     if technology is None or "cable" not in chosen.parameters:
         return {**base, **given}
@@ -165,6 +166,10 @@ def _settled(chosen: Family, base: Mapping[str, Any], given: Mapping[str, Any], 
     own = getattr(row, "technology", technology)
     if own == technology:
         return {**base, **given}
+    if cable is None and technology == AUTO and isinstance(row, Cable | Optic) and "length_m" in chosen.parameters:
+        length = {**base, **given}.get("length_m", chosen.parameters["length_m"].default)
+        if stays(row, parse_value(chosen.parameters["length_m"], length, chosen.name), parts):
+            return {**base, **given}
     if cable is not None and technology == AUTO:
         raise ConfigError(f"cable '{cable}' is named, technology=auto chooses one; give one of the two")
     if cable is not None:

@@ -71,6 +71,15 @@ def test_the_pod_on_paper():
     assert pod.graph.nodes["u3/gpu-0"]["rack"] == "rack-0-3" and pod.graph.nodes["u3/gpu-0"]["parts"] == {"cx7-400g": 1}
 
 
+def test_a_composed_pod_is_wired_as_the_ready_made_one():
+    ready, pod = build("nvl72-x8"), build(str(EXAMPLES / "nvl72-pod.toml"))
+    assert ready.links == pod.links
+    for kind in ("accelerator", "switch"):
+        ends = [[n for n, d in t.graph.nodes(data=True) if d["kind"] == kind] for t in (ready, pod)]
+        one, other = (sorted(d for _, d in t.graph.degree(n)) for t, n in zip((ready, pod), ends, strict=True))
+        assert one == other
+
+
 def test_two_sites_on_paper():
     """2 pairs x 16 channels x 400 Gb/s = 12.8 Tb/s; 80 km at 4.9 ns/m is 392 us one way."""
     both = build(str(EXAMPLES / "two-sites.toml"))

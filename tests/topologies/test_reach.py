@@ -1,5 +1,7 @@
 """Reach: what is sold passes, what physics forbids does not."""
 
+from collections import Counter
+
 import pytest
 
 from topologies.cabling import check_cable, choose_cable, longest_m
@@ -158,6 +160,11 @@ def test_auto_in_other_families():
     far = build("dragonfly:p=1,a=2,h=1,technology=auto,global_technology=auto,global_length_m=4")
     assert {e["technology"] for *_, e in far.edges} == {"dac", "acc"}
     assert {e["technology"] for *_, e in build("tpu-v5e-256:technology=auto").edges} == {"dac"}
+    # A system's own cable stays where it reaches.
+    for name in ("mi300x-8", "vera-rubin-nvl72", "hgx-h100", "tpu-v5e-16"):
+        own, chosen = (Counter(e["cable"] for *_, e in build(s).edges) for s in (name, f"{name}:technology=auto"))
+        assert own == chosen, name
+    assert {e["cable"] for *_, e in build("mi300x-8:technology=auto,length_m=4").edges} == {"acc-800g"}
 
 
 @pytest.mark.parametrize(
