@@ -201,7 +201,8 @@ def build_family(
     built = chosen.builder(**arguments, parts=parts)
     _refuse_overstretched(built, chosen, base, given)
     assumed = _assumed(read, {**base, **given})
-    return replace(built, name=name, family=chosen.name, parameters=read, notes=(*built.notes, *notes, *assumed))
+    own = built.family if chosen.origin else chosen.name
+    return replace(built, name=name, family=own, parameters=read, notes=(*built.notes, *notes, *assumed))
 
 
 def _refuse_overstretched(built: Topology, chosen: Family, base: Mapping[str, Any], given: Mapping[str, Any]) -> None:

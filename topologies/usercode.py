@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from functools import wraps
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -61,13 +62,14 @@ def python_family(path: Path, function: str) -> Family:
     builder = getattr(module, function, None)
     if not callable(builder):
         raise ConfigError(f"{path}: {unknown('function', function, own, 'it defines none')}")
-    return foreign_family(function, builder, str(path))
+    return foreign_family(f"{path.name}:{function}", builder, str(path))
 
 
 def foreign_family(name: str, builder: Any, origin: str) -> Family:
     """A family of somebody else's builder, guarded: what it raises becomes one line that names file and line.
 
-    The builder may return a Topology or a networkx.Graph; it is handed `parts` where it has a parameter of that name.
+    The builder may return a Topology, which keeps the family that it says it is of, or a networkx.Graph; it is handed
+    `parts` where it has a parameter of that name.
     """
     with guarded(origin):
         read = read_family(name, builder)
@@ -102,12 +104,13 @@ def _as_topology(made: Any, name: str, origin: str, parts: Catalogue) -> Topolog
     with guarded(origin):
         if isinstance(made, nx.Graph):
             limit_nodes(name, len(made))  # before it is copied
-            return Topology.from_graph(made, name=name, parts=parts)
+            return replace(Topology.from_graph(made, name=name, parts=parts), family=name)
         if isinstance(made, Topology):
             check(made)
             made.csr()
             return made
-    raise TopologyError(f"{origin}: {name} returned {_short(made)}; return a Topology or a networkx.Graph")
+    what = f"{name.rpartition(':')[2]} returned {_short(made)}"
+    raise TopologyError(f"{origin}: {what}; return a Topology or a networkx.Graph")
 
 
 @contextmanager

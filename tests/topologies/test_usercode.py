@@ -106,10 +106,21 @@ def spec(tmp_path):
 
 def test_a_graph(spec, capsys):
     built = build(spec("cycle:n=6,rate_gbps=800 Gb/s"))
-    assert (built.family, built.links, built.parameters["n"]) == ("cycle", 6, 6)
+    assert (built.family, built.links, built.parameters["n"]) == ("mine.py:cycle", 6, 6)
     assert {edge["rate_gbps"] for *_, edge in built.edges} == {800}
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("", "on the way\n")
+
+
+def test_a_name_of_ours_is_no_family_of_ours(spec):
+    """Routing and bisection go by the family: a graph of somebody's own is none, a Topology is what it says."""
+    from fabric.routing.policy import preferred
+
+    text = "import networkx as nx\ndef dragonfly():\n    return nx.cycle_graph(6)\n"
+    assert preferred(build(spec("dragonfly", text))) == "ecmp"
+    text = "from topologies.registry import build\ndef mine(parts):\n    return build('dragonfly:p=1,a=2,h=1', parts)\n"
+    built = build(spec("mine", text))
+    assert built.family == "dragonfly" and preferred(built) == "ugal"
 
 
 def test_a_topology_and_loose_keys(spec):
