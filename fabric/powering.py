@@ -110,7 +110,7 @@ def network_power(topology: Topology) -> Power:
 def _in_accelerator(topology: Topology) -> tuple[tuple[float, float, float], list[str], list[str]]:
     """(typical, low, high) watts, the parts whose energy is an estimate, the parts that give none."""
     gbps: dict[tuple[str | None, str], float] = {}
-    nodes = topology.graph.nodes
+    nodes = dict(topology.graph.nodes(data=True))
     for a, b, edge in topology.edges:
         if edge.get("nic") is not None or edge.get("layer") in topology.left_out:
             continue

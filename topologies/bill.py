@@ -93,7 +93,7 @@ def goes_by_port(row: Part) -> bool:
 def _link_parts(topology: Topology) -> Counter[str]:
     counts: Counter[str] = Counter()
     on_plate: Counter[tuple[Hashable, str, float]] = Counter()
-    nodes = topology.graph.nodes
+    nodes = dict(topology.graph.nodes(data=True))
     built_in = {row.name for row in topology.catalogue.of_kind(Nic) if row.integrated_optics}
     no_cage = {row.name for row in topology.catalogue.of_kind(Switch) if row.integrated_optics}
     for a, b, attributes in topology.edges:

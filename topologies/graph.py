@@ -131,8 +131,9 @@ class Topology:
         [8, 8, 8, 8]
         """
         members: dict[Any, list[int]] = {}
-        for rank, node in enumerate(self.accelerators):
-            domain = self.graph.nodes[node].get("domain")
+        nodes = (attributes for _, attributes in self.graph.nodes(data=True) if attributes.get("kind") == "accelerator")
+        for rank, attributes in enumerate(nodes):
+            domain = attributes.get("domain")
             if domain is not None:
                 members.setdefault(domain, []).append(rank)
         return list(members.values())
