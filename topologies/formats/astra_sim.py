@@ -18,7 +18,7 @@ from topologies.parts import Catalogue
 WANTED = "a network file of ASTRA-sim's analytical backend"
 BLOCKS = ("Ring", "FullyConnected", "Switch")
 KEYS = ("topology", "npus_count", "bandwidth", "latency")
-MAX_EDGES = 20_000_000
+MAX_EDGES = 4_000_000
 MAX_DIMENSIONS = 16
 
 

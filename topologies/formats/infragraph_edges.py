@@ -9,7 +9,7 @@ from topologies.errors import ConfigError
 from topologies.formats.contents import name_of, short, whole
 from topologies.formats.yaml_documents import table
 
-MAX_EDGES = 10_000_000
+MAX_EDGES = 4_000_000
 _SLICE = re.compile(r"([^\[\].]{1,100})(?:\[([0-9]{0,7})(:?)([0-9]{0,7})\])?$")
 
 

@@ -10,7 +10,7 @@ from topologies.formats.draft import Draft
 from topologies.graph import Grid
 from topologies.links import LinkOptions
 
-MAX_EDGES = 20_000_000
+MAX_EDGES = 4_000_000
 MAX_LEVELS = 16
 _NUMBERS = re.compile(r"[0-9]{1,8}(,[0-9]{1,8})*$")
 
