@@ -181,3 +181,24 @@ def test_what_no_one_could_tell_apart(spec, orbits):
     from fabric.symmetry import symmetry
 
     assert len(symmetry(build(spec)).representatives) == orbits
+
+
+@pytest.mark.parametrize("spec", ["ocs-flat:n=9,degree=4,pattern=random", "rotor:racks=5,uplinks=2,hosts=1"])
+def test_tours_and_waits_survive_a_file(spec, tmp_path):
+    from topologies.formats.native import write_native
+
+    path, built = tmp_path / "fabric.json", build(spec)
+    write_native(built, path)
+    again = build(str(path))
+    assert [tour.tolist() for tour in again.tours] == [tour.tolist() for tour in built.tours]
+    assert (again.csr().latency == built.csr().latency).all() and (again.csr().wait == built.csr().wait).all()
+
+
+def test_a_tour_in_a_file_holds_every_rank(tmp_path):
+    from topologies.formats.native import write_native
+
+    path = tmp_path / "fabric.json"
+    write_native(build("rotor:racks=5,uplinks=2,hosts=1"), path)
+    path.write_text(path.read_text().replace('"notes"', '"tours": [[0, 0]], "notes"', 1))
+    with pytest.raises(ConfigError, match="tours: one of 2 ranks does not hold each of 5 ranks once"):
+        build(str(path))

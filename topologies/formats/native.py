@@ -86,6 +86,8 @@ def _document(topology: Topology) -> dict[str, Any]:
     grid = topology.grid
     if grid is not None:
         document["grid"] = {"dims": grid.dims, "wrap": grid.wrap, "twist": grid.twist}
+    if topology.tours:
+        document["tours"] = [tour.tolist() for tour in topology.tours]
     if topology.left_out:
         document["left_out"] = sorted(topology.left_out)
     if topology.circuits is not None:
@@ -162,6 +164,7 @@ def _topology(document: dict[str, Any], parts: Catalogue) -> Topology:
         left_out=frozenset(document.get("left_out", ())),
         grid=_grid(document["grid"], ranks) if "grid" in document else None,
         halves=[_half(half, ranks) for half in document["halves"]],
+        tours=[_tour(tour, ranks) for tour in document.get("tours", ())],
         racks=document["racks"],
         notes=tuple(document["notes"]),
     )
@@ -219,6 +222,13 @@ def _half(members: Sequence[int], ranks: int) -> NDArray[np.bool_]:
     half = np.zeros(ranks, np.bool_)
     half[list(members)] = True
     return half
+
+
+def _tour(members: Sequence[int], ranks: int) -> NDArray[np.int64]:
+    tour = np.array(members, np.int64)
+    if not np.array_equal(np.sort(tour), np.arange(ranks)):
+        raise ConfigError(f"tours: one of {len(tour)} ranks does not hold each of {ranks} ranks once")
+    return tour
 
 
 def _check_ends_reached(topology: Topology) -> None:

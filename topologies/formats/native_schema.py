@@ -99,6 +99,7 @@ DOCUMENT = {
     "notes": Key("a list of text", _each(_text)),
     "racks": Key("an object of text", _table(_text)),
     "halves": Key("a list of lists of ranks", _each(_each(_rank))),
+    "tours": Key("a list of lists of ranks", _each(_each(_rank)), required=False),
     "grid": Key("an object", lambda value: isinstance(value, dict), required=False),
     "left_out": Key("a list of text", _each(_line), required=False),
     "circuits": Key("an object", lambda value: isinstance(value, dict), required=False),

@@ -115,6 +115,8 @@ def _zone(topology: Topology) -> Exported:
     notes = ["routes are SimGrid's: one of fewest links for each pair"]
     if any(edge["count"] > 1 for _, _, edge in topology.edges):
         notes.append("parallel links are one link of their summed rate")
+    if any(edge["duty"] < 1 for _, _, edge in topology.edges):
+        notes.append("time-shared links carry their average; latencies leave out the wait for a slot")
     if topology.circuits is not None:
         notes.append("live circuits are links; circuit switches and dark strands are left out")
     return Exported("".join([*lines, *routes, "  </zone>\n</platform>\n"]), tuple(notes))
