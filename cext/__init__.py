@@ -1,6 +1,6 @@
 """Compiled kernels: CSR arrays in, arrays out."""
 
-from cext._circuits import settle
+from cext._circuits import settle, untangle
 from cext._columns import PathFlow, PathSet
 from cext._concurrent import tree_concurrent
 from cext._cuts import cut_ratio, max_flow, min_connectivity
@@ -12,7 +12,6 @@ from cext._maxmin import maxmin, maxmin_slack
 from cext._pathflow import path_concurrent
 from cext._paths import components, distance_profile, hop_distances
 from cext._routes import grid_routes, shortest_routes
-from cext._splits import share_out
 from cext._symmetry import orbits, verify_automorphism
 from cext._trees import hashed_loads, single_path_loads
 
@@ -40,9 +39,9 @@ __all__ = [
     "orbits",
     "path_concurrent",
     "settle",
-    "share_out",
     "shortest_routes",
     "single_path_loads",
     "tree_concurrent",
+    "untangle",
     "verify_automorphism",
 ]

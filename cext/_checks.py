@@ -199,19 +199,3 @@ def check_circuits(
             raise ValueError(f"{name} must have the shape {shape} without a zero, got {array.shape}")
         if int(array.min()) < 0 or int(array.max()) > 30_000:
             raise ValueError(f"{name} must lie in 0 to 30,000, got {array.min()} to {array.max()}")
-
-
-def check_groups(
-    switches: int,
-    group_ptr: NDArray[np.int64],
-    members: NDArray[np.int32],
-    flipped: NDArray[np.uint8],
-    tie: NDArray[np.int32],
-) -> None:
-    """Raise ValueError unless groups hold switches, none of them twice."""
-    check_offsets("group_ptr", group_ptr, members.size)
-    check_length(len(group_ptr) - 1, tie=tie)
-    check_length(switches, flipped=flipped)
-    check_range("members", members, switches)
-    if len(np.unique(members)) != members.size:
-        raise ValueError("members must name no switch twice")

@@ -1,4 +1,4 @@
-"""Types of the kernel that anneals circuits."""
+"""Types of the kernels that move circuits between switches."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,4 +49,29 @@ def settle(
     ------
     ValueError
         if shapes do not fit, or heat or price is not positive.
+    """
+
+def untangle(
+    before: NDArray[np.int16],
+    now: NDArray[np.int16],
+    north: NDArray[np.int32],
+    south: NDArray[np.int32],
+    turns: bool,
+    one_sided: bool,
+    tries: int,
+    least: int,
+    heat: float,
+    price: float,
+    depth: int,
+    seed: int,
+) -> tuple[int, int]:
+    """Take the rest of the circuits off ports that hold too many, in place, by ejection chains.
+
+    A chain starts at such a port, or puts a circuit of today back in place of another link of its pair; then one
+    circuit after the other makes room for the last, each placed by heat bath as in `settle` (a full port costs one).
+    After at most `depth` circuits it is kept if circuits of today gone + price x circuits too many has not grown, and
+    taken back otherwise (compound moves: Glover, Ejection chains, Discrete Applied Mathematics 65, 1996). Ends where
+    no port holds too many and no more than `least` circuits of today are gone, or after so many tries.
+
+    Arguments, results and errors as of `settle`; `price` is that of the whole chain.
     """

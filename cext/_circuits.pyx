@@ -1,4 +1,4 @@
-"""Circuits on switches with the fewest moved: annealing in which a port may hold too many for a while, at a price."""
+"""Circuits on switches with the fewest moved: ports may hold too many for a while, and chains put that right."""
 
 import numpy as np
 
@@ -49,6 +49,8 @@ cdef class _Circuits:
     cdef int16_t[::1] free                  # [2 n switches]: ports not in use, below 0 where too many are
     cdef int16_t[::1] kind                  # [2 switches]
     cdef _Set down, moved, over
+    cdef index_t[:, ::1] undo               # what a chain did: i, j, k, units
+    cdef index_t moves
     cdef readonly offset_t waste, excess
 
     def __init__(self, before, now, north, south, bint turns, bint one_sided):
@@ -217,6 +219,101 @@ cdef class _Circuits:
             self.put(j, i, source - self.switches, -1)
         self.put(i, j, k, 1)
 
+    cdef inline void noted(self, index_t i, index_t j, index_t k, index_t units) noexcept nogil:
+        """As `put`, to be taken back by `take_back`."""
+        self.put(i, j, k, units)
+        self.undo[self.moves, 0], self.undo[self.moves, 1] = i, j
+        self.undo[self.moves, 2], self.undo[self.moves, 3] = k, -units
+        self.moves += 1
+
+    cdef inline void take_back(self) noexcept nogil:
+        while self.moves:
+            self.moves -= 1
+            self.put(self.undo[self.moves, 0], self.undo[self.moves, 1], self.undo[self.moves, 2],
+                     self.undo[self.moves, 3])
+
+    cdef inline index_t fuller(self, index_t i, index_t j, index_t k, word_t *draws) noexcept nogil:
+        """A port of a circuit that holds too many, either if both do; -1 if none does."""
+        cdef index_t north = self.port(i, k, False), south = self.port(j, k, True)
+        if self.free[north] < 0 and (self.free[south] >= 0 or _word(draws) >> 63):
+            return north
+        return south if self.free[south] < 0 else -1
+
+    cdef inline index_t any_over(self, word_t *draws) noexcept nogil:
+        if not self.over.size:
+            return -1
+        return self.over.held[<index_t> (((_word(draws) >> 32) * self.over.size) >> 32)]
+
+    cdef inline index_t start_at_home(self, const double *inverse, word_t *draws) noexcept nogil:
+        """Put a circuit of today back in place of another of its pair; the port that then holds too many, or -1."""
+        cdef index_t[3] it
+        cdef index_t cell, source, ways = 2 if self.turns else 1
+        if not self.down.size:
+            return -1
+        cell = self.down.held[<index_t> (((_word(draws) >> 32) * self.down.size) >> 32)]
+        it[0], it[1] = cell // self.switches // self.n, cell // self.switches % self.n
+        it[2] = cell % self.switches
+        self.sources(it[0], it[1], 0)
+        if self.turns:
+            self.sources(it[1], it[0], self.switches)
+        self.kind[it[2]] = NOWHERE
+        source = self.chosen(inverse, 0, ways, draws)
+        if source < 0:
+            return -1
+        if source < self.switches:
+            self.noted(it[0], it[1], source, -1)
+        else:
+            self.noted(it[1], it[0], source - self.switches, -1)
+        self.noted(it[0], it[1], it[2], 1)
+        return self.fuller(it[0], it[1], it[2], draws)
+
+    cdef void chain(
+        self, const double *weight, const double *inverse, double price, index_t depth, bint home, word_t *draws,
+    ) noexcept nogil:
+        """One circuit after the other makes room for the last, from a port that holds too many or from a circuit that
+        is put back; all is taken back unless it pays, or costs nothing."""
+        cdef index_t _d, port, to, ways = 2 if self.turns else 1
+        cdef index_t[3] it
+        cdef double had = self.waste + price * self.excess, have
+        self.moves = 0
+        port = self.start_at_home(inverse, draws) if home else self.any_over(draws)
+        for _d in range(depth):
+            have = self.waste + price * self.excess
+            if self.moves and have <= had and (have < had or _d > 1 or port < 0):
+                return
+            if port < 0:
+                port = self.any_over(draws)
+            if port < 0:
+                break
+            self.circuit_on(port, draws, it)
+            if it[0] < 0:
+                break
+            self.noted(it[0], it[1], it[2], -1)
+            self.places(it[0], it[1], 0)
+            self.kind[it[2]] = NOWHERE
+            if self.turns:
+                self.places(it[1], it[0], self.switches)
+            to = self.chosen(weight, 0, ways, draws)
+            if to < 0:
+                break
+            if to >= self.switches:
+                to -= self.switches
+                it[0], it[1] = it[1], it[0]
+            self.noted(it[0], it[1], to, 1)
+            port = self.fuller(it[0], it[1], to, draws)
+        if self.waste + price * self.excess > had:
+            self.take_back()
+
+
+cdef _Circuits _opened(before, now, north, south, bint turns, bint one_sided):
+    """The circuits of checked arrays."""
+    if before.shape[0] != now.shape[0] or before.shape[2] != now.shape[2]:
+        raise ValueError(f"before must have the shape of now, {np.shape(now)}, got {np.shape(before)}")
+    _checks.check_circuits(
+        np.asarray(before).transpose(2, 0, 1), np.asarray(now).transpose(2, 0, 1), np.asarray(north), np.asarray(south)
+    )
+    return _Circuits(*map(np.asarray, (before, now, north, south)), turns, one_sided)
+
 
 def settle(
     const int16_t[:, :, ::1] before,
@@ -231,13 +328,8 @@ def settle(
     unsigned long long seed,
 ):
     """See ``_circuits.pyi``."""
-    if before.shape[0] != now.shape[0] or before.shape[2] != now.shape[2]:
-        raise ValueError(f"before must have the shape of now, {np.shape(now)}, got {np.shape(before)}")
-    _checks.check_circuits(
-        np.asarray(before).transpose(2, 0, 1), np.asarray(now).transpose(2, 0, 1), np.asarray(north), np.asarray(south)
-    )
     _checks.check_positive(heat=np.array(heat, np.float64), price=np.array(price, np.float64))
-    cdef _Circuits circuits = _Circuits(*map(np.asarray, (before, now, north, south)), turns, one_sided)
+    cdef _Circuits circuits = _opened(before, now, north, south, turns, one_sided)
     cdef double[CLASSES] weight
     cdef double[CLASSES] inverse
     cdef double first = heat[0], last = heat[1], low = price[0], high = price[1], share, temperature, of_port
@@ -256,6 +348,43 @@ def settle(
                         weight[c] = exp((c // 3 - of_port * (c % 3)) / temperature)
                         inverse[c] = 1 / weight[c]
                 circuits.step(weight, inverse, &draws)
+                done += 1
+        PyErr_CheckSignals()
+    now[...] = circuits.now
+    return circuits.waste, circuits.excess
+
+
+def untangle(
+    const int16_t[:, :, ::1] before,
+    int16_t[:, :, ::1] now,
+    const index_t[:, ::1] north,
+    const index_t[:, ::1] south,
+    bint turns,
+    bint one_sided,
+    offset_t tries,
+    offset_t least,
+    double heat,
+    double price,
+    index_t depth,
+    unsigned long long seed,
+):
+    """See ``_circuits.pyi``."""
+    cdef _Circuits circuits = _opened(before, now, north, south, turns, one_sided)
+    cdef double[CLASSES] weight
+    cdef double[CLASSES] inverse
+    cdef word_t draws = mixed(seed, 1)
+    cdef offset_t done = 0, stop
+    cdef index_t c
+    _checks.check_positive(heat=np.array(heat), price=np.array(price))
+    circuits.undo = np.empty((2 * max(0, depth) + 4, 4), np.int32)
+    for c in range(CLASSES):
+        weight[c] = exp((c // 3 - c % 3) / heat)
+        inverse[c] = 1 / weight[c]
+    while done < tries and (circuits.over.size or circuits.waste > least):
+        stop = min(tries, done + CHUNK)
+        with nogil:
+            while done < stop and (circuits.over.size or circuits.waste > least):
+                circuits.chain(weight, inverse, price, depth, not circuits.over.size or done & 3 == 0, &draws)
                 done += 1
         PyErr_CheckSignals()
     now[...] = circuits.now

@@ -6,23 +6,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cext import settle, share_out
+from cext import settle, untangle
 from fabric.planning.exact import MOST_BLOCKS, solve_exactly
 from fabric.planning.wiring import Counts, Wiring, lower_bound
 from topologies.errors import ConfigError, InfeasibleError
 
 EFFORTS = {"low": 0.125, "normal": 1.0, "high": 8.0}
-WORK = 1.2e9  # of a chain at normal effort, in places looked at
+WORK = 2e9  # of a chain at normal effort, in places looked at
 STEP = 100  # places that a step costs besides those of its switches
 STEPS_PER_PORT_GROUP = 4000  # beyond which small fabrics gain nothing
-CHAINS = 2  # annealed side by side from different seeds, whatever the number of threads
-# Heat and price of a port too many, from start to end, in circuits taken down: the cheap ports of the start let links
-# pass each other; found on the 64-block retune case, and much the same from 0.4 to 0.6 and 0.08 to 0.12.
-HEAT, PRICE = (0.1, 0.05), (0.5, 1.2)
-GROUP = 6  # switches that share out their links anew together
-ROUNDS = {"low": 100, "normal": 400, "high": 2000}
-PATIENCE = 25  # rounds without gain, and rounds after which a link that finds a place may cost more
-WORTH = (1, 2, 3, 4, 6, 1000)  # of today's circuits
+CHASE = 20  # steps to one ejection chain
+# Chains annealed side by side, whatever the number of threads: heat and price of a port too many, from start to end, in
+# circuits taken down. Cheap ports at first let links pass each other. Found on the 64-block cases; heat from 0.08 to
+# 0.15 and prices from 0.4 to 0.6 are within a few circuits of each other there.
+SCHEDULES = (((0.08, 0.04), (0.4, 1.5)), ((0.1, 0.05), (0.5, 1.2)))
+# Heat of a link of an ejection chain, price of a port too many, and length of the chain: the last resort comes last.
+CHASES = ((0.2, 6.0, 12), (0.2, 15.0, 25), (0.25, 1000.0, 60))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,10 +52,9 @@ def assign(
 ) -> Assignment:
     """Place the wanted links (int64[N, N], symmetric; directed for simplex wiring) with the fewest circuits moved.
 
-    Annealing in which ports may hold too many circuits at a growing price, from two seeds; what is then left over is
-    placed, and groups of switches share out their links anew, by exact flows (one switch against the rest: Zhao et al.,
-    Minimal Rewiring, NSDI 2019, in the recursive form of arXiv:2305.04550); up to ten blocks a mixed-integer program
-    proves or beats it. `pinned` circuits stay where they are. The same seed gives the same bytes.
+    Annealing in which ports may hold too many circuits at a growing price, from two seeds, and ejection chains for
+    what is then left over; up to ten blocks a mixed-integer program proves or beats it. `pinned` circuits stay where
+    they are. The same seed gives the same bytes.
 
     ConfigError for an unknown effort, InfeasibleError where links exceed ports or no placement was found.
 
@@ -72,7 +70,7 @@ def assign(
     held = np.zeros_like(before) if pinned is None else pinned
     free, stood, left = _without_pinned(wiring, before, wanted, held)
     _refuse_impossible(free, left)
-    bound = lower_bound(free.links(stood), left) if wiring.kind != "simplex" else _directed_bound(stood, left)
+    bound = _bound(free, stood, left)
     if bound == 0 and (free.links(stood) == left).all():
         return Assignment(before, 0, 0, True)
     counts, missing = _heuristic(free, stood, left, effort, seed, threads)
@@ -131,33 +129,39 @@ def _refuse_impossible(wiring: Wiring, wanted: NDArray[np.int64]) -> None:
             )
 
 
-def _directed_bound(before: Counts, wanted: NDArray[np.int64]) -> int:
-    return int(np.maximum(before.sum(axis=0, dtype=np.int64) - wanted, 0).sum())
+def _bound(wiring: Wiring, before: Counts, wanted: NDArray[np.int64]) -> int:
+    """Links that pairs of blocks have today beyond what they shall have."""
+    if wiring.kind == "simplex":
+        return int(np.maximum(wiring.links(before) - wanted, 0).sum())
+    return lower_bound(wiring.links(before), wanted)
 
 
 def _heuristic(
     wiring: Wiring, before: Counts, wanted: NDArray[np.int64], effort: str, seed: int, threads: int
 ) -> tuple[Counts, int]:
-    """Circuits and the links that found no place."""
+    """Circuits, and how many are too many for their ports."""
     blocks, switches = wiring.north.shape
     work = WORK * EFFORTS[effort] / (2 * switches + STEP)
     steps = int(min(work, max(2e5, STEPS_PER_PORT_GROUP * blocks * switches * EFFORTS[effort])))
     stood = np.ascontiguousarray(before.transpose(1, 2, 0))
 
+    turns, one_sided = wiring.kind != "simplex", wiring.kind == "duplex"
+    bound = _bound(wiring, before, wanted)
+
     def chain(number: int) -> tuple[int, int, Counts]:
-        now = _start(stood, wanted, wiring.kind, np.random.default_rng([seed, number]))
-        waste, excess = settle(
-            stood, now, wiring.north, wiring.south, wiring.kind != "simplex", wiring.kind == "duplex",
-            steps, HEAT, PRICE, seed * CHAINS + number,
-        )  # fmt: skip
-        return waste + 2 * excess, excess, np.ascontiguousarray(now.transpose(2, 0, 1))
+        own = seed * len(SCHEDULES) + number
+        now = _start(stood, wanted, wiring.kind, np.random.default_rng(own))
+        fabric = (stood, now, wiring.north, wiring.south, turns, one_sided)
+        waste, excess = settle(*fabric, steps, *SCHEDULES[number], own)
+        for heat, price, depth in CHASES:
+            if excess or price == CHASES[0][1]:
+                waste, excess = untangle(*fabric, steps // CHASE, bound, heat, price, depth, own)
+        return excess, waste, np.ascontiguousarray(now.transpose(2, 0, 1))
 
     with ThreadPoolExecutor(threads or None) as pool:
-        found = list(pool.map(chain, range(CHAINS)))
-    _, excess, counts = min(found, key=lambda one: one[0])
-    if wiring.kind == "duplex":  # no flow splits links that have no direction
-        return counts, excess
-    return _polish(wiring, before, counts, ROUNDS[effort], np.random.default_rng([seed, CHAINS]), threads)
+        found = list(pool.map(chain, range(len(SCHEDULES))))
+    missing, _, counts = min(found, key=lambda one: one[:2])
+    return counts, missing
 
 
 def _start(before: Counts, wanted: NDArray[np.int64], kind: str, draws: np.random.Generator) -> NDArray[np.int16]:
@@ -179,79 +183,3 @@ def _start(before: Counts, wanted: NDArray[np.int64], kind: str, draws: np.rando
         if not directed:
             now[j, i] = sides[1]
     return now
-
-
-def _polish(
-    wiring: Wiring, before: Counts, now: Counts, rounds: int, draws: np.random.Generator, threads: int
-) -> tuple[Counts, int]:
-    """Take circuits off ports that hold too many, and let groups of switches share out their links until all have a
-    place and nothing was gained for a while."""
-    loose = _taken_off(wiring, now)
-    switches = len(wiring.switches)
-    least, idle = int(np.maximum(before - now, 0).sum()), 0
-    bound = lower_bound(wiring.links(before), wiring.links(now) + _as_links(loose, len(wiring.blocks)))
-    for turn in range(rounds):
-        if idle > PATIENCE or (not len(loose) and least == bound):
-            break
-        members, ptr, at = _groups(wiring, now, loose, draws)
-        flipped = np.zeros(switches, np.uint8)
-        if wiring.kind != "simplex":
-            flipped = draws.integers(0, 2, switches).astype(np.uint8)
-        tie = draws.integers(-1, 2, len(ptr) - 1).astype(np.int32) * 8
-        worth = WORTH[min(turn // PATIENCE, len(WORTH) - 1)]
-        share_out(before, now, wiring.north, wiring.south, flipped, ptr, members, at, loose, tie, worth,
-                  int(draws.integers(2**62)), threads)  # fmt: skip
-        left = loose[loose[:, 0] >= 0]
-        down = int(np.maximum(before - now, 0).sum())
-        idle = 0 if len(loose) or down < least else idle + 1
-        loose, least = np.ascontiguousarray(draws.permutation(left)), down
-    return now, len(loose)
-
-
-def _as_links(loose: NDArray[np.int32], blocks: int) -> NDArray[np.int64]:
-    links = np.zeros((blocks, blocks), np.int64)
-    np.add.at(links, tuple(loose.T), 1)
-    return links + links.T
-
-
-def _taken_off(wiring: Wiring, now: Counts) -> NDArray[np.int32]:
-    """int32[L, 2]: links taken off ports that hold too many, in place."""
-    loose = []
-    for axis, ports in ((2, wiring.north), (1, wiring.south)):
-        excess = now.sum(axis=axis).T - ports
-        for block, switch in np.argwhere(excess > 0):
-            line = now[switch, block] if axis == 2 else now[switch, :, block]
-            for _ in range(int(excess[block, switch])):
-                other = int(np.argmax(line))
-                line[other] -= 1
-                loose.append((block, other) if axis == 2 else (other, block))
-    return np.array(loose, np.int32).reshape(-1, 2)
-
-
-def _groups(
-    wiring: Wiring, now: Counts, loose: NDArray[np.int32], draws: np.random.Generator
-) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
-    """Switches in groups, in random order: members, where each group begins, and where the links begin that it shall
-    place. As many groups as there are links without a place have switches with a free port at the ends of one."""
-    order = draws.permutation(len(wiring.switches)).tolist()
-    ptr = np.append(np.arange(0, len(order), GROUP), len(order)).astype(np.int64)
-    groups = len(ptr) - 1
-    served = min(len(loose), groups)
-    free = (wiring.north + wiring.south - (now.sum(axis=2) + now.sum(axis=1)).T)[:, order] > 0
-    taken = np.zeros(len(order), bool)
-    chosen: list[list[int]] = [[] for _ in range(groups)]
-    for g in range(served):
-        for end in loose[g]:
-            able = np.flatnonzero(free[end] & ~taken)[: GROUP // 3]
-            taken[able] = True
-            chosen[g] += able.tolist()
-    rest = iter(np.flatnonzero(~taken).tolist())
-    for g in range(groups):
-        size = int(ptr[g + 1] - ptr[g])
-        chosen[g] += [place for _, place in zip(range(size - len(chosen[g])), rest, strict=False)]
-    spare = list(rest)
-    members = np.array([order[place] for group in chosen for place in group] + [order[place] for place in spare])
-    bounds = np.append(0, np.cumsum([len(group) for group in chosen])).astype(np.int64)
-    bounds[-1] = len(order)
-    at = np.minimum(np.arange(groups + 1), served)
-    return members.astype(np.int32), bounds, at.astype(np.int64)

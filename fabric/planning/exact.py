@@ -29,6 +29,8 @@ def solve_exactly(wiring: Wiring, before: Counts, wanted: NDArray[np.int64]) -> 
     from scipy.optimize import milp
 
     program, cells = _program(wiring, before, wanted)
+    if not len(cells):
+        return None
     found = milp(**program, options={"node_limit": MOST_NODES})
     if found.x is None:
         return None
@@ -69,7 +71,8 @@ def _program(wiring: Wiring, before: Counts, wanted: NDArray[np.int64]) -> tuple
     ports = [north + south] if one_sided else [north, south]
     limits = [wiring.north.ravel()] if one_sided else [wiring.north.ravel(), wiring.south.ravel()]
     today = before[tuple(cells.T)].astype(np.float64)
-    keep = hstack([coo_array((-ones, (number, number))), coo_array((ones, (number, number)))])
+    same = coo_array((ones, (number, number)), (len(cells), len(cells)))
+    keep = hstack([-same, same])
     blank = coo_array((shape[0], len(cells)))
     rows = [LinearConstraint(csr_array(hstack([place, blank])), pairs, pairs)]
     rows.append(LinearConstraint(csr_array(keep), -np.inf, 0))

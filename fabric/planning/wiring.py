@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,15 +69,16 @@ def read_arrays(path: Path) -> tuple[Wiring, Counts, NDArray[np.int64]]:
     ConfigError for a file that cannot be read or whose arrays do not fit each other.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             missing = [name for name in ARRAYS if name not in file]
             if missing:
                 raise ConfigError(f"{path}: no array '{missing[0]}'; it needs {', '.join(ARRAYS)}")
             state, target, north, south = (np.asarray(file[name]) for name in ARRAYS)
     except ConfigError:
         raise
-    except (OSError, ValueError, EOFError, KeyError) as error:
-        raise ConfigError(f"{path}: not an .npz file of arrays ({type(error).__name__}); see plan --help") from None
+    except (OSError, ValueError, EOFError, KeyError, TypeError, BadZipFile) as error:
+        why = getattr(error, "strerror", None) or "not an .npz file"
+        raise ConfigError(f"{path}: {why}; give an .npz file of {', '.join(ARRAYS)}") from None
     for name, array in zip(ARRAYS, (state, target, north, south), strict=True):
         if array.dtype.kind not in "iu" or (array.size and int(array.min()) < 0) or int(array.max(initial=0)) > 30_000:
             raise ConfigError(f"{path}: {name} is {array.dtype} with values outside 0 to 30,000; give whole numbers")
