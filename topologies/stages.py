@@ -33,7 +33,8 @@ def switch_tier(parts: Catalogue, name: str, link: LinkOptions) -> Tier:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How spines and cores are laid out: the core's switch, spines and leaves of a pod, ports down over up of a spine.
+    """How spines and cores are laid out: the core's switch, spines and leaves of a pod, ports down over up of a spine,
+    cores above each place of a spine.
 
     None leaves a choice to the builder: the spine's switch, as few spines and as large pods as ports allow.
     """
@@ -42,12 +43,15 @@ class Layout:
     spines: int | None = None
     pod_leaves: int | None = None
     oversubscription: float = 1.0
+    cores: int | None = None
     unit: int = 1  # leaves that stay in one pod: those of one place on all rails
 
     def refuse_without_cores(self) -> None:
         """Raise ConfigError where something is asked of cores or pods that are not there."""
-        if self.core is not None or self.oversubscription != 1:
-            key = "core_switch" if self.core is not None else "spine_oversubscription"
+        given = {"core_switch": self.core, "cores": self.cores}
+        idle = [key for key, value in given.items() if value is not None]
+        idle += ["spine_oversubscription"] if self.oversubscription != 1 else []
+        for key in idle:
             raise ConfigError(f"{key} has no effect without cores; leave it out or give tiers=3")
 
 
@@ -106,11 +110,12 @@ class Stages(LeafSpine):
     pod_leaves: Annotated[int | None, "leaves of a pod; as many as a spine has ports for by default"] = None
     spine_oversubscription: Annotated[float, "links down over links up of a spine below cores"] = 1.0
     core_switch: Annotated[str | None, "catalogue name; the spine's by default"] = None
+    cores: Annotated[int | None, "cores above each spine of a pod; the fewest by default"] = None
 
     def layout(self, parts: Catalogue, above: LinkOptions) -> Layout:
         """How spines and cores stand above the leaves."""
         core = None if self.core_switch is None else switch_tier(parts, self.core_switch, above)
-        return Layout(core, self.spines, self.pod_leaves, self.spine_oversubscription)
+        return Layout(core, self.spines, self.pod_leaves, self.spine_oversubscription, self.cores)
 
     @property
     def depth(self) -> int | None:
@@ -264,7 +269,7 @@ def _add_pods(
     if len(pods) > core.ports:
         raise TopologyError(f"{len(pods)} pods exceed the {core.ports} ports of a core switch; use a larger switch")
     most = uplinks * max(len(p) for p in pods)  # links down of a pod's spines together
-    spread = layout.spines or _least_spines(max(len(p) for p in pods), uplinks, down)
+    spread = layout.spines or ceil(most / down)
     ups = _spine_uplinks(most, spread, layout.oversubscription)
     if ceil(most / spread) + ups[0] > tier.ports:
         raise TopologyError(
@@ -275,8 +280,12 @@ def _add_pods(
     for pod, spines in zip(pods, spines_of, strict=True):
         graph.add_nodes_from(spines, **tier.attributes(2))
         join(graph, pod, spines, uplinks, link, parts)
-    group = _least_spines(len(pods), ups[0], core.ports)
-    group = next(g for g in range(group, ups[0] + 1) if len(pods) * ceil(ups[0] / g) <= core.ports)
+    group = layout.cores or _least_cores(len(pods), ups[0], core.ports)
+    if group > ups[-1] or len(pods) * ceil(ups[0] / group) > core.ports:
+        raise TopologyError(
+            f"{group} cores above each spine of a pod do not take {ups[0]} links from each of {len(pods)} pods on "
+            f"{core.ports} ports; give another number of cores, or none"
+        )
     cores_of = [[f"core-{j}-{c}{suffix}" for c in range(group)] for j in range(spread)]
     for j, cores in enumerate(cores_of):
         graph.add_nodes_from(cores, **core.attributes(3))
@@ -311,13 +320,23 @@ def _spine_uplinks(most: int, spread: int, oversubscription: float) -> list[int]
     return [base + (j < odd) for j in range(spread)]
 
 
+def _least_cores(pods: int, ups: int, ports: int) -> int:
+    """The fewest cores that take `ups` links from each pod, spread within one.
+
+    >>> _least_cores(25, 64, 128)
+    13
+    """
+    first = ceil(pods * ups / ports)
+    return next((g for g in range(first, ups + 1) if pods * ceil(ups / g) <= ports), first)
+
+
 def _refuse_full(links: int, switches: int, tier: Tier, what: str) -> None:
     if links > switches * tier.ports:
         raise TopologyError(f"{links} links exceed the {tier.ports} ports of each of {switches} {what}; give more")
 
 
 def _least_spines(leaves: int, uplinks: int, ports: int) -> int:
-    """The fewest spines over which each leaf's links spread evenly; where none do, the fewest.
+    """The fewest spines, each leaf's links spread evenly over them within one link.
 
     >>> _least_spines(16, 32, 64), _least_spines(128, 64, 128)
     (8, 64)

@@ -13,6 +13,8 @@ from topologies.errors import ConfigError
 FACTS = Path(__file__).parents[3] / "shared/facts/validation_cases.json"
 CASES = Path(__file__).parents[2] / "fabric/cases"
 MISSES = {
+    "railonly-cost-max": "the paper's price list is not at hand: switches less 80 %, modules less 67 %, at ours 71 %",
+    "railonly-power-range": "the same of watts: 37 and 72 % where the paper has 37 and 75 %",
     "jf-200-10-lm-0.5": "4.5 % above: which half of the switches is active, and how they pair, is the tool's own draw",
     "jf-231-10-ksp4": "which of many equally short paths count as the first four is an order that nobody publishes",
     "hxmesh-cost-ft50-16384": "1.8 % above: the figure counts ports, 269 spines and 135 cores; whole pods take more",
@@ -241,9 +243,9 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_only_takes_an_id_a_system_or_a_pattern() -> None:
     assert [case.id for case in validate(only="nvl72-switch-ports").cases] == ["nvl72-switch-ports"]
     assert {case.id for case in validate(only="tpu v5e").cases} == {"tpuv5e-allreduce-pod", "tpuv5e-bisection-pod"}
-    left = validate(only="railonly-cost-*")
+    left = validate(only="railonly-moe-*")
     assert not left.cases
-    assert [row.id for row in left.left_out] == ["railonly-cost-min", "railonly-cost-max"]
+    assert [row.id for row in left.left_out] == ["railonly-moe-a2a"]
     with pytest.raises(ConfigError, match="no case is named 'nvl72-a2b'; did you mean 'nvl72-a2a'"):
         validate(only="nvl72-a2b")
 
