@@ -20,7 +20,8 @@ SMALL = {
     **{name: "servers=2,gpus=8" for name in systems() if "nvl72-x" in name and "rail-only" not in name},
     **{name: "servers=4" for name, system in systems().items() if system.family == "server"},
     "nvl72-x64-rail-only": "servers=2,gpus=8,rails=8", "alibaba-hpn-pod": "servers=256", "cloudmatrix": "servers=4",
-    "colossus-100k": "servers=512", "meta-24k": "servers=32,pod_leaves=8,spines=4", "cloudmatrix384": "servers=4", "server": "servers=4",
+    "colossus-100k": "servers=512",
+    "meta-24k": "servers=32,pod_leaves=8,spines=4", "cloudmatrix384": "servers=4", "server": "servers=4",
     "nvl576-copper": "gpus=144,links=2", "nvl576-cpo": "gpus=144,links=2", "dgx-h100-rail-only-1024": "servers=72",
 }  # fmt: skip
 # values that differ from any default; several, as some do not fit some fabrics

@@ -161,7 +161,7 @@ def test_colossus(spec):
 
 
 def test_pods_hold_whole_rails():
-    """1,568 leaves of Colossus in units of 8 rails: pods of 56 or 64; 25 pods leave 13 cores a place, 16 take 4 each."""
+    """1,568 leaves of Colossus in units of 8 rails: pods of 56 or 64; 13 cores a place do, 16 take 4 links each."""
     from topologies.stages import Layout, _least_cores, _pods
 
     pods = _pods([f"leaf-{i}" for i in range(1568)], 64, Layout(unit=8))
