@@ -75,6 +75,7 @@ class CircuitSwitch(Part):
     switching_time_ms: float | None = None
     switching_time_device_ms: float | None = None
     switching_time_bulk_ms: float | None = None  # all ports at once
+    moves_at_once: int | None = None  # circuits; any number where absent
     control: str | None = None
     mirrors: int | None = None
 
@@ -113,7 +114,9 @@ class CircuitOperation(Part):
 
     kind: ClassVar[str] = "ocs-operation"
 
+    step: str | None = None  # of a change: command, settle, relock, link-up, routing, drain, qualify, undrain
     time_ms: float | None = None
+    failing_fraction: float | None = None  # of new links
     ports_per_unit: int | None = None  # duplex ports a rack unit
     strands_per_accelerator: float | None = None
     bulkhead_connectors: int | None = None

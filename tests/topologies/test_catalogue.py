@@ -14,6 +14,7 @@ FILES = {
     "channels": {"channel", "serdes", "fec"},
     "circuit_switches": {"ocs"},
     "circuit_technologies": {"ocs-technology", "ocs-operation"},
+    "ocs_operations": {"ocs-operation"},
     "components": {"component"},
     "copper": {"copper-mode", "twinax"},
     "facilities": {"facility", "power-delivery"},
