@@ -1,0 +1,144 @@
+"""Interfaces: the packet side of a stage, from the ends that its cross-connects reach: drain before, undrain after."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fabric.planning.export.names import Names
+from fabric.planning.plan import Change, Links, Stage
+from topologies.errors import ConfigError
+from topologies.formats.contents import read_whole, short
+
+COLUMNS = ("switch", "side", "port", "system", "device", "interface", "neighbour")
+SYSTEMS = ("sonic", "infiniband")
+# SONiC: sonic-utilities doc/Command-Reference.md; InfiniBand: ibportstate(8) of infiniband-diags
+_DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}")
+_GUID = re.compile(r"0x[0-9a-fA-F]{1,16}")
+_SHORTEST, _LONGEST = 6, 7  # cells of a row: the neighbour may be left out
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Interface:
+    """What a port's fibre leads to: an interface of a SONiC switch, with its BGP neighbour, or an InfiniBand port."""
+
+    system: str
+    device: str
+    interface: str
+    neighbour: str = ""
+
+
+Interfaces = Mapping[tuple[str, str, str], Interface]  # by switch, side, name of the port
+
+
+def read_interfaces(path: Path) -> dict[tuple[str, str, str], Interface]:
+    """A CSV file with the header switch,side,port,system,device,interface,neighbour: the port by the device's own name,
+    side A or B; system sonic (device = host name) or infiniband (device = node GUID, interface = port number).
+
+    ConfigError names the line that does not fit.
+    """
+    wanted = f"a CSV file with the header {','.join(COLUMNS)}"
+    rows = csv.reader(io.StringIO(read_whole(path, wanted, 64)), strict=True)
+    found: dict[tuple[str, str, str], Interface] = {}
+    try:
+        header = [cell.strip() for cell in next(rows)]
+        if header not in (list(COLUMNS), list(COLUMNS[:-1])):
+            raise ConfigError(f"{path}: line 1: not the header; give {wanted}")
+        for row in rows:
+            if row:
+                _add_row(found, f"{path}: line {rows.line_num}", [cell.strip() for cell in row])
+    except csv.Error as error:
+        raise ConfigError(f"{path}: line {rows.line_num}: not CSV: {error}; give {wanted}") from None
+    return found
+
+
+def _add_row(found: dict[tuple[str, str, str], Interface], where: str, row: Sequence[str]) -> None:
+    if not _SHORTEST <= len(row) <= _LONGEST:
+        raise ConfigError(f"{where}: {len(row)} cells; a row has {', '.join(COLUMNS)}")
+    switch, side, port, system, device, interface, neighbour = (*row, "")[:_LONGEST]
+    infiniband = system == "infiniband"
+    named = interface.isascii() and interface.isdigit() if infiniband else _WORD.fullmatch(interface)
+    for what, value, fits in (
+        ("side", side, side in ("A", "B")),
+        ("system", system, system in SYSTEMS),
+        ("device", device, (_GUID if infiniband else _DEVICE).fullmatch(device)),
+        ("interface", interface, named),
+        ("neighbour", neighbour, not neighbour or _WORD.fullmatch(neighbour)),
+    ):
+        if not fits:
+            raise ConfigError(f"{where}: {what} is {short(value)}, which does not fit; see plan export --help")
+    if (switch, side, port) in found:
+        raise ConfigError(f"{where}: port {short(port)} of side {side} of {short(switch)} stands twice")
+    found[switch, side, port] = Interface(system, device, interface, neighbour)
+
+
+def ends(changes: Iterable[Change], names: Mapping[str, Names], interfaces: Interfaces, up: bool) -> list[Interface]:
+    """The interfaces that cross-connects put up, or take down, reach; each once, sorted.
+
+    ConfigError for a port whose interface the file does not have.
+    """
+    found = set()
+    for change in changes:
+        own = names[change.switch]
+        for pair in change.add if up else change.delete:
+            for side, port in zip("AA" if own.any_to_any else "AB", own.pair(pair), strict=True):
+                at = interfaces.get((change.switch, side, port))
+                if at is None:
+                    raise ConfigError(f"no interface is given for port {port} of side {side} of {change.switch}")
+                found.add(at)
+    return sorted(found)
+
+
+def packet_files(stage: Stage, names: Mapping[str, Names], interfaces: Interfaces | None) -> dict[str, str]:
+    """Path -> text: commands that drain and undrain each switch of packets, and the links that routing shall count."""
+    files = {"traffic-engineering.csv": weights(stage)}
+    if interfaces is None:
+        return files
+    taken, given = (ends(stage.changes, names, interfaces, up) for up in (False, True))
+    for folder, out, back in (("", taken, given), ("rollback-", given, taken)):
+        files |= {f"{folder}drain/{path}": text for path, text in commands(out, False).items()}
+        files |= {f"{folder}undrain/{path}": text for path, text in commands(back, True).items()}
+    return files
+
+
+def commands(found: Sequence[Interface], up: bool) -> dict[str, str]:
+    """File -> commands: a SONiC switch has its own, InfiniBand's are sent from a host of the subnet.
+
+    BGP sessions end before their interface goes down, and start after it is up.
+
+    >>> print(commands([Interface("sonic", "leaf-1", "Ethernet8", "10.0.0.1")], False)["leaf-1.sonic.txt"], end="")
+    config bgp shutdown neighbor 10.0.0.1
+    config interface shutdown Ethernet8
+    """
+    files: dict[str, str] = {}
+    for device in dict.fromkeys(at.device for at in found if at.system == "sonic"):
+        own = [at for at in found if at.system == "sonic" and at.device == device]
+        verb = "startup" if up else "shutdown"
+        ports = [f"config interface {verb} {at.interface}" for at in own]
+        sessions = [f"config bgp {verb} neighbor {name}" for name in dict.fromkeys(at.neighbour for at in own) if name]
+        files[f"{device}.sonic.txt"] = "\n".join([*ports, *sessions] if up else [*sessions, *ports]) + "\n"
+    infiniband = [at for at in found if at.system == "infiniband"]
+    if infiniband:
+        verb = "enable" if up else "disable"
+        files["infiniband.txt"] = "".join(f"ibportstate -G {at.device} {at.interface} {verb}\n" for at in infiniband)
+    return files
+
+
+def weights(stage: Stage) -> str:
+    """By pair of blocks, the links that a traffic-engineering controller takes off before the stage and that it counts
+    again after: CSV."""
+    off, on = _by_pair(stage.drain), _by_pair(stage.undrain)
+    rows = [f"{a},{b},{-off.get((a, b), 0)},{on.get((a, b), 0)}" for a, b in sorted(off.keys() | on.keys())]
+    return "\n".join(["block_a,block_b,links_before_stage,links_after_stage", *rows]) + "\n"
+
+
+def _by_pair(links: Sequence[Links]) -> dict[tuple[str, str], int]:
+    found: dict[tuple[str, str], int] = {}
+    for row in links:
+        if any("," in name or not name.isprintable() for name in (row.a, row.b)):
+            raise ConfigError(f"a block is called {short(row.a)} or {short(row.b)}; give names without commas")
+        found[row.a, row.b] = found.get((row.a, row.b), 0) + row.number
+    return found

@@ -1,0 +1,77 @@
+"""The packet side: which interfaces a stage drains and undrains, and in what words."""
+
+import pytest
+
+from fabric.planning.export.folder import export_files
+from fabric.planning.export.interfaces import read_interfaces
+from topologies.errors import ConfigError
+
+HEADER = "switch,side,port,system,device,interface,neighbour\n"
+
+
+@pytest.fixture
+def table(tmp_path):
+    """An interface for each port of both switches, SONiC on ocs-0 and InfiniBand on ocs-1."""
+    rows = [f"ocs-0,{side},{n}{side},sonic,leaf-{n % 2},Ethernet{8 * n + (side == 'B')},10.0.{n}.{'AB'.index(side)}\n"
+            for n in range(1, 17) for side in "AB"]  # fmt: skip
+    rows += [f"ocs-1,{side},{n}{side},infiniband,0x{n:x}{side},{n}\n" for n in range(1, 17) for side in "AB"]
+    path = tmp_path / "interfaces.csv"
+    path.write_text(HEADER + "".join(rows))
+    return path
+
+
+def test_what_is_taken_down_is_drained_and_what_is_put_up_is_undrained(hand, table):
+    files = export_files(hand.plan, hand.names_for(hand.plan, "sonic-cli"), read_interfaces(table))
+    assert files["stage-1/drain/leaf-1.sonic.txt"].splitlines() == [
+        "config bgp shutdown neighbor 10.0.1.0", "config bgp shutdown neighbor 10.0.1.1",
+        "config interface shutdown Ethernet8", "config interface shutdown Ethernet9",
+    ]  # fmt: skip
+    assert files["stage-1/undrain/leaf-1.sonic.txt"].splitlines() == [
+        "config interface startup Ethernet8", "config interface startup Ethernet9",
+        "config bgp startup neighbor 10.0.1.0", "config bgp startup neighbor 10.0.1.1",
+    ]  # fmt: skip
+    # 3-4 and 4-3 go, ports counted from 0; 3-3, 4-4, 9-15 come
+    assert files["stage-2/drain/infiniband.txt"].splitlines() == [
+        f"ibportstate -G 0x{n}{side} {n} disable" for n in (4, 5) for side in "AB"
+    ]
+    assert "ibportstate -G 0xaA 10 enable" in files["stage-2/undrain/infiniband.txt"].splitlines()
+    assert "ibportstate -G 0xaA 10 disable" in files["stage-2/rollback-drain/infiniband.txt"].splitlines()
+    assert "0xaA" not in files["stage-2/rollback-undrain/infiniband.txt"]
+
+
+def test_traffic_engineering_gets_links_by_pair_of_blocks(hand):
+    files = export_files(hand.plan, hand.names_for(hand.plan, "sonic-cli"))
+    assert files["stage-1/traffic-engineering.csv"].splitlines() == [
+        "block_a,block_b,links_before_stage,links_after_stage", "block-0,block-1,-1,0", "block-0,block-2,0,1",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("switch,port\n", "line 1: not the header"),
+        (HEADER + "ocs-0,A\n", "line 2: 2 cells"),
+        (HEADER + "ocs-0,C,1A,sonic,leaf,Ethernet0,\n", "side is 'C'"),
+        (HEADER + "ocs-0,A,1A,eos,leaf,Ethernet0,\n", "system is 'eos'"),
+        (HEADER + "ocs-0,A,1A,sonic,leaf;reboot,Ethernet0,\n", "device is 'leaf;reboot'"),
+        (HEADER + "ocs-0,A,1A,sonic,leaf,Ethernet0 | sh,\n", "interface is"),
+        (HEADER + "ocs-0,A,1A,infiniband,leaf,1,\n", "device is 'leaf'"),
+        (HEADER + "ocs-0,A,1A,infiniband,0x1,1a,\n", "interface is '1a'"),
+        (HEADER + "ocs-0,A,1A,sonic,leaf,Ethernet0,$(x)\n", "neighbour is"),
+        (HEADER + 2 * "ocs-0,A,1A,sonic,leaf,Ethernet0,\n", "stands twice"),
+        (HEADER + 'ocs-0,"A\n', "not CSV|cells|side"),
+        ("", "the file is empty"),
+    ],
+)
+def test_bad_tables_are_refused(tmp_path, text, said):
+    path = tmp_path / "interfaces.csv"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        read_interfaces(path)
+
+
+def test_a_port_without_an_interface_is_refused(hand, table):
+    rows = [row for row in table.read_text().splitlines() if not row.startswith("ocs-0,A,2A")]
+    table.write_text("\n".join(rows) + "\n")
+    with pytest.raises(ConfigError, match="no interface is given for port 2A of side A of ocs-0"):
+        export_files(hand.plan, hand.names_for(hand.plan, "sonic-cli"), read_interfaces(table))

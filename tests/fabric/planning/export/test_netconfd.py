@@ -1,0 +1,203 @@
+"""A real NETCONF server (yuma123's netconfd, our own stub model) behind a real ssh server, on loopback only."""
+
+import getpass
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from fabric.planning.apply import DeviceError, apply_plan, stages_in_force
+from fabric.planning.netconf import Login, NetconfSwitch
+from topologies.errors import ConfigError
+
+asyncssh = pytest.importorskip("asyncssh", reason="asyncssh is not installed (extra: test)")
+pytest.importorskip("ncclient", reason="ncclient is not installed (extra: apply)")
+NETCONFD, SUBSYSTEM = (
+    shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin") for name in ("netconfd", "netconf-subsystem")
+)
+pytestmark = [
+    pytest.mark.skipif(not (NETCONFD and SUBSYSTEM), reason="no netconfd here (Debian package netconfd)"),
+    pytest.mark.filterwarnings("ignore"),  # of ssh libraries, about their own ciphers and sockets
+]
+FRONT = Path(__file__).with_name("ssh_front.py")
+YANG = Path(__file__).with_name("yang")
+LIFE_S = "120"  # after which a server ends, whatever became of the test
+PASSWORD = "for loopback only"
+
+
+@contextmanager
+def netconfd(folder):
+    """A server with an empty configuration; its socket."""
+    folder.mkdir()
+    sock = folder / "s"
+    server = subprocess.Popen(
+        ["timeout", LIFE_S, NETCONFD, f"--modpath={YANG}:/usr/share/yuma/modules", "--module=optical-switch",
+         f"--ncxserver-sockname={sock}", "--no-startup", f"--superuser={getpass.getuser()}", "--access-control=off",
+         "--target=running", f"--log={folder / 'log'}"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder,
+    )  # fmt: skip
+    try:
+        for _ in range(100):
+            if sock.exists() or server.poll() is not None:
+                break
+            time.sleep(0.05)
+        if not sock.exists():
+            pytest.skip("netconfd does not start here")
+        yield sock
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@contextmanager
+def ssh_fronts(sockets):
+    """Lines of known_hosts of ssh servers, one a socket, in a process of their own."""
+    words = ["timeout", LIFE_S, sys.executable, str(FRONT), SUBSYSTEM, PASSWORD, *map(str, sockets)]
+    server = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        lines = [server.stdout.readline() for _ in sockets]
+        assert all(lines), "the ssh server did not start"
+        yield lines
+    finally:
+        server.terminate()
+        server.wait(10)
+        server.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def doors():
+    """Two devices, ocs-0 and ocs-1, that live as long as this file's tests."""
+    folder = Path(tempfile.mkdtemp(prefix="nc", dir="/tmp"))  # a socket's path is short
+    try:
+        with (
+            netconfd(folder / "0") as first,
+            netconfd(folder / "1") as second,
+            ssh_fronts([first, second]) as lines,
+        ):
+            known = folder / "known_hosts"
+            known.write_text("".join(lines))
+            login = Login(getpass.getuser(), PASSWORD, known, timeout_s=15)
+            ports = [int(line.split()[0].rpartition(":")[2]) for line in lines]
+            yield SimpleNamespace(ports=ports, login=login, known=known)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def live(doors, hand):
+    """Sessions with both devices, in the state that the plan starts from."""
+    names = hand.names_for(hand.plan, "polatis-netconf")
+    devices = {}
+    try:
+        for port, (name, own) in zip(doors.ports, names.items(), strict=True):
+            devices[name] = NetconfSwitch(("127.0.0.1", port), own, doors.login)
+            wanted, there = set(hand.states[0][name]), set(devices[name].read())
+            if there - wanted:
+                devices[name].delete(sorted(there - wanted))
+            if wanted - there:
+                devices[name].add(sorted(wanted - there))
+        yield devices
+    finally:
+        for device in devices.values():
+            device.close()
+
+
+def state_of(devices):
+    return {name: device.read() for name, device in devices.items()}
+
+
+def ordered(state):
+    return {name: sorted(pairs) for name, pairs in state.items()}
+
+
+def test_apply_sabotage_undo_finish_and_roll_back(hand, live):
+    assert apply_plan(hand.plan, live).stages == 1
+    assert state_of(live) == ordered(hand.states[1])
+    foreign = (9, 2)  # on the ingress that stage 2 gives to 9-15
+    live["ocs-1"].add([foreign])
+    with pytest.raises(ConfigError, match="ocs-1 has cross-connects that no step"):
+        apply_plan(hand.plan, live)
+    live["ocs-1"].delete([foreign])
+
+    meddle_after_delete(live["ocs-1"], foreign)
+    told = []
+    done = apply_plan(hand.plan, live, say=told.append)
+    assert (done.stages, done.failed, done.undone) == (1, 2, True)
+    assert "data-exists" in done.why and done.why.startswith("ocs-1")
+    assert any("still not as the plan expects" in line for line in told)
+    live["ocs-1"].delete([foreign])
+    assert state_of(live) == ordered(hand.states[1])
+
+    assert apply_plan(hand.plan, live, stages=None).stages == 2
+    assert state_of(live) == ordered(hand.states[2])
+    back = hand.plan_of(hand.states[::-1])
+    assert apply_plan(back, live, stages=None).stages == 2
+    assert state_of(live) == ordered(hand.states[0])
+
+
+def meddle_after_delete(device, foreign):
+    """Once, put a foreign cross-connect up as soon as our deletes are done."""
+    delete = device.delete
+
+    def once(pairs):
+        device.delete = delete
+        delete(pairs)
+        device.add([foreign])
+
+    device.delete = once
+
+
+def test_an_edit_is_made_whole_or_not_at_all(hand, live):
+    before = state_of(live)
+    with pytest.raises(DeviceError, match="data-missing"):
+        live["ocs-0"].delete([(0, 0), (7, 7)])
+    with pytest.raises(DeviceError, match="data-exists"):
+        live["ocs-0"].add([(7, 7), (1, 9)])
+    assert state_of(live) == before and stages_in_force(hand.plan, live) == 0
+
+
+def test_two_ingresses_of_one_egress_are_read_as_a_mismatch(hand, live):
+    """The model allows it, so that only reading back shows it."""
+    meddle_after_delete(live["ocs-1"], (11, 3))  # egress 3 is given by stage 2
+    apply_plan(hand.plan, live)
+    done = apply_plan(hand.plan, live)
+    assert (done.failed, done.undone) == (2, True) and "reads back" in done.why
+    assert state_of(live)["ocs-1"] == sorted([*hand.states[1]["ocs-1"], (11, 3)])
+
+
+def test_two_thousand_pairs_in_one_edit(hand, doors, live):
+    live["ocs-0"].delete(hand.states[0]["ocs-0"])
+    own = replace(hand.names_for(hand.plan, "polatis-netconf")["ocs-0"], ports_per_side=4096)
+    with closing(NetconfSwitch(("127.0.0.1", doors.ports[0]), own, doors.login)) as device:
+        pairs = [(port, port) for port in range(2000)]
+        begin = time.monotonic()
+        device.add(pairs)
+        assert device.read() == pairs
+        device.delete(pairs)
+        assert device.read() == [] and time.monotonic() - begin < 20
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda login, tmp: Login(login.user, "wrong", login.known_hosts, 15), "no session"),
+        (lambda login, tmp: Login(login.user, PASSWORD, tmp / "none", 15), "give a known_hosts file"),
+        (lambda login, tmp: Login(login.user, PASSWORD, tmp / "empty", 15), "has no key of"),
+        (lambda login, tmp: Login(login.user, PASSWORD, tmp / "other", 15), "no session"),
+    ],
+)
+def test_nobody_is_let_in_or_trusted_by_mistake(hand, doors, tmp_path, change, said):
+    (tmp_path / "empty").write_text("")
+    other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
+    (tmp_path / "other").write_text(f"[127.0.0.1]:{doors.ports[0]} {other}\n")
+    own = hand.names_for(hand.plan, "polatis-netconf")["ocs-0"]
+    with pytest.raises(ConfigError, match=said):
+        NetconfSwitch(("127.0.0.1", doors.ports[0]), own, change(doors.login, tmp_path))
