@@ -93,7 +93,7 @@ def choose(topology: Topology, pattern: Collective, size_bytes: float, given: As
             schedule = ALGORITHMS[name](topology, pattern)
             if given.overlap != "auto":
                 schedule = schedule.overlapped(given.overlap)
-            plans.append(_plan(topology, pattern, schedule, routing, given.options))
+            plans.append(routed(topology, pattern, schedule, routing, given.options))
         except InfeasibleError as reason:
             if given.algorithm != "auto":
                 raise
@@ -104,7 +104,10 @@ def choose(topology: Topology, pattern: Collective, size_bytes: float, given: As
     return min(plans, key=lambda plan: plan.time_s(size_bytes))
 
 
-def _plan(topology: Topology, pattern: Collective, schedule: Schedule, routing: str, options: RoutingOptions) -> Plan:
+def routed(
+    topology: Topology, pattern: Collective, schedule: Schedule, routing: str, options: RoutingOptions
+) -> Plan:
+    """The loads of a schedule under a routing: everything but the size."""
     loads = tuple(route(topology, step.traffic, routing, options) for step in schedule.steps)
     per_byte, shares = _bandwidth(schedule.overlap, loads, topology.csr().capacity)
     binding = int(np.argmax(shares >= shares.max() * (1 - 1e-9)))  # the first of those that are equal but for rounding

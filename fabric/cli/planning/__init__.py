@@ -1,0 +1,1 @@
+"""The commands of `aifabric plan`, one a file."""

@@ -1,0 +1,214 @@
+"""aifabric plan phases: is it worth switching circuits between the phases of a step?"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fabric.cli.options import CONTEXT, Output, one_form, output_options, parts_option, quiet_option, verbose_option
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from fabric.planning.worth import Worth
+
+
+@click.command("phases", context_settings=CONTEXT)
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE.toml")
+@click.option(
+    "--delay-ms", type=click.FloatRange(min=0), help="Time of a switch, in place of what the file says, milliseconds."
+)
+@click.option("--ocs", help="Circuit switch of the catalogue whose times hold, in place of what the file says.")
+@click.option("--routing", default="auto", show_default=True, help="As in solve.")
+@quiet_option
+@verbose_option("Every step of a switch with its source, and every circuit switch of the catalogue.")
+@parts_option
+@output_options
+def command(
+    file: Path,
+    delay_ms: float | None,
+    ocs: str | None,
+    routing: str,
+    quiet: bool,
+    verbose: bool,
+    parts: Path | None,
+    out: Output,
+) -> None:
+    """Does it pay to switch circuits between the phases of a step, and from which delay or size on?
+
+    FILE has [[phase]] tables in order (name, collective, size, group and stride, or demand; idle_ms before it),
+    [[configuration]] tables (name, spec; state) and [switching] (delay_ms, or ocs and optic; steps, moves, planes).
+    """
+    from fabric.cli.options import load_parts
+    from fabric.cli.output import emit_json, emit_tables
+    from fabric.planning.phases import read_iteration
+    from fabric.planning.worth import worth
+    from fabric.results import provenance
+    from fabric.timing import Assumptions
+
+    one_form(out)
+    if delay_ms is not None and ocs is not None:
+        raise click.UsageError("--delay-ms and --ocs both say what a switch takes; give one")
+    catalogue = load_parts(parts)
+    found = worth(
+        read_iteration(file), catalogue, given=Assumptions(routing=routing),
+        delay_s=None if delay_ms is None else delay_ms / 1e3, ocs=ocs,
+    )  # fmt: skip
+    if out.json:
+        told = {"file": str(file), "delay_ms": delay_ms, "ocs": ocs, "routing": routing}
+        emit_json("plan-phases", found.document(), provenance(told, catalogue.hash), out)
+    else:
+        emit_tables(_render(found, quiet, verbose), out)
+
+
+def _render(found: "Worth", quiet: bool, verbose: bool) -> list[Any]:
+    from rich.text import Text
+
+    shown: list[Any] = [_times(found), Text(), _stretches(found)]
+    if found.break_even:
+        shown += [Text(), _sizes(found)]
+    if found.inside:
+        shown += [Text(), *(Text(line) for line in _inside(found))]
+    if found.job is not None:
+        shown += [Text(), Text(_job(found.job))]
+    if verbose:
+        shown += [Text(), *_steps(found), _devices(found)]
+    if not quiet:
+        shown += [Text(), *(Text(f"note: {note}", style="dim") for note in found.notes)]
+    style = "bold green" if found.pays else "bold"
+    return [*shown, Text(), Text(found.answer, style=style)]
+
+
+def _time(seconds: float) -> str:
+    from math import isfinite
+
+    from topologies.units import format_time_us
+
+    return format_time_us(seconds * 1e6) if isfinite(seconds) else "-"
+
+
+def _times(found: "Worth") -> "Table":
+    """Phases by configurations; the walk's own in green."""
+    from rich.text import Text
+
+    from fabric.cli.tables import new_table
+    from fabric.planning.worth import described
+
+    table = new_table("time of each phase in each configuration (* where the best walk is)")
+    table.add_column("phase", overflow="fold")
+    table.add_column("what", overflow="fold")
+    table.add_column("idle before", justify="right")
+    for own in found.iteration.configurations:
+        table.add_column(own.name, justify="right")
+    for p, phase in enumerate(found.iteration.phases):
+        chosen = found.walk.configurations[p]
+        cells = [
+            Text(f"{_time(seconds)} {'*' if c == chosen else ' '}", "green" if c == chosen else "")
+            for c, seconds in enumerate(found.cost_s[p].tolist())
+        ]
+        table.add_row(phase.name, described(phase), _time(phase.idle_s) if phase.idle_s else "-", *cells)
+    return table
+
+
+def _stretches(found: "Worth") -> "Table":
+    from fabric.cli.tables import new_table
+
+    own = [c.name for c in found.iteration.configurations]
+    table = new_table("the best walk by the delay of a switch: where each switch disappears")
+    for head in ("delay from", "to", "switches", "step at its end"):
+        table.add_column(head, justify="right")
+    table.add_column("configurations", overflow="fold")
+    for row in found.stretches:
+        walk = row.walk
+        path = walk.configurations
+        told = own[path[0]] + " throughout" if len(set(path)) == 1 else ", ".join(own[c] for c in path)
+        end = _at(found, walk.configurations, row.to_s)
+        table.add_row(_time(row.from_s), _time(row.to_s), str(walk.switches), end, told)
+    return table
+
+
+def _at(found: "Worth", path: tuple[int, ...], delay_s: float) -> str:
+    """The step along a walk at a delay."""
+    total = 0.0
+    for p, (phase, here) in enumerate(zip(found.iteration.phases, path, strict=True)):
+        total += float(found.cost_s[p, here])
+        total += max(0.0, delay_s - phase.idle_s) if path[p - 1] != here else 0.0
+    return _time(total)
+
+
+def _sizes(found: "Worth") -> "Table":
+    from fabric.cli.tables import new_table
+    from fabric.planning.worth import DELAYS_S
+    from topologies.units import format_size
+
+    table = new_table("bytes of a phase from which one switch into its best configuration pays, by the switch's delay")
+    table.add_column("phase", overflow="fold")
+    table.add_column("from > to", overflow="fold")
+    for head in (*DELAYS_S, "has", "pays up to"):
+        table.add_column(head, justify="right")
+    for row in found.break_even:
+        cells = ["any" if not size else format_size(size) for size in row["bytes"].values()]
+        limit = _time(row["delay_ms"] / 1e3)
+        table.add_row(
+            row["phase"], f"{row['from']} > {row['to']}", *cells, format_size(row["size_bytes"]), limit,
+        )  # fmt: skip
+    return table
+
+
+def _inside(found: "Worth") -> list[str]:
+    return [
+        f"inside {row['phase']}: recursive doubling with a switch before every step beats its ring of {row['ranks']:,} "
+        f"ranks, at sizes that latency binds, below {_time(row['delay_us'] / 1e6)} a switch "
+        f"(a message takes {_time(row['step_us'] / 1e6)})"
+        for row in found.inside
+    ]
+
+
+def _job(job: Any) -> str:
+    from topologies.units import format_number
+
+    return (
+        f"one switch for the whole job, {job['from']} to {job['to']}: a step of {_time(job['step_before_ms'] / 1e3)} "
+        f"becomes {_time(job['step_after_ms'] / 1e3)}; it pays from {format_number(job['steps'])} steps on, "
+        f"{_time(job['run_s'])} of run time"
+    )
+
+
+def _steps(found: "Worth") -> list[Any]:
+    from rich.text import Text
+
+    from fabric.cli.tables import new_table
+
+    if "steps" not in found.delay:
+        return []
+    table = new_table(f"a switch of {found.delay['switch']}, {found.delay['moves']} circuits at once")
+    table.add_column("step")
+    table.add_column("time", justify="right")
+    table.add_column("range", justify="right")
+    table.add_column("source", overflow="fold")
+    for row in found.delay["steps"]:
+        span = f"{_time(row['low_ms'] / 1e3)} to {_time(row['high_ms'] / 1e3)}"
+        guess = f"estimate: {row['estimate']}; " if row["estimate"] else ""
+        mark = "~" if row["estimate"] else ""
+        table.add_row(row["step"], f"{mark}{_time(row['ms'] / 1e3)}", span, f"{guess}{row['source']}")
+    return [table, Text()]
+
+
+def _devices(found: "Worth") -> "Table":
+    from fabric.cli.tables import new_table
+
+    table = new_table("the best step by device: optics alone, with command and relock, until links carry")
+    table.add_column("circuit switch", no_wrap=True)
+    for what in ("optics", "relock", "link up"):
+        table.add_column(what, justify="right")
+        table.add_column("step", justify="right")
+        table.add_column("switches", justify="right")
+    for row in found.devices:
+        cells = [
+            text
+            for kind in ("optics", "relock", "link-up")
+            for text in (_time(row[kind]["delay_ms"] / 1e3), _time(row[kind]["step_ms"] / 1e3),
+                         str(row[kind]["switches"]))
+        ]  # fmt: skip
+        table.add_row(row["switch"], *cells)
+    return table

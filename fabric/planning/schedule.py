@@ -1,0 +1,257 @@
+"""Schedules: when a step's phases are worth a switch of configuration, and up to which delay."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil, inf, log2
+
+import numpy as np
+from numpy.typing import NDArray
+
+from topologies.errors import InfeasibleError
+
+Matrix = NDArray[np.float64]
+Vector = NDArray[np.float64]
+ALIKE = 1e-12  # relative difference of times that are the same but for rounding
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """A configuration for every phase; `seconds` of the step, of which `exposed_s` are spent on switching in the open.
+
+    `switches` counts changes from one phase to the next and from the last to the first of the next step.
+    """
+
+    configurations: tuple[int, ...]
+    seconds: float
+    exposed_s: float
+    switches: int
+
+
+def closed_walk(cost_s: Matrix, switch_s: Matrix, idle_s: Vector) -> Walk:
+    """The shortest closed walk of a step that repeats: least sum of cost(p, c) + max(0, switch(c, c') - idle before p).
+
+    `cost_s` float64[P, C] is inf where a configuration does not serve a phase; `switch_s` float64[C, C]; `idle_s`
+    float64[P] is the window before each phase, in which a switch is hidden. Exact, by a shortest path for each first
+    configuration, O(P C^3); of equal walks the one with the fewest switches, then the lowest numbers. InfeasibleError
+    for a phase that no configuration serves.
+
+    >>> cost = np.array([[1.0, 2.0], [9.0, 2.0]])
+    >>> walk = closed_walk(cost, np.array([[0, 0.5], [0.5, 0]]), np.array([0, 0.4]))
+    >>> walk.configurations, round(walk.seconds, 3), walk.switches
+    ((0, 1), 3.6, 2)
+    """
+    phases, number = cost_s.shape
+    for lost in np.flatnonzero(~np.isfinite(cost_s).any(axis=1)):
+        raise InfeasibleError(f"no configuration serves phase {lost + 1}; give one that joins its ranks")
+    changed = (~np.eye(number, dtype=bool)).astype(np.int64)
+    time = np.where(np.eye(number, dtype=bool), cost_s[0], inf)  # [first configuration, present one]
+    count = np.zeros((number, number), np.int64)
+    came = np.zeros((phases, number, number), np.int64)
+    for p in range(1, phases):
+        came[p], time, count = _next(time, count, np.maximum(0, switch_s - idle_s[p]) * changed, changed)
+        time = time + cost_s[p]
+    exposed = np.maximum(0, switch_s - idle_s[0]) * changed
+    time, count = time + exposed.T, count + changed.T
+    near = time <= time.min() * (1 + ALIKE)
+    first, last = np.unravel_index(np.argmin(np.where(near, count, np.iinfo(np.int64).max)), time.shape)
+    path = [int(last)]
+    for p in range(phases - 1, 0, -1):
+        path.append(int(came[p, first, path[-1]]))
+    return _walk(path[::-1], cost_s, switch_s, idle_s)
+
+
+def _next(
+    time: Matrix, count: NDArray[np.int64], exposed: Matrix, changed: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], Matrix, NDArray[np.int64]]:
+    """From where each configuration is reached best, [first, next], with time and switches."""
+    times = time[:, :, None] + exposed
+    counts = count[:, :, None] + changed
+    near = times <= times.min(axis=1, keepdims=True) * (1 + ALIKE)
+    best = np.argmin(np.where(near, counts, np.iinfo(np.int64).max), axis=1)
+    at = best[:, None, :]
+    return best, np.take_along_axis(times, at, 1)[:, 0], np.take_along_axis(counts, at, 1)[:, 0]
+
+
+def _walk(path: Sequence[int], cost_s: Matrix, switch_s: Matrix, idle_s: Vector) -> Walk:
+    before = np.roll(np.array(path), 1)
+    exposed = sum(
+        max(0.0, float(switch_s[a, b] - idle)) for a, b, idle in zip(before, path, idle_s, strict=True) if a != b
+    )
+    seconds = float(cost_s[np.arange(len(path)), path].sum()) + exposed
+    return Walk(tuple(path), seconds, exposed, int((before != path).sum()))
+
+
+def static(cost_s: Matrix) -> tuple[int | None, float]:
+    """The best single configuration and its step time; None and inf where none serves every phase.
+
+    >>> static(np.array([[1.0, 2.0], [9.0, 2.0]]))
+    (1, 4.0)
+    """
+    totals = cost_s.sum(axis=0)
+    best = int(np.argmin(totals))
+    return (best, float(totals[best])) if np.isfinite(totals[best]) else (None, inf)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The best walk while the delay of a switch lies from `from_s` to `to_s` (inf: however long)."""
+
+    from_s: float
+    to_s: float
+    walk: Walk
+
+
+def stretches(cost_s: Matrix, idle_s: Vector) -> list[Stretch]:
+    """The best walk for every delay that all switches have in common, from none upwards: where each switch disappears.
+
+    Exact: between two idle windows the time of a walk is a line in the delay, and the least of lines is found by
+    cutting them with each other.
+
+    >>> cost = np.array([[1.0, 2.0], [9.0, 2.0]])
+    >>> [(round(s.to_s, 6), s.walk.switches) for s in stretches(cost, np.array([0, 0.4]))]
+    [(0.7, 2), (inf, 0)]
+    """
+    far = float(idle_s.max() + np.where(np.isfinite(cost_s), cost_s, 0).max(axis=1).sum() + 1)
+    corners = np.unique(np.concatenate([[0.0, far], idle_s]))
+    found: list[Stretch] = []
+    for low, high in pairwise(corners.tolist()):
+        for start, end, path in _cut(cost_s, idle_s, low, high):
+            walk = _walk(path, cost_s, _uniform(len(cost_s[0]), start), idle_s)
+            if end - start <= ALIKE * far:
+                continue
+            if found and found[-1].walk.configurations == walk.configurations:
+                found[-1] = Stretch(found[-1].from_s, end, found[-1].walk)
+            else:
+                found.append(Stretch(start, end, walk))
+    found[-1] = Stretch(found[-1].from_s, inf, found[-1].walk)
+    return found
+
+
+def _cut(cost_s: Matrix, idle_s: Vector, low: float, high: float) -> Iterator[tuple[float, float, tuple[int, ...]]]:
+    """Best walks between two delays within which every walk's time is a line."""
+
+    def best(delay: float) -> tuple[int, ...]:
+        return closed_walk(cost_s, _uniform(len(cost_s[0]), delay), idle_s).configurations
+
+    def line(path: tuple[int, ...]) -> tuple[float, int]:
+        here = _walk(path, cost_s, _uniform(len(cost_s[0]), low), idle_s)
+        changed = np.roll(np.array(path), 1) != np.array(path)
+        return here.seconds, int((changed & (idle_s <= low)).sum())
+
+    def between(
+        start: float, left: tuple[int, ...], end: float, right: tuple[int, ...]
+    ) -> Iterator[tuple[float, float, tuple[int, ...]]]:
+        (a, slope), (b, other) = line(left), line(right)
+        if left == right or slope <= other:  # lines that do not cross inside
+            yield start, end, left
+            return
+        cross = low + (b - a) / (slope - other)
+        if not start < cross < end:
+            yield start, end, left if cross >= end else right
+            return
+        middle = best(cross)
+        value, rate = line(middle)
+        if value + rate * (cross - low) >= (a + slope * (cross - low)) * (1 - ALIKE):
+            yield start, cross, left
+            yield cross, end, right
+        else:
+            yield from between(start, left, cross, middle)
+            yield from between(cross, middle, end, right)
+
+    yield from between(low, best(low), high, best(high))
+
+
+def _uniform(number: int, delay_s: float) -> Matrix:
+    return delay_s * (1.0 - np.eye(number))
+
+
+def pays_from_factor(cost_s: Matrix, switch_s: Matrix, idle_s: Vector) -> float | None:
+    """How many times longer every phase must run for a switch to pay, times growing with the bytes; None: never.
+
+    >>> cost = np.array([[1.0, 2.0], [9.0, 2.0]])
+    >>> round(pays_from_factor(cost, np.array([[0, 5.0], [5.0, 0]]), np.zeros(2)), 6)
+    10.0
+    """
+
+    def pays(factor: float) -> bool:
+        walk = closed_walk(cost_s * factor, switch_s, idle_s)
+        return walk.switches > 0 and walk.seconds < static(cost_s)[1] * factor * (1 - ALIKE)
+
+    low, high = 1e-9, 1e9
+    if not pays(high):
+        return None
+    while high / low > 1 + 1e-9:
+        middle = (low * high) ** 0.5
+        low, high = (low, middle) if pays(middle) else (middle, high)
+    return high
+
+
+def break_even_bytes(delay_s: float, before_bytes_per_s: float, after_bytes_per_s: float, idle_s: float = 0.0) -> float:
+    """Bytes from which one switch pays: V (1/before - 1/after) = max(0, delay - idle); inf where it wins nothing.
+
+    From half to all of a 400 Gb/s adapter at 10 us, 10 ms, 200 ms:
+
+    >>> [float(f"{break_even_bytes(delay, 25e9, 50e9):.3g}") for delay in (10e-6, 10e-3, 0.2)]
+    [500000.0, 500000000.0, 10000000000.0]
+    """
+    won = 1 / before_bytes_per_s - 1 / after_bytes_per_s
+    wait = max(0.0, delay_s - idle_s)
+    return inf if won <= 0 else wait / won
+
+
+def partial_switch_s(
+    size_bytes: float, before_bytes_per_s: float, after_bytes_per_s: float, delay_s: float, share: float
+) -> float:
+    """Seconds of a phase when a share of the planes switches while the others keep sending (SWOT, arXiv 2510.19322).
+
+    V / (B (1 - f)) if that ends before the switch does, else delay + (V - B (1 - f) delay) / `after`.
+
+    >>> round(partial_switch_s(10e9, 25e9, 50e9, 0.1, 0.5), 6), partial_switch_s(1e9, 25e9, 50e9, 0.1, 0.5)
+    (0.275, 0.08)
+    """
+    meanwhile = before_bytes_per_s * (1 - share) * delay_s
+    if size_bytes <= meanwhile:
+        return size_bytes / (before_bytes_per_s * (1 - share))
+    return delay_s + (size_bytes - meanwhile) / after_bytes_per_s
+
+
+def best_share(
+    size_bytes: float, before_bytes_per_s: float, after_bytes_per_s: float, delay_s: float, planes: int
+) -> tuple[int, float]:
+    """How many of the planes to switch, and the seconds of the phase then; planes that stay keep their old share of
+    the bandwidth.
+
+    >>> best_share(10e9, 25e9, 50e9, 0.1, 2)[0], best_share(1e9, 25e9, 50e9, 0.1, 2)
+    (2, (0, 0.04))
+    """
+    times = []
+    for switched in range(planes + 1):
+        share = switched / planes
+        rate = before_bytes_per_s * (1 - share) + after_bytes_per_s * share
+        delay = delay_s if switched else 0.0
+        times.append((partial_switch_s(size_bytes, before_bytes_per_s, rate, delay, share), switched))
+    seconds, switched = min(times)
+    return switched, seconds
+
+
+def doubling_delay_s(ranks: int, step_s: float) -> float:
+    """Delay below which recursive doubling, with a switch before every step, beats a static ring of latency-bound size:
+    log2(n) (alpha + delay) = (n - 1) alpha. Bytes count alike: either way a rank sends (n - 1)/n of them.
+
+    >>> round(doubling_delay_s(64, 1e-6) * 1e6, 3), doubling_delay_s(2, 1e-6)
+    (9.5, 0.0)
+    """
+    return ((ranks - 1) / ceil(log2(ranks)) - 1) * step_s if ranks > 1 else 0.0
+
+
+def break_even_run_s(stages: Sequence[tuple[float, float]], before: float, after: float) -> float:
+    """How long a job must still run for a reconfiguration to pay: sum of (share lost x seconds) of its stages over the
+    relative gain after/before - 1; inf where nothing is gained.
+
+    >>> round(break_even_run_s([(0.1, 60), (0.05, 120)], 1.0, 1.2), 9)
+    60.0
+    """
+    gain = after / before - 1
+    lost = sum(share * seconds for share, seconds in stages)
+    return inf if gain <= 0 else lost / gain

@@ -1,0 +1,332 @@
+"""What switching between the phases of a step is worth: the best walk, its limits, and one sentence."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import inf, isfinite
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabric.collectives import collective
+from fabric.planning.operations import DELAY, Operations, layer_operations, operations
+from fabric.planning.phases import USUAL, Iteration, Phase, cost_s, fabrics
+from fabric.planning.schedule import (
+    Stretch,
+    Walk,
+    best_share,
+    break_even_bytes,
+    closed_walk,
+    doubling_delay_s,
+    pays_from_factor,
+    static,
+    stretches,
+)
+from fabric.timing import Assumptions, choose
+from topologies.circuits import CircuitLayer
+from topologies.errors import ConfigError, InfeasibleError
+from topologies.graph import Topology
+from topologies.parts import Catalogue, CircuitSwitch, Optic
+from topologies.units import format_number, format_size, format_time_us
+
+# Delays of the break-even table: from a rotor or silicon photonics to mirrors, a link that comes up, and a robot.
+DELAYS_S = {"10 us": 10e-6, "10 ms": 10e-3, "25 ms": 25e-3, "100 ms": 0.1, "200 ms": 0.2, "1 s": 1.0,
+            "robot, 60 s": 60.0}  # fmt: skip
+DEVICE_STEPS = {"optics": ("settle",), "relock": DELAY[:3], "link-up": DELAY}
+UNCOMMANDED = ("rotor",)  # technologies whose switches go through states of their own
+SOME_MOVES = 2  # circuits a device where they cannot be counted: more than one, so that a bulk time holds
+RINGS = ("all-reduce", "all-gather", "reduce-scatter")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Worth:
+    """An iteration with its times and what follows from them; `cost_s` float64[P, C], `switch_s` float64[C, C]."""
+
+    iteration: Iteration
+    cost_s: NDArray[np.float64]
+    switch_s: NDArray[np.float64]
+    static: int | None
+    static_s: float
+    walk: Walk
+    stretches: Sequence[Stretch]
+    pays_below_s: float
+    factor: float | None
+    break_even: Sequence[Mapping[str, Any]]
+    inside: Sequence[Mapping[str, Any]]
+    devices: Sequence[Mapping[str, Any]]
+    job: Mapping[str, Any] | None
+    delay: Mapping[str, Any]
+    notes: Sequence[str]
+
+    @property
+    def pays(self) -> bool:
+        """Whether the best walk switches, and is faster for it than any one configuration."""
+        return self.walk.switches > 0
+
+    @property
+    def answer(self) -> str:
+        """Does reconfiguring pay, and up to which delay or from which size?"""
+        delay, step = _time(self.delay["seconds"]), _time(self.walk.seconds)
+        own = self.iteration.configurations
+        if self.static is None:
+            return (
+                f"No one configuration serves every phase: the step switches {self.walk.switches} times and takes "
+                f"{step} at {delay} a switch."
+            )
+        alone = f"{_time(self.static_s)} in '{own[self.static].name}' throughout"
+        if self.pays:
+            gain = format_number(self.static_s / self.walk.seconds, 3)
+            least = (
+                ""
+                if not self.factor or self.factor < 1e-8
+                else (f", and down to {format_number(self.factor, 3)} times these sizes")
+            )
+            return (
+                f"Reconfiguring pays at {delay} a switch: {step} a step with {self.walk.switches} switches against "
+                f"{alone} ({gain} times as fast); it pays up to {_time(self.pays_below_s)} a switch{least}."
+            )
+        if self.factor is None:
+            return f"Reconfiguring never pays: '{own[self.static].name}' is as fast as any in every phase ({step})."
+        return (
+            f"Reconfiguring does not pay at {delay} a switch: a step takes {alone}; it pays below "
+            f"{_time(self.pays_below_s)} a switch, or from {format_number(self.factor, 3)} times these sizes on."
+        )
+
+    def document(self) -> dict[str, Any]:
+        """The keys of the JSON answer; a time that has no end is null."""
+        own, phases = [c.name for c in self.iteration.configurations], self.iteration.phases
+        return {
+            "answer": self.answer,
+            "pays": self.pays,
+            "phases": [
+                {"name": p.name, "collective": p.collective, "size_bytes": p.size_bytes, "group": p.group,
+                 "idle_ms": p.idle_s * 1e3,
+                 "times_ms": {name: _finite(t * 1e3) for name, t in zip(own, row, strict=True)}}
+                for p, row in zip(phases, self.cost_s.tolist(), strict=True)
+            ],
+            "delay": dict(self.delay),
+            "static": None if self.static is None else
+            {"configuration": own[self.static], "step_ms": self.static_s * 1e3},
+            "schedule": self._walk(self.walk),
+            "stretches": [
+                {"from_ms": s.from_s * 1e3, "to_ms": _finite(s.to_s * 1e3), "switches": s.walk.switches,
+                 "configurations": [own[c] for c in s.walk.configurations]}
+                for s in self.stretches
+            ],
+            "pays_below_ms": _finite(self.pays_below_s * 1e3),
+            "pays_from_times_these_sizes": self.factor,
+            "break_even": [dict(row) for row in self.break_even],
+            "inside_collectives": [dict(row) for row in self.inside],
+            "devices": [dict(row) for row in self.devices],
+            "job": None if self.job is None else dict(self.job),
+            "notes": list(self.notes),
+        }  # fmt: skip
+
+    def _walk(self, walk: Walk) -> dict[str, Any]:
+        own = [c.name for c in self.iteration.configurations]
+        return {
+            "step_ms": walk.seconds * 1e3, "exposed_ms": walk.exposed_s * 1e3, "switches": walk.switches,
+            "configurations": [own[c] for c in walk.configurations],
+        }  # fmt: skip
+
+
+def worth(
+    iteration: Iteration,
+    parts: Catalogue,
+    *,
+    given: Assumptions = USUAL,
+    delay_s: float | None = None,
+    ocs: str | None = None,
+) -> Worth:
+    """Times of every phase in every configuration, the best walk through them, and from which delay or size on it is no
+    walk at all. `delay_s` or `ocs` take the place of what the file says about a switch.
+
+    ConfigError for a file that does not fit its fabrics, InfeasibleError for a phase that no configuration serves.
+    """
+    topologies = fabrics(iteration, parts)
+    cost, notes = cost_s(iteration, topologies, given)
+    for phase, times in zip(iteration.phases, cost, strict=True):
+        if not np.isfinite(times).any():
+            first = next((why for why in notes if f" does not serve {phase.name}: " in why), "no fabric is given")
+            raise InfeasibleError(f"no configuration serves phase '{phase.name}': {first}")
+    idle = np.array([phase.idle_s for phase in iteration.phases])
+    switch, delay, more = _delays(iteration, topologies, parts, delay_s, ocs)
+    walk, (best, alone) = closed_walk(cost, switch, idle), static(cost)
+    found = stretches(cost, idle)
+    below = found[-1].from_s if found[-1].walk.switches == 0 else inf
+    return Worth(
+        iteration, cost, switch, best, alone, walk, found, below,
+        pays_from_factor(cost, switch, idle) if best is not None else None,
+        _break_even(iteration, cost, best, float(delay["seconds"])), _inside(iteration, cost, topologies, given),
+        _devices(iteration, cost, idle, parts), _job(iteration, cost, best, float(delay["seconds"])), delay,
+        [*notes, *more, *_said(iteration)],
+    )  # fmt: skip
+
+
+def _delays(
+    iteration: Iteration,
+    topologies: Sequence[Topology | None],
+    parts: Catalogue,
+    delay_s: float | None,
+    ocs: str | None,
+) -> tuple[NDArray[np.float64], dict[str, Any], list[str]]:
+    """Delay between any two configurations, what it is made of, and what was taken for granted."""
+    told, number = iteration.switching, len(iteration.configurations)
+    fixed = delay_s if delay_s is not None else None if ocs is not None else told.delay_s
+    apart = 1.0 - np.eye(number)
+    if fixed is not None:
+        return fixed * apart, {"seconds": fixed, "source": "given"}, []
+    device = ocs or told.ocs
+    layers = [topology.circuits for topology in topologies if topology is not None and topology.circuits is not None]
+    if device is None and not layers:
+        raise ConfigError("nothing says how long a switch takes; give [switching] delay_ms or ocs")
+    if device is None:
+        module = parts.get(str(layers[0].link.get("cable", "")))
+        own = layer_operations(layers[0], parts)[0]
+    else:
+        module = None if told.optic is None else parts.part(told.optic, Optic)
+        optic = module if isinstance(module, Optic) else None
+        own = operations(parts.part(device, CircuitSwitch), parts, optic=optic)
+    moves, notes = _moves(iteration, topologies), []
+    if moves is None:
+        some = told.moves or SOME_MOVES
+        moves = (some * apart).astype(np.int64)
+        notes.append(f"a switch is taken to move {some} circuits of a device; [switching] moves says how many")
+    delay = np.array([[own.delay_s(int(m), told.steps) if m else 0.0 for m in row] for row in moves])
+    longest = float(delay.max())
+    notes += [line for line in own.said() if line.split()[0] in told.steps]
+    return delay, {"seconds": longest, "switch": own.switch, "moves": int(moves.max()),
+                   "steps": _steps(own, told.steps, int(moves.max()))}, notes  # fmt: skip
+
+
+def _steps(own: Operations, steps: Sequence[str], moves: int) -> list[dict[str, Any]]:
+    rows = []
+    for step in steps:
+        time = own.bulk if step == "settle" and moves > 1 and own.bulk is not None else own.steps[step]
+        rows.append({"step": step, "ms": own.delay_s(moves, (step,)) * 1e3, "low_ms": time.low_s * 1e3,
+                     "high_ms": time.high_s * 1e3, "part": time.row, "source": time.source,
+                     "estimate": time.estimate})  # fmt: skip
+    return rows
+
+
+def _moves(iteration: Iteration, topologies: Sequence[Topology | None]) -> NDArray[np.int64] | None:
+    """Circuits that the busiest device puts up from one configuration to another; None where they are not states of
+    the same ports."""
+    layers: list[CircuitLayer] = [t.circuits for t in topologies if t is not None and t.circuits is not None]
+    if iteration.switching.moves is not None or len(layers) < len(iteration.configurations):
+        return None
+    first = layers[0]
+    if any(
+        layer.devices != first.devices or not np.array_equal(layer.strands, first.strands) or
+        list(layer.ends) != list(first.ends) for layer in layers[1:]
+    ):  # fmt: skip
+        return None
+    moves = np.zeros((len(layers), len(layers)), np.int64)
+    rows = [{tuple(row) for row in layer.state.tolist()} for layer in layers]
+    for a, have in enumerate(rows):
+        for b, want in enumerate(rows):
+            new = [device for device, _, _ in want - have]
+            moves[a, b] = max(np.bincount(new)) if new else 0
+    return moves
+
+
+def _break_even(
+    iteration: Iteration, cost: NDArray[np.float64], alone: int | None, delay: float
+) -> list[dict[str, Any]]:
+    """For each phase that the best single configuration does not serve best: bytes from which one switch pays."""
+    rows = []
+    for phase, row in zip(iteration.phases, cost, strict=True):
+        best = int(np.argmin(row))
+        if alone is None or not row[best] < row[alone] or not phase.size_bytes or not row[best] > 0:
+            continue
+        before, after = phase.size_bytes / row[alone], phase.size_bytes / row[best]
+        planes = iteration.switching.planes
+        share, seconds = best_share(phase.size_bytes, before, after, delay, planes)
+        rows.append({
+            "phase": phase.name, "from": iteration.configurations[alone].name,
+            "to": iteration.configurations[best].name, "size_bytes": phase.size_bytes,
+            "bytes": {name: break_even_bytes(d, before, after, phase.idle_s) for name, d in DELAYS_S.items()},
+            "delay_ms": (row[alone] - row[best] + phase.idle_s) * 1e3,
+            "planes": planes, "planes_to_switch": share, "phase_ms": seconds * 1e3,
+        })  # fmt: skip
+    return rows
+
+
+def _inside(
+    iteration: Iteration, cost: NDArray[np.float64], topologies: Sequence[Topology | None], given: Assumptions
+) -> list[dict[str, Any]]:
+    """For each collective that goes round rings: the delay below which a switch before every step of recursive doubling
+    beats them, at sizes that latency binds; a step is the zero-load latency of a message to the next rank."""
+    rows, known = [], {}
+    for phase, row in zip(iteration.phases, cost, strict=True):
+        topology = topologies[int(np.argmin(row))]
+        if phase.collective not in RINGS or topology is None:
+            continue
+        ranks = phase.group or len(topology.accelerators)
+        if id(topology) not in known:
+            known[id(topology)] = choose(
+                topology, collective("send-recv", len(topology.accelerators)), 1, given
+            ).latency_s  # fmt: skip
+        alpha = known[id(topology)]
+        rows.append({"phase": phase.name, "ranks": ranks, "step_us": alpha * 1e6,
+                     "delay_us": doubling_delay_s(ranks, alpha) * 1e6})  # fmt: skip
+    return rows
+
+
+def _devices(
+    iteration: Iteration, cost: NDArray[np.float64], idle: NDArray[np.float64], parts: Catalogue
+) -> list[dict[str, Any]]:
+    """Every circuit switch whose speed is known: its delay as more of the way to a link is counted, and the step."""
+    rows: list[dict[str, Any]] = []
+    moves = iteration.switching.moves or SOME_MOVES
+    apart = 1.0 - np.eye(cost.shape[1])
+    for row in parts.of_kind(CircuitSwitch):
+        if row.switching_time_ms is None or row.technology in UNCOMMANDED:
+            continue
+        own = operations(row, parts)
+        entry: dict[str, Any] = {"switch": row.name, "source": own.steps["settle"].source}
+        for name, steps in DEVICE_STEPS.items():
+            delay = own.delay_s(moves, steps)
+            walk = closed_walk(cost, delay * apart, idle)
+            entry[name] = {"delay_ms": delay * 1e3, "step_ms": walk.seconds * 1e3, "switches": walk.switches}
+        rows.append(entry)
+    return sorted(rows, key=lambda entry: (entry["optics"]["delay_ms"], entry["switch"]))
+
+
+def _job(iteration: Iteration, cost: NDArray[np.float64], best: int | None, delay: float) -> dict[str, Any] | None:
+    """One switch for the whole job, from the first configuration to the best: how long it must run to pay."""
+    totals = cost.sum(axis=0)
+    if best is None or best == 0 or not isfinite(totals[0]) or not totals[best] < totals[0]:
+        return None
+    steps = delay / float(totals[0] - totals[best])
+    idle = sum(phase.idle_s for phase in iteration.phases)
+    return {
+        "from": iteration.configurations[0].name, "to": iteration.configurations[best].name,
+        "step_before_ms": float(totals[0]) * 1e3, "step_after_ms": float(totals[best]) * 1e3, "steps": steps,
+        "run_s": steps * (float(totals[best]) + idle) + delay,
+    }  # fmt: skip
+
+
+def _said(iteration: Iteration) -> list[str]:
+    measured = [p.name for p in iteration.phases if p.times_s]
+    said = ["the table of bytes takes a phase's time in proportion to its bytes, and one switch; a switch back costs "
+            "the same again where no window hides it"]  # fmt: skip
+    if measured:
+        said.append(f"times of {', '.join(measured)} are given, not computed")
+    return said
+
+
+def described(phase: Phase) -> str:
+    """A phase in a few words."""
+    if phase.collective is None:
+        return "demand" if phase.demand is not None else "given"
+    size = format_size(phase.size_bytes or 0)
+    return f"{phase.collective} {size}" + (f" in groups of {phase.group}" if phase.group else "")
+
+
+def _time(seconds: float) -> str:
+    return "any delay" if not isfinite(seconds) else format_time_us(seconds * 1e6)
+
+
+def _finite(value: float) -> float | None:
+    return value if isfinite(value) else None
