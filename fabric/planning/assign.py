@@ -15,13 +15,15 @@ EFFORTS = {"low": 0.125, "normal": 1.0, "high": 8.0}
 WORK = 2e9  # of a chain at normal effort, in places looked at
 STEP = 100  # places that a step costs besides those of its switches
 STEPS_PER_PORT_GROUP = 4000  # beyond which small fabrics gain nothing
-CHASE = 20  # steps to one ejection chain
+STEPS_PER_CHASE = 20
 # Chains annealed side by side, whatever the number of threads: heat and price of a port too many, from start to end, in
 # circuits taken down. Cheap ports at first let links pass each other. Found on the 64-block cases; heat from 0.08 to
 # 0.15 and prices from 0.4 to 0.6 are within a few circuits of each other there.
 SCHEDULES = (((0.08, 0.04), (0.4, 1.5)), ((0.1, 0.05), (0.5, 1.2)))
-# Heat of a link of an ejection chain, price of a port too many, and length of the chain: the last resort comes last.
-CHASES = ((0.2, 6.0, 12), (0.2, 15.0, 25), (0.25, 1000.0, 60))
+# Ejection chains after that: heat of their links, price of a port too many, and how long a chain may get; the first in
+# all chains, the others, in turn, in the best of them until no port holds too many.
+CHASE = (0.2, 6.0, 12)
+LAST_CHASES = ((0.15, 15.0, 40), (0.2, 40.0, 40)) * 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,20 +150,23 @@ def _heuristic(
     turns, one_sided = wiring.kind != "simplex", wiring.kind == "duplex"
     bound = _bound(wiring, before, wanted)
 
-    def chain(number: int) -> tuple[int, int, Counts]:
+    def chain(number: int) -> tuple[float, int, Counts]:
         own = seed * len(SCHEDULES) + number
         now = _start(stood, wanted, wiring.kind, np.random.default_rng(own))
-        fabric = (stood, now, wiring.north, wiring.south, turns, one_sided)
-        waste, excess = settle(*fabric, steps, *SCHEDULES[number], own)
-        for heat, price, depth in CHASES:
-            if excess or price == CHASES[0][1]:
-                waste, excess = untangle(*fabric, steps // CHASE, bound, heat, price, depth, own)
-        return excess, waste, np.ascontiguousarray(now.transpose(2, 0, 1))
+        settle(stood, now, wiring.north, wiring.south, turns, one_sided, steps, *SCHEDULES[number], own)
+        waste, excess = chase(now, *CHASE, own)
+        return waste + CHASE[1] * excess, excess, now
+
+    def chase(now: Counts, heat: float, price: float, depth: int, own: int) -> tuple[int, int]:
+        tries = steps // STEPS_PER_CHASE
+        return untangle(stood, now, wiring.north, wiring.south, turns, one_sided, tries, bound, heat, price, depth, own)
 
     with ThreadPoolExecutor(threads or None) as pool:
-        found = list(pool.map(chain, range(len(SCHEDULES))))
-    missing, _, counts = min(found, key=lambda one: one[:2])
-    return counts, missing
+        _, excess, now = min(pool.map(chain, range(len(SCHEDULES))), key=lambda one: one[0])
+    for number, last in enumerate(LAST_CHASES if excess else ()):
+        if excess:
+            _, excess = chase(now, *last, seed + number)
+    return np.ascontiguousarray(now.transpose(2, 0, 1)), excess
 
 
 def _start(before: Counts, wanted: NDArray[np.int64], kind: str, draws: np.random.Generator) -> NDArray[np.int16]:
