@@ -39,6 +39,7 @@ def jupiter(
     ocs: Annotated[str, "catalogue name of the circuit switch", MESHED] = "palomar-136",
     optic: Annotated[str, "catalogue name of the modules under a spine", OnlyWith("spine", True)] = "400g-fr4",
     ocs_optic: Annotated[str, "catalogue name of the modules that face circuit switches", MESHED] = "400g-fr4-bidi",
+    devices: Annotated[int | None, "circuit switches; as few as hold all blocks by default", MESHED] = None,
     rate_gbps: Annotated[float, "one direction of one link, Gb/s; of the fastest generation"] = 400.0,
     generations: Annotated[
         tuple[int, ...] | None, "rates of generations of blocks, Gb/s, e.g. 200x400; two meet at the slower", MESHED
@@ -93,7 +94,7 @@ def jupiter(
         moves = partial(block_generators, [*alike, Block(spines, ("spine",))])
         bare = Topology("jupiter", "jupiter", {}, graph, parts, notes=notes, generators=moves)
         return within(bare, boundary)
-    layer = _mesh(graph, names, rates, uplinks, ocs, ocs_optic, link, parts)
+    layer = _mesh(graph, names, rates, uplinks, ocs, ocs_optic, devices, link, parts)
     moves = partial(block_generators, alike)
     bare = Topology("jupiter", "jupiter", {}, graph, parts, circuits=layer, notes=notes, generators=moves)
     return within(bare, boundary)
@@ -193,6 +194,7 @@ def _mesh(
     uplinks: int,
     ocs: str,
     optic: str,
+    devices: int | None,
     link: LinkOptions,
     parts: Catalogue,
 ) -> CircuitLayer:
@@ -210,7 +212,12 @@ def _mesh(
                 "another number; give ocs_optic that carries every generation on as many"
             )
         links.append(own.attributes(parts, circuit=True))
-    layer = mesh_layer(device, [blocks], uplinks, links[0], fibres=fibres, lanes=lanes)
+    if devices is not None and 2 * devices > uplinks * fibres * lanes:
+        raise ConfigError(
+            f"jupiter: devices = {devices} are more than the strands of a block reach; "
+            f"give at most {uplinks * fibres * lanes // 2}"
+        )
+    layer = mesh_layer(device, [blocks], uplinks, links[0], devices, fibres=fibres, lanes=lanes)
     if len(every) > 1:
         generation = np.array([every.index(rate) for rate in rates], np.int32)
         layer = replace(layer, other_links=links[1:], generation=generation)
