@@ -66,6 +66,13 @@ class CircuitClass:
         mean = (loss.mean_db, loss.high_db, loss.low_db)[ends]
         return self.budget_db[ends] - mean - Z99 * loss.sigma_db - float(self.mpi_db(mean, ends)[0])
 
+    def margin_through_db(self, through_db: float) -> float:
+        """What is left, at the 99th percentile of the rest of the line, when the switch itself is known to lose this
+        much; nan where no budget is stated."""
+        rest = self.line + self.circulators
+        mean = rest.mean_db + through_db
+        return self.budget_db[NOMINAL] - mean - Z99 * rest.sigma_db - float(self.mpi_db(mean)[0])
+
     @property
     def state(self) -> str:
         """ok: the 99th percentile closes at nominal values. over: it does not even at the best ends of the sources'
@@ -165,13 +172,14 @@ def _classes(
     both = np.sort(generation[layer.end_pairs()], axis=1)
     keys = np.column_stack([model[layer.state[:, 0]], both])
     found, kind = np.unique(keys, axis=0, return_inverse=True)
-    classes = tuple(_class(models[m], [links[a], links[b]], parts, path) for m, a, b in found.tolist())
+    classes = tuple(circuit_class(models[m], [links[a], links[b]], parts, path) for m, a, b in found.tolist())
     return classes, kind.reshape(-1).astype(np.int32)
 
 
-def _class(
+def circuit_class(
     switch: CircuitSwitch, ends: list[Mapping[str, object]], parts: Catalogue, path: OpticalPath
 ) -> CircuitClass:
+    """The class of a circuit through a switch between two ends with these link attributes."""
     slower = min(ends, key=lambda link: float(str(link["rate_gbps"])))
     names = (str(ends[0]["cable"]), str(ends[1]["cable"]))
     modules = [row for row in map(parts.get, names) if isinstance(row, Optic)]
