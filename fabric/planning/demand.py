@@ -33,28 +33,28 @@ def demand_of(given: str, topology: Topology, blocks: Sequence[str]) -> tuple[Ma
     raise ConfigError(unknown("demand", given, COLLECTIVES, "give a .csv or .npy matrix of blocks, or a collective"))
 
 
-def read_demand(path: Path, blocks: Sequence[str]) -> Matrix:
-    """The matrix of a file, Gb/s from the row's block to the column's: `.npy`, or `.csv`, plain or with the names of
-    blocks in its first row and column. Blocks that a named file leaves out want nothing. The diagonal is ignored: it
-    needs no circuit.
+def read_demand(path: Path, blocks: Sequence[str], *, what: str = "block", unit: str = "Gb/s") -> Matrix:
+    """The matrix of a file from the row's block to the column's, Gb/s (another `unit`, between `what` else is named):
+    `.npy`, or `.csv`, plain or with the names of blocks in its first row and column. Blocks that a named file leaves
+    out want nothing. The diagonal is ignored: it needs no circuit.
 
     ConfigError, of one line, for a file that cannot be read, another shape, a name that is no block's, a value that is
     negative or no number, or no demand at all.
     """
-    matrix = _npy(path) if path.name.lower().endswith(".npy") else _csv(path, blocks)
+    matrix = _npy(path) if path.name.lower().endswith(".npy") else _csv(path, blocks, what)
     n = len(blocks)
     if matrix.shape != (n, n):
         shape = " x ".join(map(str, matrix.shape)) or "a single number"
-        raise ConfigError(f"{path}: {shape} is not the demand between {n} blocks; give {n} x {n} numbers")
+        raise ConfigError(f"{path}: {shape} is not the demand between {n} {what}s; give {n} x {n} numbers")
     bad = np.argwhere(~np.isfinite(matrix) | (matrix < 0))
     if len(bad):
         i, j = bad[0]
         raise ConfigError(
-            f"{path}: the demand from {blocks[i]} to {blocks[j]} is {matrix[i, j]:g}; give Gb/s, zero or more"
+            f"{path}: the demand from {blocks[i]} to {blocks[j]} is {matrix[i, j]:g}; give {unit}, zero or more"
         )
     np.fill_diagonal(matrix, 0.0)
     if not matrix.any():
-        raise ConfigError(f"{path}: no block sends another anything; give at least one demand above zero")
+        raise ConfigError(f"{path}: no {what} sends another anything; give at least one demand above zero")
     return matrix
 
 
@@ -64,25 +64,25 @@ def _npy(path: Path) -> Matrix:
         if array.ndim != 2 or array.dtype.kind not in "iuf":
             raise ConfigError(
                 f"{path}: an array of {array.dtype} in {array.ndim} dimensions is no matrix of numbers; give one "
-                "row and one column a block"
+                "row and one column each"
             )
         return np.array(array, np.float64)
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or 'not an .npy file'}; give a matrix of blocks") from None
+        raise ConfigError(f"{path}: {error.strerror or 'not an .npy file'}; give a .csv or .npy matrix") from None
     except (ValueError, EOFError, AttributeError, SyntaxError):
         raise ConfigError(f"{path}: not an .npy file of numbers; write it by numpy.save") from None
 
 
-def _csv(path: Path, blocks: Sequence[str]) -> Matrix:
+def _csv(path: Path, blocks: Sequence[str], what: str) -> Matrix:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(map(str.strip, row))]
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; give a matrix of blocks") from None
+        raise ConfigError(f"{path}: {error.strerror}; give a .csv or .npy matrix") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"{path}: not a CSV file: {error}") from None
     if not rows:
-        raise ConfigError(f"{path}: empty; give one row and one column a block")
+        raise ConfigError(f"{path}: empty; give one row and one column a {what}")
     named = not _is_number(rows[0][-1])
     columns, body, below = (rows[0][1:], [row[1:] for row in rows[1:]], rows[1:]) if named else ([], rows, rows)
     wide = len(columns) if named else len(rows[0])
@@ -91,7 +91,7 @@ def _csv(path: Path, blocks: Sequence[str]) -> Matrix:
             raise ConfigError(f"{path}: a row has {len(row)} numbers where others have {wide}; give a whole matrix")
         for cell in row:
             if not _is_number(cell):
-                raise ConfigError(f"{path}: '{cell:.40}' is no number; give Gb/s, zero or more")
+                raise ConfigError(f"{path}: '{cell:.40}' is no number; give zero or more")
     values = np.array(body, np.float64).reshape(len(body), wide)
     if not named:
         return values
@@ -100,10 +100,10 @@ def _csv(path: Path, blocks: Sequence[str]) -> Matrix:
     for names in ([row[0] for row in below], columns):
         for name in names:
             if name not in place:
-                raise ConfigError(f"{path}: {unknown('block', name, blocks)}")
+                raise ConfigError(f"{path}: {unknown(what, name, blocks)}")
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
-            raise ConfigError(f"{path}: block '{twice}' stands there twice; give it one row and one column")
+            raise ConfigError(f"{path}: {what} '{twice}' stands there twice; give it one row and one column")
         at.append([place[name] for name in names])
     matrix = np.zeros((len(blocks), len(blocks)))
     matrix[np.ix_(*at)] = values

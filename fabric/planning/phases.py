@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fabric.algorithms import Schedule, Step
 from fabric.algorithms.lanes import around
 from fabric.collectives import COLLECTIVES, Collective, collective
+from fabric.planning.demand import read_demand
 from fabric.planning.operations import DELAY
 from fabric.routing import resolve
 from fabric.timing import Assumptions, Plan, choose, routed
@@ -229,21 +230,15 @@ def fabrics(step: Iteration, parts: Catalogue) -> list[Topology | None]:
 
 
 def _state(path: Path) -> NDArray[np.int32]:
-    array = _array(path)
+    try:
+        array = np.asarray(np.load(path, allow_pickle=False))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or 'not an .npy file'}; give a state of circuits") from None
+    except (ValueError, EOFError, AttributeError, SyntaxError):
+        raise ConfigError(f"{path}: not an .npy file of whole numbers") from None
     if array.ndim != 2 or array.shape[1] != 3 or array.dtype.kind not in "iu":
         raise ConfigError(f"{path}: a state is whole numbers in rows of device and two ports; give an .npy of [M, 3]")
     return array.astype(np.int32)
-
-
-def _array(path: Path) -> NDArray[Any]:
-    try:
-        if path.suffix.lower() == ".npy":
-            return np.asarray(np.load(path, allow_pickle=False))
-        return np.loadtxt(path, delimiter=",", ndmin=2)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or 'not an .npy file'}; give an .npy or .csv file") from None
-    except (ValueError, EOFError, AttributeError, SyntaxError, UserWarning):
-        raise ConfigError(f"{path}: not numbers of a .csv or .npy file") from None
 
 
 def cost_s(
@@ -275,7 +270,7 @@ def phase_s(phase: Phase, topology: Topology, given: Assumptions = USUAL) -> flo
     """
     n = len(topology.accelerators)
     if phase.demand is not None:
-        matrix = _demand(phase.demand, n)
+        matrix = read_demand(phase.demand, list(map(str, topology.accelerators)), what="accelerator", unit="bytes")
         source, target = np.nonzero(matrix)
         traffic = Traffic.pairs(n, source, target, matrix[source, target])
         return _timed(topology, Schedule("direct", "pipelined", (Step("send", traffic, 1),)), given).time_s(1)
@@ -317,16 +312,3 @@ def _in_groups(name: str, n: int, groups: NDArray[np.int64]) -> list[Schedule]:
 def _timed(topology: Topology, schedule: Schedule, given: Assumptions) -> Plan:
     n = len(topology.accelerators)
     return routed(topology, Collective("all-to-all", n), schedule, resolve(topology, given.routing), given.options)
-
-
-def _demand(path: Path, n: int) -> NDArray[np.float64]:
-    matrix = _array(path)
-    if matrix.shape != (n, n) or matrix.dtype.kind not in "iuf":
-        raise ConfigError(f"{path}: the demand between {n} accelerators is {n} x {n} numbers of bytes, row to column")
-    matrix = matrix.astype(np.float64)
-    if not np.isfinite(matrix).all() or (matrix < 0).any():
-        raise ConfigError(f"{path}: a demand is bytes, zero or more")
-    np.fill_diagonal(matrix, 0)
-    if not matrix.any():
-        raise ConfigError(f"{path}: no rank sends another anything; give at least one demand above zero")
-    return matrix
