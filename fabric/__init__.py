@@ -17,6 +17,7 @@ _WHERE = {
     "describe": "fabric.describing",
     "draw": "fabric.drawing",
     "fluid_completion": "fabric.fluid",
+    "plan": "fabric.planning.planner",
     "replay": "fabric.schedules.running",
     "schema": "fabric.schemas",
     "simulate": "fabric.simulation",
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from fabric.describing import describe
     from fabric.drawing import draw
     from fabric.fluid import fluid_completion
+    from fabric.planning.planner import plan
     from fabric.results import Result
     from fabric.schedules.running import replay
     from fabric.schemas import schema
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FabricError", "Result", "Topology", "build", "catalogue", "compare", "describe", "draw", "fluid_completion",
-    "replay", "schema", "simulate", "validate",
+    "plan", "replay", "schema", "simulate", "validate",
 ]  # fmt: skip
 
 

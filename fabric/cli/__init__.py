@@ -12,6 +12,7 @@ COMMANDS = {
     "compare": ("fabric.cli.compare", "Configurations side by side: time, watts, dollars, copper."),
     "solve": ("fabric.cli.solve", "One configuration in depth."),
     "show": ("fabric.cli.show", "What a topology is made of."),
+    "plan": ("fabric.cli.plan", "A reconfiguration plan that keeps a floor in every stage."),
     "topologies": ("fabric.cli.topologies", "What topologies can be named, with parameters and sources."),
     "parts": ("fabric.cli.parts", "The device catalogue, with sources."),
     "validate": ("fabric.cli.validate", "Published figures against our answers."),

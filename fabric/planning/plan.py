@@ -1,7 +1,8 @@
 """Plan: the stages of a reconfiguration with what each takes down and puts up on every switch, as a versioned file."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
 from typing import Any
 
 FORMAT = "1.0"
@@ -59,6 +60,7 @@ class Stage:
     seconds: Mapping[str, float]
     prechecks: Sequence[str] = ()
     postchecks: Sequence[str] = ()
+    starts: str | None = None  # where windows were given
 
     def rollback(self) -> Sequence[Change]:
         """The changes that undo the stage."""
@@ -67,12 +69,18 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A whole plan; `base` are fingerprints of the state that it starts from, by switch."""
+    """A whole plan; `base` and `after` are fingerprints of the states that it starts from and ends in, by switch.
+
+    `target` are the links that are up in the end; `floor` says what every stage keeps: `share` of the throughput
+    before, `throughput` that this comes to, `demand` and the rules of stages.
+    """
 
     wiring: str
     blocks: Sequence[str]
     switches: Sequence[Switch]
     base: Mapping[str, str]
+    after: Mapping[str, str]
+    target: Sequence[Links]
     floor: Mapping[str, Any]
     summary: Mapping[str, Any]
     stages: Sequence[Stage]
@@ -86,3 +94,42 @@ class Plan:
             {**asdict(stage), "rollback": [asdict(change) for change in stage.rollback()]} for stage in self.stages
         ]
         return {"format_version": FORMAT, **asdict(self), "stages": stages}
+
+    def reversed(self) -> "Plan":
+        """The plan that leads back: stages in reverse order with what they delete and add swapped.
+
+        What is up during a stage is up during its undoing, so that throughputs and floor are the same; links that came
+        from the base state are not expected to fail.
+        """
+        stages = [
+            replace(stage, id=number, changes=stage.rollback(), drain=stage.undrain, undrain=stage.drain, starts=None)
+            for number, stage in enumerate(reversed(self.stages), start=1)
+        ]
+        up, down, need = self.summary["up"], self.summary["down"], self.floor["throughput"]
+        after = self.floor["after"]
+        floor = {**self.floor, "before": after, "after": self.floor["before"], "failing": 0.0,
+                 "share": need / after[1] if need is not None and after[1] else self.floor["share"]}  # fmt: skip
+        if self.floor["of"] != "throughput before":
+            floor["share"] = self.floor["share"]
+        swapped = {
+            "down": up, "up": down, "kept": self.summary["kept"], "lower_bound_down": up, "gap": 0.0,
+            "throughput_before": self.summary["throughput_after"],
+            "throughput_after": self.summary["throughput_before"],
+        }  # fmt: skip
+        return replace(self, base=self.after, after=self.base, target=self._links_before(), floor=floor, stages=stages,
+                       summary={**self.summary, **swapped}, inputs={"rollback_of": self.base_print()})  # fmt: skip
+
+    def base_print(self) -> str:
+        """One fingerprint of the whole base state."""
+        return sha256("".join(f"{name} {print_}\n" for name, print_ in sorted(self.base.items())).encode()).hexdigest()
+
+    def _links_before(self) -> list[Links]:
+        """Links of the base state: those of the target less what is brought back, and what is drained."""
+        number: dict[tuple[str, str], int] = {(links.a, links.b): links.number for links in self.target}
+        for stage in self.stages:
+            for rows, sign in ((stage.undrain, -1), (stage.drain, 1)):
+                for links in rows:
+                    number[links.a, links.b] = number.get((links.a, links.b), 0) + sign * links.number
+        place = {name: at for at, name in enumerate(self.blocks)}
+        order = sorted(number, key=lambda pair: (place[pair[0]], place[pair[1]]))
+        return [Links(*pair, number[pair]) for pair in order if number[pair]]

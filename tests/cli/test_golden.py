@@ -16,6 +16,7 @@ COMPARED = ["compare", "torus:dims=4x4x4", "switch:n=64,switch=qm9700"]
 LONG = ["compare", "torus:dims=4x4x4,technology=pluggable", "torus:dims=4x4x4,technology=dac", "-c", "all-to-all"]
 JUPITER = ["show", "jupiter:blocks=8,uplinks=64"]
 VALIDATED = ["validate", "--file", "cases.toml"]
+PLANNED = ["plan", "tpu-pod:slice=4x4x8", "tpu-pod:slice=4x4x8,twist=true"]
 IMPORTED = ["import", "ibnetdiscover", "small.out"]
 
 TEXTS = {
@@ -46,6 +47,7 @@ TEXTS = {
     "parts-gb200-nvl72.txt": ["parts", "gb200-nvl72"],
     "validate.txt": VALIDATED,
     "validate-verbose.txt": [*VALIDATED, "-v"],
+    "plan.txt": PLANNED,
     "import.txt": IMPORTED,
     "import-verbose.txt": [*IMPORTED, "-v"],
     "import-nccl.txt": ["import", "nccl", "server.xml"],
@@ -61,6 +63,7 @@ JSONS = {
     "topologies-torus.json": ["topologies", "torus", "--json"],
     "parts-qm9700.json": ["parts", "qm9700", "--json"],
     "validate.json": [*VALIDATED, "--json"],
+    "plan.json": [*PLANNED, "--json"],
     "import.json": [*IMPORTED, "--json"],
     "import-nccl.json": ["import", "nccl", "server.xml", "--json"],
 }

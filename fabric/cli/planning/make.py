@@ -1,0 +1,95 @@
+"""aifabric plan FILE.npz | FROM TO: make a plan."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fabric.cli.options import CONTEXT, Output, load_parts, output_options, parts_option, verbose_option
+
+
+class Share(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """0.9 or 90%."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        text = str(value).strip()
+        try:
+            share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+        except ValueError:
+            share = -1.0
+        if not 0 <= share <= 1:
+            self.fail(f"'{value}' is not a share; give 0.9 or 90%", param, ctx)
+        return share
+
+
+class Window(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """Two times with a slash between."""
+
+    name = "start/end"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            start, end = (datetime.fromisoformat(part) for part in str(value).split("/"))
+            fits = start < end
+        except (ValueError, TypeError):
+            fits = False
+        if not fits:
+            self.fail(f"'{value}' is no window; give START/END, e.g. 2026-11-30T22:00/2026-12-01T02:00", param, ctx)
+        return start, end
+
+
+@click.command("make", context_settings=CONTEXT)
+@click.argument("source", metavar="FILE.npz | FROM TO")
+@click.argument("target", required=False, metavar="")
+@click.option("--floor", type=Share(), help="Share of the throughput before that every stage keeps; 0.9, or the best.")
+@click.option("--floor-of", type=click.Choice(["throughput", "capacity"]), default="throughput", show_default=True,
+              help="What the floor is a share of: the demand's throughput, or the capacity of each block.")  # fmt: skip
+@click.option("--effort", type=click.Choice(["low", "normal", "high"]), default="normal", show_default=True,
+              help="Work put into moving few circuits.")  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the search.")
+@click.option("--one-more-lost", is_flag=True, help="The floor holds with any further circuit switch lost (N-1).")
+@click.option("--max-switches", type=click.IntRange(min=1), help="Circuit switches that a stage may touch.")
+@click.option("--one-domain", is_flag=True, help="A stage touches one failure domain.")
+@click.option("--pin", multiple=True, metavar="BLOCK", help="A block whose circuits stay; may be repeated.")
+@click.option("--window", type=Window(), multiple=True, help="A maintenance window; may be repeated.")
+@click.option("--adds-first", is_flag=True, help="Put up what idle ports take before anything is taken down.")
+@click.option("--failing", type=Share(), default=0.0, help="Share of new links expected to fail to qualify, e.g. 2%.")
+@parts_option
+@verbose_option("List every cross-connect.")
+@output_options
+def command(
+    source: str,
+    target: str | None,
+    floor: float | None,
+    floor_of: str,
+    effort: str,
+    seed: int,
+    one_more_lost: bool,
+    max_switches: int | None,
+    one_domain: bool,
+    pin: tuple[str, ...],
+    window: tuple[Any, ...],
+    adds_first: bool,
+    failing: float,
+    parts: Path | None,
+    verbose: bool,
+    out: Output,
+) -> None:
+    """Make a plan from FILE.npz (arrays state, target, north_ports, south_ports), or from one spec or state file to
+    another. -o FILE.json writes the plan file that the other commands read."""
+    from fabric.cli.planning.text import emit_plan, plan_lines
+    from fabric.planning.planner import Options, plan
+    from fabric.planning.stages import Rules
+
+    rules = Rules(one_more_lost=one_more_lost, most_switches=max_switches, one_domain=one_domain, failing=failing,
+                  adds_first=adds_first, by_capacity=floor_of == "capacity")  # fmt: skip
+    options = Options(floor=floor, effort=effort, seed=seed, rules=rules, pinned=pin, windows=window)
+    catalogue = load_parts(parts)
+    made = plan(source, target, options=options, parts=catalogue)
+    for warning in made.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    told = {"from": source, "to": target, "floor": floor, "effort": effort}
+    emit_plan(made, plan_lines(made, verbose), out, told, catalogue.hash)
