@@ -1,5 +1,6 @@
 """Exports: a plan as the messages that real circuit switches accept, one file per device kind."""
 
+from collections.abc import Iterable
 from importlib import import_module
 
 from fabric.planning.export.kinds import Kind
@@ -31,4 +32,21 @@ def kind(name: str) -> Kind:
     if name not in KINDS:
         raise ConfigError(unknown("device kind", name, KINDS))
     found: Kind = import_module(f"fabric.planning.export.{KINDS[name]}").KIND
+    return found
+
+
+def kinds_of(words: Iterable[str]) -> dict[str, Kind]:
+    """Device kinds by switch or model, "" for all others, from words KIND and NAME=KIND.
+
+    ConfigError for a name given twice, and for an unknown kind.
+
+    >>> {name: found.name for name, found in kinds_of(["sonic-cli", "ocs-3=gnmi"]).items()}
+    {'': 'sonic-cli', 'ocs-3': 'gnmi'}
+    """
+    found: dict[str, Kind] = {}
+    for word in words:
+        name, _, own = word.rpartition("=")
+        if name in found:
+            raise ConfigError(f"two device kinds for {name or 'all switches'}; give one")
+        found[name] = kind(own)
     return found

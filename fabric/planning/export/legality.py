@@ -14,6 +14,8 @@ def refuse_illegal(plan: Plan, any_to_any: Iterable[str] = ()) -> None:
     """
     one_sided = set(any_to_any)
     known = {switch.name for switch in plan.switches}
+    if len(known) < len(plan.switches) or [stage.id for stage in plan.stages] != list(range(1, len(plan.stages) + 1)):
+        raise ConfigError("two switches have one name, or stages are not numbered 1, 2, ...; the plan is damaged")
     up: dict[str, set[Pair]] = {name: set() for name in known}
     gone: dict[str, set[Pair]] = {name: set() for name in known}
     for stage in plan.stages:

@@ -7,10 +7,14 @@ from fabric.planning.export.names import Names
 from fabric.planning.plan import Links, Plan, Stage
 
 _MOST_ROWS = 40
-PRECHECKS = (
-    "the cross-connects read from every device have the fingerprint below (`aifabric plan readback`)",
+PRECHECKS = (  # where the plan brings none of its own
+    "the cross-connects read from every device have the fingerprint below",
     "no alarm on the ports in use, and light within range on them",
     "nothing has failed since the plan was made that its throughput does not allow for",
+)
+_ORDER = (
+    "Files of a device are numbered in their order: read, delete, add, read. Send none after one that failed: undo the "
+    "stage. `aifabric plan readback` compares what a device says of itself with the fingerprints."
 )
 POSTCHECKS = (
     "the cross-connects read back have the fingerprint below",
@@ -30,7 +34,7 @@ def runbook(plan: Plan, names: Mapping[str, Names], index: Mapping[str, Any]) ->
         lines += [f"- **{kind['title']}**: {kind['send']}. Source: {kind['source']}."]
         lines += [f"  - caution: {_text(note)}" for note in kind["cautions"]]
         lines += [f"  - unverified: {_text(note)}" for note in kind["unverified"]]
-    lines += ["", "Files of a device are numbered in their order. Send none after one that failed: undo the stage.", ""]
+    lines += ["", _ORDER, ""]
     for stage, entry in zip(plan.stages, index["stages"], strict=True):
         lines += _stage(stage, entry)
     order = ", ".join(str(number) for number in index["rollback_order"])
@@ -45,18 +49,23 @@ def runbook(plan: Plan, names: Mapping[str, Names], index: Mapping[str, Any]) ->
 
 def _stage(stage: Stage, entry: Mapping[str, Any]) -> list[str]:
     seconds = sum(stage.seconds.values())
-    certain = f"Certain throughput meanwhile: {stage.throughput:.1%} of the demand; about {seconds:,.0f} s."
-    lines = [f"## Stage {stage.id}", "", f"{_text(stage.reason)}. {certain}", ""]
-    lines += ["### Before", "", *_boxes([*PRECHECKS, *stage.prechecks]), ""]
+    share: float | None = stage.throughput
+    certain = (
+        "No throughput is certified" if share is None else f"Certain throughput meanwhile: {share:.1%} of the demand"
+    )
+    lines = [f"## Stage {stage.id}", "", f"{_text(stage.reason)}. {certain}; about {seconds:,.0f} s.", ""]
+    lines += ["### Before", "", *_boxes(stage.prechecks or PRECHECKS), ""]
     lines += ["### Drain", "", *_links(stage.drain, "Links to take out of use")]
     lines += [f"- [ ] `{path}`" for path in entry["packet_side"] if "/drain/" in path or path.endswith(".csv")]
-    lines += ["", "### Switch", "", "| device | kind | delete | add | fingerprint before | after |"]
-    lines += ["|---|---|---|---|---|---|"]
+    lines += ["", "### Switch", "", "| device | kind | delete | add | fingerprint before | after | files in |"]
+    lines += ["|---|---|---|---|---|---|---|"]
     for row in entry["devices"]:
-        prints = (row["fingerprint_before"][:12], row["fingerprint_after"][:12])
-        lines += [f"| {row['switch']} | {row['kind']} | {row['delete']} | {row['add']} | {prints[0]} | {prints[1]} |"]
-    lines += ["", *(f"- [ ] `{file['file']}`" for row in entry["devices"] for file in row["files"]), ""]
-    lines += ["### After", "", *_boxes([*POSTCHECKS, *stage.postchecks]), ""]
+        before, after = row["fingerprint_before"][:12], row["fingerprint_after"][:12]
+        folder = row["files"][0]["file"].rpartition("/")[0]
+        lines += [
+            f"| {row['switch']} | {row['kind']} | {row['delete']} | {row['add']} | {before} | {after} | `{folder}` |"
+        ]
+    lines += ["", "### After", "", *_boxes(stage.postchecks or POSTCHECKS), ""]
     lines += ["### Undrain", "", *_links(stage.undrain, "Links to bring into use")]
     lines += [f"- [ ] `{path}`" for path in entry["packet_side"] if "/undrain/" in path]
     return [*lines, ""]

@@ -37,10 +37,18 @@ def plan_of(states, *, wiring="bidi", any_to_any=False, part="unknown"):
     ]  # fmt: skip
     return Plan(
         wiring=wiring,
+        after=prints[-1],
+        target=[Links("block-0", "block-2", 3)],
         blocks=["block-0", "block-1", "block-2"],
         switches=[Switch(name, part) for name in states[0]],
         base=prints[0],
-        floor={},
+        floor={
+            "throughput": 0.9,
+            "share": 0.9,
+            "before": ["bound", 1.0],
+            "after": ["bound", 1.0],
+            "of": "throughput before",
+        },
         summary={"down": 3, "up": 3, "stages": len(stages)},
         stages=stages,
     )
