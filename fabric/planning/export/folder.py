@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fabric.planning.export.interfaces import Interfaces, packet_files
+from fabric.planning.export.interfaces import Interfaces, counts_before, packet_files
 from fabric.planning.export.kinds import ROLES, Message, Task
 from fabric.planning.export.legality import refuse_illegal
 from fabric.planning.export.names import Names
@@ -30,9 +30,9 @@ def export_files(plan: Plan, names: Mapping[str, Names], interfaces: Interfaces 
     refuse_illegal(plan, [switch for switch, own in names.items() if own.any_to_any])
     files: dict[str, str] = {}
     stages = []
-    for stage in plan.stages:
+    for stage, before in zip(plan.stages, counts_before(plan), strict=True):
         folder = f"stage-{stage.id}"
-        packets = packet_files(stage, names, interfaces)
+        packets = packet_files(stage, before, names, interfaces)
         files |= {f"{folder}/{path}": text for path, text in packets.items()}
         devices = [_device(files, folder, stage, change, names[change.switch], plan) for change in stage.changes]
         stages.append({

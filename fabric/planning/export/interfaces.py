@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fabric.planning.export.names import Names
-from fabric.planning.plan import Change, Links, Stage
+from fabric.planning.plan import Change, Links, Plan, Stage
 from topologies.errors import ConfigError
 from topologies.formats.contents import read_whole, short
 
+WEIGHTS = "traffic-engineering.csv"
 COLUMNS = ("switch", "side", "port", "system", "device", "interface", "neighbour")
 SYSTEMS = ("sonic", "infiniband")
 # SONiC: sonic-utilities doc/Command-Reference.md; InfiniBand: ibportstate(8) of infiniband-diags
@@ -32,6 +33,7 @@ class Interface:
 
 
 Interfaces = Mapping[tuple[str, str, str], Interface]  # by switch, side, name of the port
+LinkCounts = Mapping[tuple[str, str], int]  # by pair of blocks
 
 
 def read_interfaces(path: Path) -> dict[tuple[str, str, str], Interface]:
@@ -92,9 +94,12 @@ def ends(changes: Iterable[Change], names: Mapping[str, Names], interfaces: Inte
     return sorted(found)
 
 
-def packet_files(stage: Stage, names: Mapping[str, Names], interfaces: Interfaces | None) -> dict[str, str]:
-    """Path -> text: commands that drain and undrain each switch of packets, and the links that routing shall count."""
-    files = {"traffic-engineering.csv": weights(stage)}
+def packet_files(
+    stage: Stage, before: LinkCounts, names: Mapping[str, Names], interfaces: Interfaces | None
+) -> dict[str, str]:
+    """Path -> text: commands that drain and undrain each switch of packets, and the links that routing shall count;
+    `before` are those that are up when the stage begins."""
+    files = {WEIGHTS: weights(stage, before)}
     if interfaces is None:
         return files
     taken, given = (ends(stage.changes, names, interfaces, up) for up in (False, True))
@@ -127,18 +132,49 @@ def commands(found: Sequence[Interface], up: bool) -> dict[str, str]:
     return files
 
 
-def weights(stage: Stage) -> str:
-    """By pair of blocks, the links that a traffic-engineering controller takes off before the stage and that it counts
-    again after: CSV."""
-    off, on = _by_pair(stage.drain), _by_pair(stage.undrain)
-    rows = [f"{a},{b},{-off.get((a, b), 0)},{on.get((a, b), 0)}" for a, b in sorted(off.keys() | on.keys())]
-    return "\n".join(["block_a,block_b,links_before_stage,links_after_stage", *rows]) + "\n"
+def weights(stage: Stage, before: LinkCounts) -> str:
+    """CSV of pairs of blocks whose links change: how many traffic engineering counts before, during, after the stage.
+
+    Weights in proportion to these links keep what is drained free of packets; backwards, the columns swap.
+
+    >>> stage = Stage(id=1, reason="", drain=[Links("a", "b", 2)], changes=[], undrain=[Links("a", "c", 1)],
+    ...               throughput=1.0, certificate={}, seconds={})
+    >>> print(weights(stage, {("a", "b"): 5}), end="")
+    block_a,block_b,links_before,links_during,links_after
+    a,b,5,3,3
+    a,c,0,0,1
+    """
+    off, on = link_counts(stage.drain), link_counts(stage.undrain)
+    lines = ["block_a,block_b,links_before,links_during,links_after"]
+    for pair in dict.fromkeys([*off, *on]):
+        first = before.get(pair, 0)
+        during = first - off.get(pair, 0)
+        lines.append(f"{pair[0]},{pair[1]},{first},{during},{during + on.get(pair, 0)}")
+    return "\n".join(lines) + "\n"
 
 
-def _by_pair(links: Sequence[Links]) -> dict[tuple[str, str], int]:
+def link_counts(links: Sequence[Links]) -> dict[tuple[str, str], int]:
+    """Links by pair of blocks; ConfigError for a block whose name would break a table."""
     found: dict[tuple[str, str], int] = {}
     for row in links:
         if any("," in name or not name.isprintable() for name in (row.a, row.b)):
             raise ConfigError(f"a block is called {short(row.a)} or {short(row.b)}; give names without commas")
         found[row.a, row.b] = found.get((row.a, row.b), 0) + row.number
     return found
+
+
+def counts_before(plan: Plan) -> list[dict[tuple[str, str], int]]:
+    """Links up when each stage begins: those of the target, less what each later stage brings back, and what it drains.
+
+    ConfigError where that comes to fewer than none: the plan contradicts itself.
+    """
+    counts = link_counts(plan.target)
+    found = []
+    for stage in reversed(plan.stages):
+        for rows, sign in ((link_counts(stage.undrain), -1), (link_counts(stage.drain), 1)):
+            for pair, number in rows.items():
+                counts[pair] = counts.get(pair, 0) + sign * number
+                if counts[pair] < 0:
+                    raise ConfigError(f"stage {stage.id} leaves {counts[pair]} links of {pair[0]} and {pair[1]}")
+        found.append(dict(counts))
+    return found[::-1]

@@ -6,6 +6,7 @@ from fabric.planning.export.kinds import Kind, Message, Named, Task, changes, le
 
 SOURCE = "SONiC PR 2269, doc/ocs/ocs_hld.md rev 0.5 (2026-04), open; sonic-mgmt ansible/library/ocs_cross_connect.py"
 GRAMMAR = r"([1-9]\d*-)?[1-9]\d*[AB]"
+TUNING = "a new cross-connect is tuning for up to a minute: read after it again until both its ports are tuned"
 READ = "show ocs cross-connect config\nshow ocs cross-connect status\nshow ocs port status\n"
 
 
@@ -29,5 +30,6 @@ KIND = Kind(
     name_port=lettered,
     grammar=GRAMMAR,
     messages=_messages,
+    cautions=(TUNING,),
     unverified=("the design is an open pull request; a release may spell the commands differently",),
 )

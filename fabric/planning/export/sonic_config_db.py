@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from fabric.planning.export.kinds import Kind, Message, Task, changes, lettered, reads
-from fabric.planning.export.sonic_cli import GRAMMAR, SOURCE
+from fabric.planning.export.sonic_cli import GRAMMAR, SOURCE, TUNING
 from fabric.planning.export.sonic_patch import TABLE
 
 DATABASE = 4
@@ -11,8 +11,9 @@ STATE_DATABASE = 6
 
 
 def _messages(task: Task) -> Sequence[Message]:
-    keys = f"SELECT {DATABASE}\nKEYS {TABLE}|*\nSELECT {STATE_DATABASE}\nKEYS OCS_PORT*\n"
-    before, after = reads(keys, "redis")
+    keys = f"SELECT {DATABASE}\nKEYS {TABLE}|*\nSELECT {STATE_DATABASE}\n"
+    ports = dict.fromkeys(port for pair in (*task.delete, *task.add) for port in pair)
+    before, after = reads(keys + "".join(f"HGETALL OCS_PORT|{port}\n" for port in ports), "redis")
     delete = _transaction([f"DEL {TABLE}|{a}-{b}" for a, b in task.delete])
     add = _transaction([f"HSET {TABLE}|{a}-{b} a_side {a} b_side {b}" for a, b in task.add])
     return [before, *changes(delete, add, "redis"), after]
@@ -31,6 +32,6 @@ KIND = Kind(
     name_port=lettered,
     grammar=GRAMMAR,
     messages=_messages,
-    cautions=("redis checks no port: HSET on a port in use makes two cross-connects of it, so read before",),
+    cautions=(TUNING, "redis checks no port: HSET on one in use makes two cross-connects of it, so read before"),
     unverified=("the key of a port's status in database 6 differs between trees",),
 )

@@ -3,14 +3,15 @@
 import json
 from collections.abc import Sequence
 
-from fabric.planning.export.kinds import Kind, Message, Named, Task, changes, lettered, reads
-from fabric.planning.export.sonic_cli import GRAMMAR, READ, SOURCE
+from fabric.planning.export.kinds import Kind, Message, Named, Task, changes, lettered
+from fabric.planning.export.sonic_cli import GRAMMAR, READ, SOURCE, TUNING
 
 TABLE = "OCS_CROSS_CONNECT"
 
 
 def _messages(task: Task) -> Sequence[Message]:
-    before, after = reads(READ, "txt")
+    before = Message("read-before", "txt", f"{READ}config checkpoint {task.label}\n")
+    after = Message("read-after", "txt", READ)
     remove = [{"op": "remove", "path": _pointer(pair)} for pair in task.delete]
     add = [{"op": "add", "path": _pointer(pair), "value": {"a_side": pair[0], "b_side": pair[1]}} for pair in task.add]
     delete, create = (_patch(steps) for steps in (remove, add))
@@ -34,6 +35,10 @@ KIND = Kind(
     name_port=lettered,
     grammar=GRAMMAR,
     messages=_messages,
+    cautions=(
+        TUNING,
+        "`config rollback` to a checkpoint undoes what others have changed, too: the rollback files undo a stage alone",
+    ),
     unverified=(
         "an add replaces a cross-connect of the same two ports, and the first of a table needs the table: read before",
     ),

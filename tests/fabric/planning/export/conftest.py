@@ -38,7 +38,7 @@ def plan_of(states, *, wiring="bidi", any_to_any=False, part="unknown"):
     return Plan(
         wiring=wiring,
         after=prints[-1],
-        target=[Links("block-0", "block-2", 3)],
+        target=[Links("block-0", "block-1", 2), Links("block-0", "block-2", len(states))],
         blocks=["block-0", "block-1", "block-2"],
         switches=[Switch(name, part) for name in states[0]],
         base=prints[0],

@@ -1,5 +1,7 @@
 """The packet side: which interfaces a stage drains and undrains, and in what words."""
 
+from dataclasses import replace
+
 import pytest
 
 from fabric.planning.export.folder import export_files
@@ -39,11 +41,26 @@ def test_what_is_taken_down_is_drained_and_what_is_put_up_is_undrained(hand, tab
     assert "0xaA" not in files["stage-2/rollback-undrain/infiniband.txt"]
 
 
-def test_traffic_engineering_gets_links_by_pair_of_blocks(hand):
+def test_traffic_engineering_counts_links_before_during_and_after(hand):
+    """Each stage drains a link of blocks 0 and 1, of which two stay, and brings one of blocks 0 and 2, three in all."""
     files = export_files(hand.plan, hand.names_for(hand.plan, "sonic-cli"))
+    head = "block_a,block_b,links_before,links_during,links_after"
     assert files["stage-1/traffic-engineering.csv"].splitlines() == [
-        "block_a,block_b,links_before_stage,links_after_stage", "block-0,block-1,-1,0", "block-0,block-2,0,1",
-    ]  # fmt: skip
+        head,
+        "block-0,block-1,4,3,3",
+        "block-0,block-2,1,1,2",
+    ]
+    assert files["stage-2/traffic-engineering.csv"].splitlines() == [
+        head,
+        "block-0,block-1,3,2,2",
+        "block-0,block-2,2,2,3",
+    ]
+
+
+def test_a_plan_with_less_than_no_links_is_refused(hand):
+    plan = replace(hand.plan, target=[])
+    with pytest.raises(ConfigError, match="leaves -1 links of block-0 and block-2"):
+        export_files(plan, hand.names_for(plan, "sonic-cli"))
 
 
 @pytest.mark.parametrize(
