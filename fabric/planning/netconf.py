@@ -17,6 +17,7 @@ from topologies.errors import ConfigError
 
 SETTLE_S = 0.3  # some servers hang on a request that comes with their greeting
 PORT = 830
+_KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
 _ADDRESS = re.compile(
     r"(?:([A-Za-z0-9][A-Za-z0-9._-]*)=)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9._-]*)(?::(\d{1,5}))?"
 )
@@ -137,4 +138,5 @@ def _host_key(path: Path, address: tuple[str, int], where: str) -> str:
     found = keys.lookup(host)
     if not found:
         raise ConfigError(f"{where}: {path} has no key of {host}; add it (ssh-keyscan -p {address[1]} {address[0]})")
-    return str(next(iter(found.values())).get_base64())
+    best = min(found, key=lambda name: (_KEY_TYPES.index(name) if name in _KEY_TYPES else len(_KEY_TYPES), name))
+    return str(found[best].get_base64())

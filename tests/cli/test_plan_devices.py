@@ -1,6 +1,9 @@
 """aifabric plan export, readback, apply: from a plan file to devices' files, and back."""
 
 import json
+import subprocess
+import sys
+from importlib import import_module
 
 import pytest
 
@@ -146,3 +149,18 @@ def test_a_switch_that_is_not_reached_is_one_line(plan_file, run):
     pytest.importorskip("ncclient", reason="ncclient is not installed (extra: apply)")
     told = run("plan", "apply", plan_file, *ADDRESSES, "--user", "me", "--yes")
     assert (told.code, told.out) == (3, "") and "ocs-0 (127.0.0.1:1): " in told.err and told.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["export", "readback", "apply"])
+def test_help_names_every_option_and_loads_nothing_heavy(name):
+    ask = (
+        "import sys\nfrom fabric.cli import main\ntry:\n    main(sys.argv[1:])\nexcept SystemExit as left:\n"
+        "    print('left with', left.code, [m for m in ('numpy', 'networkx', 'rich', 'topologies.graph', "
+        "'topologies.parts', 'ncclient') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", ask, "plan", name, "-h"], capture_output=True, text=True, timeout=60)
+    assert done.stderr == "" and done.stdout.splitlines()[-1] == "left with 0 []"
+    assert not [line for line in done.stdout.splitlines() if len(line) > 80]
+    command = import_module(f"fabric.cli.planning.{name}").command
+    for parameter in command.params:
+        assert all(option in done.stdout for option in parameter.opts if option.startswith("-"))

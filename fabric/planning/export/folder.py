@@ -13,6 +13,7 @@ from fabric.planning.export.kinds import ROLES, Message, Task
 from fabric.planning.export.legality import refuse_illegal
 from fabric.planning.export.names import Names
 from fabric.planning.export.runbook import runbook
+from fabric.planning.files import document_of
 from fabric.planning.plan import Change, Plan, Stage
 from topologies.errors import ConfigError
 
@@ -43,6 +44,7 @@ def export_files(plan: Plan, names: Mapping[str, Names], interfaces: Interfaces 
         })  # fmt: skip
     index = {
         "format_version": FORMAT,
+        "plan_digest": document_of(plan)["digest"],
         "wiring": plan.wiring,
         "base": dict(plan.base),
         "kinds": _kinds(names),

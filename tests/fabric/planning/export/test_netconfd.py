@@ -1,6 +1,7 @@
 """A real NETCONF server (yuma123's netconfd, our own stub model) behind a real ssh server, on loopback only."""
 
 import getpass
+import json
 import os
 import shutil
 import subprocess
@@ -14,7 +15,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from fabric.cli import main
 from fabric.planning.apply import DeviceError, apply_plan, stages_in_force
+from fabric.planning.files import write_plan
 from fabric.planning.netconf import Login, NetconfSwitch
 from topologies.errors import ConfigError
 
@@ -141,6 +144,32 @@ def test_apply_sabotage_undo_finish_and_roll_back(hand, live):
     back = hand.plan_of(hand.states[::-1])
     assert apply_plan(back, live, stages=None).stages == 2
     assert state_of(live) == ordered(hand.states[0])
+
+
+def test_the_command_applies_a_plan_file(hand, doors, live, tmp_path, capsys, monkeypatch):
+    path, names = tmp_path / "plan.json", tmp_path / "names.toml"
+    write_plan(hand.plan, path)
+    names.write_text("[all]\nports_per_side = 16\n")
+    monkeypatch.setenv("AIFABRIC_NETCONF_PASSWORD", PASSWORD)
+    words = ["plan", "apply", path, "--names", names, "--user", doors.login.user, "--known-hosts", doors.known, "--yes"]
+    for port in doors.ports:
+        words += ["--netconf", f"127.0.0.1:{port}"]
+
+    def run(*more):
+        with pytest.raises(SystemExit) as left:
+            main([str(word) for word in (*words, *more)])
+        return left.value.code, capsys.readouterr()
+
+    code, told = run()
+    assert (code, told.out, told.err) == (0, "1 of 2 stages in force\n", "stage 1: ocs-0: 2 down, 2 up\n")
+    assert state_of(live) == ordered(hand.states[1])
+    code, told = run("--stages", "all", "--json")
+    assert code == 0 and json.loads(told.out)["stages_in_force"] == 2
+    assert state_of(live) == ordered(hand.states[2])
+    live["ocs-0"].add([(15, 15)])
+    code, told = run()
+    assert (code, told.out) == (3, "") and told.err.count("\n") == 1 and "make the plan anew" in told.err
+    live["ocs-0"].delete([(15, 15)])
 
 
 def meddle_after_delete(device, foreign):

@@ -7,12 +7,18 @@ import shlex
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fabric.planning.export import KINDS, kind
 from fabric.planning.export.folder import export_files
+from fabric.planning.fingerprints import fingerprint
+from fabric.planning.planner import Options, plan_change
+from fabric.planning.ports import ports_of_wiring
+from fabric.planning.wiring import Wiring
+from topologies.parts import catalogue
 
 NC = "{urn:ietf:params:xml:ns:netconf:base:1.0}"
 OS = "{http://www.polatis.com/yang/optical-switch}"
@@ -268,6 +274,53 @@ def send(switch, kind_name, rows, files):
     for row in rows:
         if row["role"] in ("delete", "add"):
             MODELS[kind_name](switch, row["role"], files[row["file"]])
+
+
+WIRINGS = ["bidi", "duplex", "simplex"]
+
+
+def drawn(kind_of_wiring, seed):
+    """Ports of four blocks on three switches, a state and wanted links, all by chance."""
+    random = np.random.default_rng(seed)
+    there = np.full((4, 3), 4, np.int32)
+    wiring = Wiring(
+        kind_of_wiring, [f"block-{i}" for i in range(4)], [f"ocs-{k}" for k in range(3)], there, there,
+        np.zeros(3, np.int32),
+    )  # fmt: skip
+    counts = []
+    for _ in range(2):
+        state = np.zeros((3, 4, 4), np.int16)
+        for k in range(3):
+            free = np.full((4, 2), 4)
+            for i, j in random.integers(0, 4, (20, 2)):
+                room = free[i].min() and free[j].min() if kind_of_wiring == "duplex" else free[i, 0] and free[j, 1]
+                if i != j and room and random.random() < 0.8:
+                    state[k, i, j] += 1
+                    for block, side in ((i, 0), (j, 1)):
+                        free[block, slice(None) if kind_of_wiring == "duplex" else side] -= 1
+        counts.append(state)
+    return ports_of_wiring(wiring, counts[0]), wiring.links(counts[1])
+
+
+@pytest.mark.parametrize("wiring", WIRINGS)
+@pytest.mark.parametrize("seed", range(3))
+def test_what_the_planner_makes_reaches_its_end_by_every_kind_and_comes_back(hand, wiring, seed):
+    ports, wanted = drawn(wiring, seed)
+    plan = plan_change(ports, wanted, None, Options(effort="low"), catalogue())
+    base = crosses_of(ports)
+    assert plan.stages
+    for name in KINDS:
+        names = hand.names_for(plan, name)
+        after, back = replay(plan, names, base)
+        assert back == {switch: {names[switch].pair(pair) for pair in pairs} for switch, pairs in base.items()}
+        for switch, own in names.items():
+            ends = {own.pair((a, b)): (a, b) for a in range(16) for b in range(16)}
+            assert fingerprint(ends[pair] for pair in after[-1][switch]) == plan.after[switch]
+
+
+def crosses_of(ports):
+    rows = ports.crosses(ports.circuits).tolist()
+    return {name: {(a, b) for k, a, b in rows if k == number} for number, name in enumerate(ports.wiring.switches)}
 
 
 def check(hand, states, name, *, wiring="bidi", any_to_any=False):
