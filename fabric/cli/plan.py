@@ -14,6 +14,9 @@ COMMANDS = {
     "check": ("fabric.cli.planning.checking", "Verify a plan anew from its file and the base state alone."),
     "diff": ("fabric.cli.planning.diff", "What one plan changes and another does not."),
     "simulate": ("fabric.cli.planning.simulate", "Replay every stage: throughput over time."),
+    "export": ("fabric.cli.planning.export", "Messages that real circuit switches accept, and a runbook."),
+    "readback": ("fabric.cli.planning.readback", "Where in a plan the switches stand, from files that they gave."),
+    "apply": ("fabric.cli.planning.apply", "Apply stages over NETCONF, read back, undone at a mismatch."),
     "rollback": ("fabric.cli.planning.rollback", "The plan that leads back."),
 }
 
