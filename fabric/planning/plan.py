@@ -116,6 +116,9 @@ class Plan:
             "throughput_before": self.summary["throughput_after"],
             "throughput_after": self.summary["throughput_before"],
         }  # fmt: skip
+        if "chips_before" in self.summary:
+            swapped["chips_before"], swapped["chips_after"] = (
+                self.summary["chips_after"], self.summary["chips_before"])  # fmt: skip
         return replace(self, base=self.after, after=self.base, target=self._links_before(), floor=floor, stages=stages,
                        summary={**self.summary, **swapped}, inputs={"rollback_of": self.base_print()})  # fmt: skip
 

@@ -70,9 +70,13 @@ def plan(
     """
     options = replace(options, **given)
     rows = parts or catalogue()
-    ports, wanted, circuits = read_change(source, target, rows)
-    made = plan_change(ports, wanted, circuits, options, rows)
-    return replace(made, inputs={**_named("from", source), **_named("to", target)})
+    change = read_change(source, target, rows)
+    made = plan_change(change.ports, change.wanted, change.circuits, options, rows)
+    if change.chips is not None:
+        names = ("chips_before", "chips_during", "chips_after")
+        made = replace(made, summary={**made.summary, **dict(zip(names, change.chips, strict=True))})
+    inputs = {**_named("from", source), **_named("to", target)}
+    return replace(made, warnings=[*made.warnings, *change.notes], inputs=inputs)
 
 
 def _named(what: str, source: object) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Ports: which port of which circuit switch leads to which block, and the circuits on them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fabric.planning.wiring import Counts, Kind, Wiring
 from topologies.circuits import SIDE_A, CircuitLayer
-from topologies.errors import ConfigError, TopologyError
+from topologies.errors import TopologyError
 
 UNKNOWN_PART = "unknown"
 RATE_GBPS = 400.0  # of a link where no layer says it
@@ -220,46 +220,3 @@ def _rank(keys: NDArray[Any]) -> NDArray[np.int64]:
     rank = np.empty(len(keys), np.int64)
     rank[order] = np.arange(len(keys)) - first
     return rank
-
-
-def merged(before: CircuitLayer, after: CircuitLayer) -> tuple[CircuitLayer, CircuitLayer]:
-    """Both layers on the strands of either: a slice of a pod holds its own cubes only, the switches are the same.
-
-    ConfigError where the two are not one set of switches, or a port leads to different blocks.
-    """
-    if before.devices != after.devices or [before.model(k).name for k in range(before.devices)] != [
-        after.model(k).name for k in range(after.devices)
-    ]:
-        raise ConfigError(
-            f"FROM has {before.devices} {before.part.name}, TO has {after.devices} {after.part.name}; "
-            "a plan moves circuits on the same switches"
-        )
-    if (before.fibres, before.lanes) != (after.fibres, after.lanes):
-        raise ConfigError("FROM and TO have links of different numbers of strands; give them the same modules")
-    if before.strands.shape == after.strands.shape and (before.strands == after.strands).all() and list(
-        before.blocks
-    ) == list(after.blocks):
-        return before, after
-    rows: dict[tuple[int, int, int], str] = {}
-    rates: dict[str, float] = {}
-    for layer in (before, after):
-        for name, rate in zip(layer.blocks, layer.end_rates_gbps.tolist(), strict=True):
-            rates[name] = min(rates.get(name, rate), rate)
-        for device, side, port, end in layer.strands.tolist():
-            name = rows.setdefault((device, side, port), layer.blocks[end])
-            if name != layer.blocks[end]:
-                raise ConfigError(
-                    f"port {port} on side {'AB'[side]} of ocs-{device} leads to {name} in FROM and to "
-                    f"{layer.blocks[end]} in TO; a plan moves circuits, not fibres: give states of one wiring"
-                )
-    blocks = sorted(rates, key=lambda name: ([int(part) for part in name.split("-") if part.isdigit()], name))
-    place = {name: b for b, name in enumerate(blocks)}
-    strands = np.array([(*port, place[name]) for port, name in sorted(rows.items())], np.int32)
-    kinds = sorted(set(rates.values()), reverse=True)
-    links = [{**before.link, "rate_gbps": rate} for rate in kinds]
-    common: dict[str, Any] = {
-        "strands": strands, "ends": blocks, "blocks": blocks, "link": links[0], "other_links": links[1:],
-        "generation": np.array([kinds.index(rates[name]) for name in blocks], np.int32),
-        "failed": np.unique(np.concatenate([before.failed, after.failed]), axis=0),
-    }  # fmt: skip
-    return replace(before, **common), replace(before, **{**common, "state": after.state})

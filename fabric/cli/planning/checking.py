@@ -10,11 +10,13 @@ from fabric.cli.options import CONTEXT, Output, load_parts, one_form, output_opt
 @click.command("check", context_settings=CONTEXT)
 @click.argument("plan", type=click.Path(path_type=Path))
 @click.argument("base")
+@click.argument("to", required=False)
 @parts_option
 @output_options
-def command(plan: Path, base: str, parts: Path | None, out: Output) -> int:
+def command(plan: Path, base: str, to: str | None, parts: Path | None, out: Output) -> int:
     """Verify PLAN anew from its file and the state BASE (a spec, state file or .npz) alone: legal ports, fingerprints,
-    sums, the floor of every stage by another solver, rollbacks. Exit 1 with the first breach."""
+    sums, the floor of every stage by another solver, rollbacks. Exit 1 with the first breach. TO is needed where it
+    adds blocks."""
     from fabric.cli.output import emit, emit_json
     from fabric.planning.check import check
     from fabric.planning.files import read_document
@@ -23,7 +25,7 @@ def command(plan: Path, base: str, parts: Path | None, out: Output) -> int:
 
     one_form(out)
     catalogue = load_parts(parts)
-    breach = check(read_document(plan), read_base(base, catalogue))
+    breach = check(read_document(plan), read_base(base, catalogue, to))
     if out.json:
         told = provenance({"plan": str(plan), "base": base}, catalogue.hash)
         emit_json("plan-check", {"check": {"ok": breach is None, "breach": breach}}, told, out)

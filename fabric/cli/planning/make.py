@@ -90,6 +90,6 @@ def command(
     catalogue = load_parts(parts)
     made = plan(source, target, options=options, parts=catalogue)
     for warning in made.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        click.echo(f"note: {warning}", err=True)
     told = {"from": source, "to": target, "floor": floor, "effort": effort}
     emit_plan(made, plan_lines(made, verbose), out, told, catalogue.hash)

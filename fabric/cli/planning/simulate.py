@@ -11,11 +11,13 @@ from fabric.cli.options import CONTEXT, Output, load_parts, one_form, output_opt
 @click.command("simulate", context_settings=CONTEXT)
 @click.argument("plan", type=click.Path(path_type=Path))
 @click.argument("base")
+@click.argument("to", required=False)
 @parts_option
 @svg_option("Draw the throughput over time into FILE.")
 @output_options
-def command(plan: Path, base: str, parts: Path | None, svg: Path | None, out: Output) -> None:
-    """Replay every stage of PLAN on the state BASE (a spec, state file or .npz) and solve what stays up."""
+def command(plan: Path, base: str, to: str | None, parts: Path | None, svg: Path | None, out: Output) -> None:
+    """Replay every stage of PLAN on the state BASE (a spec, state file or .npz) and solve what stays up. TO is
+    needed where it adds blocks."""
     from dataclasses import asdict
 
     from fabric.cli.output import emit_json, emit_tables, write_whole
@@ -26,7 +28,7 @@ def command(plan: Path, base: str, parts: Path | None, svg: Path | None, out: Ou
 
     one_form(out)
     catalogue, read = load_parts(parts), read_plan(plan)
-    spans = timeline(read, read_base(base, catalogue))
+    spans = timeline(read, read_base(base, catalogue, to))
     if svg is not None:
         write_whole(timeline_svg(spans, read.floor.get("throughput")), svg)
         click.echo(f"drawn into {svg}", err=True)

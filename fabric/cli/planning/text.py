@@ -42,8 +42,11 @@ def plan_lines(plan: "Plan", verbose: bool) -> list[Any]:
         lines += [*_stage(stage, plan, parts, every), Text()]
     if plan.stages and not every:
         lines += [Text(f"{number:,} cross-connects are not listed; -v lists them", style="dim"), Text()]
-    lines += [Text(text, style="dim") for text in (_floor(plan),) if text]
     summary = plan.summary
+    lines.append(Text(_floor(plan), style="dim"))
+    if "chips_before" in summary:
+        counts = ", ".join(f"{summary[f'chips_{when}']:,} {when}" for when in ("before", "during", "after"))
+        lines.append(Text(f"chips in usable slices: {counts}", style="dim"))
     lines.append(Text(
         f"Plan: {summary['up']:,} to put up, {summary['down']:,} to take down, {summary['kept']:,} unchanged, in "
         f"{summary['stages']} stages (bounds: {summary['lower_bound_down']:,} down, {summary['stage_lower_bound']} "

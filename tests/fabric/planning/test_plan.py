@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fabric.planning.between import of_pods
 from fabric.planning.check import check
 from fabric.planning.files import digest, document_of, plan_of, plan_text, read_document, write_plan
 from fabric.planning.planner import Options, plan, plan_change
+from fabric.planning.pods import Pod, Slice
 from fabric.planning.ports import ports_of_wiring
 from fabric.planning.replaying import Replay
 from fabric.planning.states import read_base
@@ -191,31 +193,38 @@ def test_any_two_legal_states(seed, blocks, kind):
     assert check(document_of(found.reversed()), end) is None
 
 
-def swap_cube(layer, old, new):
-    """The layer of the same slice with one cube in the place of another."""
-    strands, state = layer.strands.copy(), layer.state.copy()
-    strands[:, 2][strands[:, 2] == old] = new
-    state[:, 1:][state[:, 1:] == old] = new
-    blocks = [f"cube-{new}" if name == f"cube-{old}" else name for name in layer.blocks]
-    return replace(layer, strands=strands[np.lexsort(strands[:, 2::-1].T)], state=state, blocks=blocks)
-
-
 @pytest.mark.parametrize(("slice_", "moves"), [("8x8x8", 96), ("4x4x8", 64)])
 def test_a_cube_is_swapped(slice_, moves):
     """A cube has 96 strands on 48 switches; where it is alone in a dimension it joins itself there, one circuit for
     two strands: 4 x 4 x 8 has two such dimensions of 16 switches."""
-    before = build(f"tpu-pod:slice={slice_}").circuits
-    last = len(set(before.blocks)) - 1
-    made = plan(before, swap_cube(before, last, last + 3))
+    topology = build(f"tpu-pod:slice={slice_}")
+    cubes = tuple(range(len(topology.accelerators) // 64))
+    before, after = (Pod((Slice(topology, (*cubes[:-1], last)),)).layer() for last in (cubes[-1], 20))
+    found = of_pods(Pod((Slice(topology, cubes),)), Pod((Slice(topology, (*cubes[:-1], 20)),)))
+    assert found.exact and (found.before.state == before.state).all() and (found.after.state == after.state).all()
+    made = plan(before, after)
     touched = {change.switch for stage in made.stages for change in stage.changes}
     assert (made.summary["down"], made.summary["up"], len(touched)) == (moves, moves, 48)
 
 
 def test_from_and_to_of_other_wirings():
-    with pytest.raises(ConfigError, match="a plan moves circuits"):
-        plan("jupiter:blocks=4,uplinks=6", "jupiter:blocks=8,uplinks=14")
+    with pytest.raises(ConfigError, match="a plan moves circuits on the same switches"):
+        plan("jupiter:blocks=4,uplinks=6", "jupiter:blocks=64,uplinks=512")
     with pytest.raises(ConfigError, match="has no circuit switches"):
         plan("ring:n=4", "ring:n=4")
     with pytest.raises(ConfigError, match="says no target"):
         plan("tpu-pod:slice=4x4x8")
-    assert read_base("tpu-pod:slice=4x4x8", catalogue()).wiring.blocks == ["cube-0", "cube-1"]
+    assert len(read_base("tpu-pod:slice=4x4x8", catalogue()).wiring.blocks) == 64
+
+
+def test_blocks_are_added():
+    before, after = "jupiter:blocks=6,uplinks=20", "jupiter:blocks=8,uplinks=20"
+    made = plan(before, after, effort="low")
+    base = read_base(before, catalogue(), after)
+    assert check(document_of(made), base) is None and made.summary["up"] > made.summary["down"]
+    assert "2 blocks added: block-6 to block-7" in made.warnings
+
+
+def test_a_pod_says_what_stays_usable():
+    made = plan("2*tpu-pod:slice=4x4x8", "tpu-pod:slice=4x4x8+tpu-pod:slice=4x4x8,twist=true")
+    assert [made.summary[f"chips_{when}"] for when in ("before", "during", "after")] == [256, 128, 256]
