@@ -103,8 +103,14 @@ def write_state(state: State, path: Path) -> None:
 
 
 def is_state(text: str) -> bool:
-    """Does a FROM or TO name a state file?"""
-    return text.lower().endswith(".json")
+    """Does a FROM or TO name a state file? Graphs are JSON too: what is there says which."""
+    if not text.lower().endswith(".json"):
+        return False
+    try:
+        with Path(text).open(encoding="utf-8", errors="replace") as file:
+            return f'"{SCHEMA.partition("/")[0]}/' in file.read(200)
+    except OSError:
+        return True
 
 
 def read_state(path: Path, parts: Catalogue | None = None) -> State:
