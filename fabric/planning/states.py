@@ -94,8 +94,8 @@ def read_change(
     if is_arrays(source):
         if target is not None:
             raise ConfigError(f"{source} holds its own target; give it alone")
-        wiring, counts, wanted = read_arrays(Path(str(source)))
-        return Change(ports_of_wiring(wiring, counts), wanted, None)
+        wiring, counts, links = read_arrays(Path(str(source)))
+        return Change(ports_of_wiring(wiring, counts), links, None)
     if target is None:
         raise ConfigError(f"'{source}' says no target; give FROM and TO, or an .npz file of both")
     if is_arrays(target):

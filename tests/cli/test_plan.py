@@ -62,4 +62,4 @@ def test_one_line_and_the_right_code(run, arrays, given, code, error):
 
 def test_without_a_floor_the_best_is_kept(run, arrays):
     found = run("plan", arrays, "--one-more-lost")
-    assert found.code == 0 and "the best floor found is" in found.err
+    assert found.code == 0 and "the best floor found is" in found.out

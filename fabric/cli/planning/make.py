@@ -89,7 +89,5 @@ def command(
     options = Options(floor=floor, effort=effort, seed=seed, rules=rules, pinned=pin, windows=window)
     catalogue = load_parts(parts)
     made = plan(source, target, options=options, parts=catalogue)
-    for warning in made.warnings:
-        click.echo(f"note: {warning}", err=True)
     told = {"from": source, "to": target, "floor": floor, "effort": effort}
     emit_plan(made, plan_lines(made, verbose), out, told, catalogue.hash)

@@ -43,6 +43,7 @@ def plan_lines(plan: "Plan", verbose: bool) -> list[Any]:
     if plan.stages and not every:
         lines += [Text(f"{number:,} cross-connects are not listed; -v lists them", style="dim"), Text()]
     summary = plan.summary
+    lines += [Text(f"note: {warning}", style="yellow") for warning in plan.warnings]
     lines.append(Text(_floor(plan), style="dim"))
     if "chips_before" in summary:
         counts = ", ".join(f"{summary[f'chips_{when}']:,} {when}" for when in ("before", "during", "after"))
