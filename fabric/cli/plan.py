@@ -16,6 +16,7 @@ COMMANDS = {
     "simulate": ("fabric.cli.planning.simulate", "Replay every stage: throughput over time."),
     "export": ("fabric.cli.planning.export", "Messages that real circuit switches accept, and a runbook."),
     "readback": ("fabric.cli.planning.readback", "Where in a plan the switches stand, from files that they gave."),
+    "state": ("fabric.cli.planning.state", "The present state as a file, also from what switches say of themselves."),
     "apply": ("fabric.cli.planning.apply", "Apply stages over NETCONF, read back, undone at a mismatch."),
     "rollback": ("fabric.cli.planning.rollback", "The plan that leads back."),
 }

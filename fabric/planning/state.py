@@ -10,6 +10,7 @@ import numpy as np
 
 from topologies.circuits import SIDE_A, SIDE_B, CircuitLayer
 from topologies.errors import ConfigError, unknown
+from topologies.formats.writing import write_whole
 from topologies.parts import Catalogue, CircuitSwitch, catalogue
 
 SCHEMA = "aifabric.state/1"
@@ -90,8 +91,8 @@ def document(state: State) -> dict[str, Any]:
     return {"schema": SCHEMA, "fibres": layer.fibres, "lanes": layer.lanes, "blocks": rates, "switches": switches}
 
 
-def write_state(state: State, path: Path) -> None:
-    """Write a state file; the same bytes for the same state, a switch's lists on one line each."""
+def state_text(state: State) -> str:
+    """A state file; the same bytes for the same state, a switch's lists on one line each."""
     whole = document(state)
     head = {key: whole[key] for key in KEYS[:4]}
     lines = [json.dumps(head, indent=1)[:-2] + ",", ' "switches": [']
@@ -99,7 +100,12 @@ def write_state(state: State, path: Path) -> None:
     for switch in whole["switches"]:
         keys = ",\n   ".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in switch.items())
         rows.append("  {" + keys + "}")
-    path.write_text("\n".join(lines) + "\n" + ",\n".join(rows) + "\n ]\n}\n", encoding="utf-8")
+    return "\n".join(lines) + "\n" + ",\n".join(rows) + "\n ]\n}\n"
+
+
+def write_state(state: State, path: Path) -> None:
+    """Write a state file, whole or not at all; ConfigError where that fails."""
+    write_whole(state_text(state), path)
 
 
 def is_state(text: str) -> bool:

@@ -106,7 +106,7 @@ def test_readback_says_where_switches_stand(plan_file, tmp_path, run):
     ("words", "code", "said"),
     [
         (["ocs-0"], 2, "write SWITCH=FILE"),
-        (["ocs-99=a"], 2, "no switch of the plan is named 'ocs-99'"),
+        (["ocs-99=a"], 2, "no switch is named 'ocs-99'"),
         (["ocs-0=a", "ocs-0=b"], 2, "two files for ocs-0"),
         (["ocs-0=nowhere.json"], 3, "nowhere.json: No such file"),
     ],
@@ -151,7 +151,7 @@ def test_a_switch_that_is_not_reached_is_one_line(plan_file, run):
     assert (told.code, told.out) == (3, "") and "ocs-0 (127.0.0.1:1): " in told.err and told.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("name", ["export", "readback", "apply"])
+@pytest.mark.parametrize("name", ["export", "readback", "state", "apply"])
 def test_help_names_every_option_and_loads_nothing_heavy(name):
     ask = (
         "import sys\nfrom fabric.cli import main\ntry:\n    main(sys.argv[1:])\nexcept SystemExit as left:\n"
@@ -164,3 +164,40 @@ def test_help_names_every_option_and_loads_nothing_heavy(name):
     command = import_module(f"fabric.cli.planning.{name}").command
     for parameter in command.params:
         assert all(option in done.stdout for option in parameter.opts if option.startswith("-"))
+
+
+def test_a_plan_starts_from_what_switches_say(tmp_path, run):
+    """One switch of a Jupiter has lost all but one cross-connect: the plan back to the full mesh puts up the rest."""
+    from topologies.registry import build
+
+    spec = "jupiter:blocks=4,uplinks=6"
+    layer = build(spec).circuits
+    own = [(a, b) for k, a, b in layer.state.tolist() if k == 0]
+    config_db(tmp_path / "ocs-0.json", own[:1])
+    state = tmp_path / "state.json"
+    told = run("plan", "state", spec, f"ocs-0={tmp_path / 'ocs-0.json'}", "--device", "sonic-cli", "-o", state)
+    assert (told.code, told.out) == (0, "")
+    left = layer.circuits - len(own) + 1
+    assert told.err.startswith(f"{left} cross-connects on {layer.devices} switches")
+    document = json.loads(run("plan", state, spec, "--json").out)
+    assert (document["summary"]["down"], document["summary"]["up"]) == (0, len(own) - 1)
+    whole = run("plan", "state", spec)
+    assert whole.code == 0 and len(json.loads(whole.out)["switches"][0]["cross_connects"]) == len(own)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["nvl72"], 3, "no circuit switches"),
+        (["jupiter:blocks=4,uplinks=6", "ocs-0"], 2, "write SWITCH=FILE"),
+        (["jupiter:blocks=4,uplinks=6", "ocs-0=x.json"], 2, "give --device KIND"),
+        (["jupiter:blocks=4,uplinks=6", "ocs-0=x.json", "--device", "sonic-cli"], 3, "x.json: No such file"),
+        (["jupiter:blocks=4,uplinks=6", "ocs-0=dark.json", "--device", "sonic-cli"], 3, "which no strand reaches"),
+        (["jupiter:blocks=4,uplinks=6", "-o", "no/such/file"], 3, "No such file"),
+    ],
+)
+def test_refusals_of_state_are_one_line(words, code, said, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config_db(tmp_path / "dark.json", [(99, 99)])
+    told = run("plan", "state", *words)
+    assert (told.code, told.out) == (code, "") and said in told.err and told.err.count("\n") == 1

@@ -70,7 +70,7 @@ def command(
         raise click.UsageError(f"--stages '{stages}' is neither a number above zero nor all")
     catalogue = load_parts(parts)
     read = read_plan(plan)
-    own = read_names_of(read, [KIND], names, catalogue)
+    own = read_names_of(read.switches, [KIND], names, catalogue)
     login = Login(user, os.environ.get(PASSWORD), known_hosts)
     with ExitStack() as sessions:
         devices = {

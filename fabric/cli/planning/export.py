@@ -50,7 +50,7 @@ def command(
 
     catalogue = load_parts(parts)
     read = read_plan(plan)
-    own = read_names_of(read, devices, names, catalogue)
+    own = read_names_of(read.switches, devices, names, catalogue)
     files = export_files(read, own, None if interfaces is None else read_interfaces(interfaces))
     if folder is not None:
         write_folder(files, folder)

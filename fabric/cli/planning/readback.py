@@ -1,6 +1,5 @@
 """aifabric plan readback: where in a plan the switches stand, from files that they gave."""
 
-from collections.abc import Collection
 from pathlib import Path
 
 import click
@@ -33,15 +32,15 @@ def command(
     """
     from fabric.cli.options import Output, load_parts
     from fabric.cli.output import emit_json
-    from fabric.cli.planning.devices import read_names_of
+    from fabric.cli.planning.devices import files_by_switch, read_names_of
     from fabric.planning.export.reading import place_in_plan, read_state
     from fabric.planning.files import read_plan
     from fabric.results import provenance
 
     catalogue = load_parts(parts)
     read = read_plan(plan)
-    own = read_names_of(read, devices, names, catalogue)
-    given = _by_switch(files, own)
+    own = read_names_of(read.switches, devices, names, catalogue)
+    given = files_by_switch(files, own)
     rows = []
     common = set(range(len(read.stages) + 1))
     for switch, path in given.items():
@@ -67,20 +66,3 @@ def _place(places: list[int]) -> str:
     if not places:
         return "as no step of the plan expects"
     return "as " + " or ".join("before the plan" if place == 0 else f"after stage {place}" for place in places)
-
-
-def _by_switch(files: tuple[str, ...], known: Collection[str]) -> dict[str, Path]:
-    """Files by switch; a usage error for anything but SWITCH=FILE."""
-    from topologies.errors import unknown
-
-    found: dict[str, Path] = {}
-    for word in files:
-        switch, equals, path = word.partition("=")
-        if not equals or not path:
-            raise click.UsageError(f"'{word}' names no file; write SWITCH=FILE")
-        if switch not in known:
-            raise click.UsageError(unknown("switch of the plan", switch, known))
-        if switch in found:
-            raise click.UsageError(f"two files for {switch}; give one")
-        found[switch] = Path(path)
-    return found

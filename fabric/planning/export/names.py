@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fabric.planning.export.kinds import Kind
-from fabric.planning.plan import Pair, Plan, Switch
+from fabric.planning.plan import Pair, Switch
 from topologies.errors import ConfigError
 from topologies.formats.contents import read_whole, short
 from topologies.optical_kinds import CircuitSwitch
@@ -129,17 +129,19 @@ def names_of(switch: Switch, kind: Kind, parts: Mapping[str, Part], names: Names
     return replace(made, sides=sides, paths=paths)
 
 
-def all_names(plan: Plan, kinds: Mapping[str, Kind], parts: Mapping[str, Part], names: NamesFile) -> dict[str, Names]:
-    """The names of every switch of a plan; `kinds` are by switch, by model, or "" for all others.
+def all_names(
+    switches: Sequence[Switch], kinds: Mapping[str, Kind], parts: Mapping[str, Part], names: NamesFile
+) -> dict[str, Names]:
+    """The names of every switch; `kinds` are by switch, by model, or "" for all others.
 
     ConfigError for a switch without a kind, and for a names table or kind that nothing is called after.
     """
-    there = {switch.name for switch in plan.switches} | {switch.part for switch in plan.switches}
+    there = {switch.name for switch in switches} | {switch.part for switch in switches}
     for what, given in (("kind", {*kinds} - {""}), ("names table", {*names} - {"all"})):
         for stray in sorted(given - there):
-            raise ConfigError(f"a {what} is given for {short(stray)}; the plan has no such switch or model")
+            raise ConfigError(f"a {what} is given for {short(stray)}; there is no such switch or model")
     found = {}
-    for switch in plan.switches:
+    for switch in switches:
         kind = kinds.get(switch.name) or kinds.get(switch.part) or kinds.get("")
         if kind is None:
             raise ConfigError(f"no device kind for {switch.name} ({switch.part}); give one, or one for all")

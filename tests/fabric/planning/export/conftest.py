@@ -57,7 +57,7 @@ def plan_of(states, *, wiring="bidi", any_to_any=False, part="unknown"):
 def names_for(plan, kinds, any_to_any=False):
     """Names of all switches, 16 ports a side."""
     chosen = {"": kind(kinds)} if isinstance(kinds, str) else {name: kind(of) for name, of in kinds.items()}
-    return all_names(plan, chosen, catalogue(), {"all": {"ports_per_side": PORTS, "any_to_any": any_to_any}})
+    return all_names(plan.switches, chosen, catalogue(), {"all": {"ports_per_side": PORTS, "any_to_any": any_to_any}})
 
 
 @pytest.fixture

@@ -107,28 +107,28 @@ def test_a_switch_that_joins_any_two_ports_is_refused_by_kinds_with_two_sides(ha
 
 
 def test_polatis_needs_the_number_of_ports_and_has_it_from_the_catalogue(hand):
-    unknown = all_names(hand.plan, {"": kind("polatis-tl1")}, catalogue(), {})
+    unknown = all_names(hand.plan.switches, {"": kind("polatis-tl1")}, catalogue(), {})
     with pytest.raises(ConfigError, match="give ports_per_side"):
         export_files(hand.plan, unknown)
     known = replace(hand.plan, switches=[Switch(s.name, "polatis-384") for s in hand.plan.switches])
-    files = export_files(known, all_names(known, {"": kind("polatis-tl1")}, catalogue(), {}))
+    files = export_files(known, all_names(known.switches, {"": kind("polatis-tl1")}, catalogue(), {}))
     assert files["stage-1/ocs-0/3-add.tl1"].splitlines()[0] == "ENT-PATCH::1,386:1:;"
 
 
 def test_kinds_by_switch_model_and_for_all_others(hand):
     plan = replace(hand.plan, switches=[Switch("ocs-0", "calient-s320"), Switch("ocs-1", "polatis-384")])
-    chosen = all_names(plan, {"calient-s320": kind("calient-tl1"), "": kind("polatis-scpi")}, catalogue(), {})
+    chosen = all_names(plan.switches, {"calient-s320": kind("calient-tl1"), "": kind("polatis-scpi")}, catalogue(), {})
     assert {name: own.kind.name for name, own in chosen.items()} == {"ocs-0": "calient-tl1", "ocs-1": "polatis-scpi"}
     for kinds, said in (({"calient-s320": kind("gnmi")}, "no device kind for ocs-1"),
                         ({"ocs-9": kind("gnmi"), "": kind("gnmi")}, "given for 'ocs-9'")):  # fmt: skip
         with pytest.raises(ConfigError, match=said):
-            all_names(plan, kinds, catalogue(), {})
+            all_names(plan.switches, kinds, catalogue(), {})
 
 
 def test_a_names_file(hand, tmp_path):
     path = tmp_path / "names.toml"
     path.write_text('[all]\nports_per_side = 32\na = "1-{n}A"\n[ocs-1]\nb = "1-{n+16}B"\n')
-    names = all_names(hand.plan, {"": kind("sonic-cli")}, catalogue(), read_names(path))
+    names = all_names(hand.plan.switches, {"": kind("sonic-cli")}, catalogue(), read_names(path))
     files = export_files(hand.plan, names)
     assert files["stage-1/ocs-0/3-add.txt"] == "config ocs cross-connect add 1-1A-2B,1-2A-1B safe\n"
     assert files["stage-2/ocs-1/3-add.txt"].split()[4] == "1-4A-1-20B,1-5A-1-21B,1-10A-1-32B"
@@ -152,7 +152,7 @@ def test_bad_names_files_are_refused(hand, tmp_path, text, said):
     path = tmp_path / "names.toml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=said):
-        export_files(hand.plan, all_names(hand.plan, {"": kind("sonic-cli")}, catalogue(), read_names(path)))
+        export_files(hand.plan, all_names(hand.plan.switches, {"": kind("sonic-cli")}, catalogue(), read_names(path)))
 
 
 def test_a_switch_name_leads_nowhere_else(hand):
@@ -163,14 +163,14 @@ def test_a_switch_name_leads_nowhere_else(hand):
 
 def test_gnmi_templates(hand):
     own = {"all": {"path": "/ocs/connection[port={a}]", "value": '{"peer": "{b}"}', "read": "/ocs"}}
-    files = export_files(hand.plan, all_names(hand.plan, {"": kind("gnmi")}, catalogue(), own))
+    files = export_files(hand.plan, all_names(hand.plan.switches, {"": kind("gnmi")}, catalogue(), own))
     step = json.loads(files["stage-1/ocs-0/3-add.json"])["update"][0]
     assert step["path"] == {"elem": [{"name": "ocs"}, {"name": "connection", "key": {"port": "1A"}}]}
     for key, text, said in (("path", "/ocs[", "not a gNMI path"), ("path", "/ocs", "one for several"),
                             ("value", "{b}", "not JSON")):  # fmt: skip
         bad = {"all": {**own["all"], key: text}}
         with pytest.raises(ConfigError, match=said):
-            export_files(hand.plan, all_names(hand.plan, {"": kind("gnmi")}, catalogue(), bad))
+            export_files(hand.plan, all_names(hand.plan.switches, {"": kind("gnmi")}, catalogue(), bad))
 
 
 def test_a_folder_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
