@@ -1,6 +1,6 @@
 """Strands: ports for new circuits, no worse than by trying every choice."""
 
-from itertools import product
+from itertools import permutations, product
 
 import numpy as np
 import pytest
@@ -64,7 +64,37 @@ def test_no_choice_of_ports_loses_less(choice, by_turns):
     if best is None:
         assert found is None
         return
+    assert found.exchanged == (apart is None) and not len(found.relaid)
+    found = found.circuits
     loss = choice.loss_db[found[:, 0], found[:, 1]].sum()
     assert choice.holds(found) and len(set(found.ravel().tolist())) == found.size
     assert loss >= best - 1e-9 if by_turns else loss == pytest.approx(best)
     assert all((choice.pool[found[:, end]] == choice.pools[:, end]).all() for end in (0, 1))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_no_fewer_kept_circuits_make_room(data):
+    """A new circuit and two kept ones between pools of three ports a side: every matching is tried."""
+    matrix = np.array(data.draw(st.lists(st.integers(1, 4), min_size=9, max_size=9)), float).reshape(3, 3)
+    loss = np.full((6, 6), 9.0)
+    loss[:3, 3:] = matrix
+    choice = Choice(
+        np.array([[0, 3]]), np.array([[0, 1]], np.int32), np.zeros(1, np.int32),
+        np.array([0, 0, 0, 1, 1, 1], np.int32), np.array([0, -2, -2, 0, -2, -2], np.int32),
+        loss, loss >= 3, np.array([[1, 4], [2, 5]]),
+    )  # fmt: skip
+    found = choose_ports(choice)
+    best = None
+    for order in permutations(range(3)):
+        stays = [order[1] == 1, order[2] == 2]
+        new = [(a, b) for a, b in enumerate(order) if not (a and stays[a - 1])]
+        if all(matrix[a, b] < 3 for a, b in new):
+            price = (2 - sum(stays), sum(matrix[a, b] for a, b in new))
+            best = price if best is None else min(best, price)
+    if best is None:
+        assert found is None
+        return
+    used = found.circuits
+    assert len(found.relaid) == best[0] == len(used) - 1
+    assert loss[used[:, 0], used[:, 1]].sum() == pytest.approx(best[1])
