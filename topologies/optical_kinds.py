@@ -114,7 +114,7 @@ class CircuitOperation(Part):
 
     kind: ClassVar[str] = "ocs-operation"
 
-    step: str | None = None  # of a change: command, settle, relock, link-up, routing, drain, qualify, undrain
+    step: str | None = None  # of a change: command, settle, relock, link-up, routing, drain, qualify, undrain, repair
     time_ms: float | None = None
     failing_fraction: float | None = None  # of new links
     ports_per_unit: int | None = None  # duplex ports a rack unit

@@ -19,6 +19,7 @@ COMMANDS = {
     "state": ("fabric.cli.planning.state", "The present state as a file, also from what switches say of themselves."),
     "apply": ("fabric.cli.planning.apply", "Apply stages over NETCONF, read back, undone at a mismatch."),
     "rollback": ("fabric.cli.planning.rollback", "The plan that leads back."),
+    "phases": ("fabric.cli.planning.phases", "Does it pay to switch circuits between the phases of a step?"),
 }
 
 

@@ -79,6 +79,7 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
         summary=_get(document, "summary", dict, where), stages=stages,
         inputs=_table(document, "inputs", where) if "inputs" in document else {},
         seed=_get(document, "seed", int, where), warnings=_texts(document, "warnings", where),
+        times=_table(document, "times", where) if "times" in document else {},
     )  # fmt: skip
 
 

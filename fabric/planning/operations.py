@@ -18,8 +18,10 @@ ROWS = {
     "drain": "link-drain",
     "qualify": "link-qualification",
     "undrain": "link-undrain",
+    "repair": "link-repair",
 }
 DELAY = ("command", "settle", "relock", "link-up", "routing")  # from the order to the first byte on a new circuit
+STAGE = ("drain", *DELAY, "qualify", "undrain", "repair")
 SWITCH_LINK_UP = "port-activation"  # where circuits end at packet switches, not at adapters
 
 
@@ -105,26 +107,25 @@ def layer_operations(layer: CircuitLayer, parts: Catalogue, *, link_up: str = RO
     return [known[layer.model(device).name] for device in range(layer.devices)]
 
 
-def stage_seconds(work: Iterable[tuple[Operations, int]]) -> dict[str, float]:
-    """Seconds of a stage by part, for (switch, circuits that it puts up): switches work side by side, so that each
-    part is that of the slowest: drain, then the switches, lock with link up and routing, qualification, undrain.
+def stage_seconds(work: Iterable[tuple[Operations, int]], adds: int, failing: float = 0.0) -> dict[str, float]:
+    """Seconds of a stage by step, for (switch, circuits that it moves) and so many circuits put up in all: switches
+    work side by side, so that each step is that of the slowest. With links expected to fail a repair follows.
 
     >>> from topologies.parts import catalogue
-    >>> stage_seconds([(operations("telescent-g4", catalogue()), 2)])["switch"]
-    240.026
+    >>> stage_seconds([(operations("telescent-g4", catalogue()), 2)], 2)["settle"]
+    240.0
     """
-    parts = {"drain": 0.0, "switch": 0.0, "lock": 0.0, "qualify": 0.0, "undrain": 0.0}
+    seconds = dict.fromkeys(ROWS, 0.0)
     for own, moves in work:
-        steps = {step: time.seconds for step, time in own.steps.items()}
-        each = {
-            "drain": steps["drain"],
-            "switch": steps["command"] + own.settle_s(moves) if moves else steps["command"],
-            "lock": steps["relock"] + steps["link-up"] + steps["routing"] if moves else 0.0,
-            "qualify": steps["qualify"] if moves else 0.0,
-            "undrain": steps["undrain"],
-        }
-        parts = {name: max(parts[name], each[name]) for name in parts}
-    return parts
+        for step, time in own.steps.items():
+            took = own.settle_s(moves) if step == "settle" else time.seconds
+            seconds[step] = max(seconds[step], took)
+    if not adds:
+        seconds |= dict.fromkeys(("relock", "link-up", "routing", "qualify"), 0.0)
+    if not failing or not adds:
+        del seconds["repair"]
+    order = [step for step in STAGE if step in seconds]
+    return {step: round(seconds[step], 4) for step in order}
 
 
 def failing_fraction(parts: Catalogue) -> Time:

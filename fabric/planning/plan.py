@@ -47,7 +47,7 @@ class Stage:
     """One step: links to drain, changes on switches, links to bring back, and the throughput that is certain meanwhile.
 
     `throughput` is a share of the demand that a feasible routing carries on what is up during the stage (its
-    certificate), `seconds` the time by part (drain, switch, lock, qualify, undrain).
+    certificate), `seconds` the time by step (drain, command, settle, relock, ..., as `operations` has them).
     """
 
     id: int
@@ -87,6 +87,7 @@ class Plan:
     inputs: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
     warnings: Sequence[str] = ()
+    times: Mapping[str, str] = field(default_factory=dict)  # by step of a stage, where its seconds are from
 
     def document(self) -> dict[str, Any]:
         """The file's keys, with the rollback of every stage spelled out."""

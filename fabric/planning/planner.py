@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from fabric.planning.assign import assign
 from fabric.planning.bounds import LP_BLOCKS, StageProgram, cut_bound
 from fabric.planning.capacity import Changes, Matrix, Meter, default_demand
-from fabric.planning.durations import stage_seconds
 from fabric.planning.fingerprints import fingerprint
+from fabric.planning.operations import Operations, operations, stage_seconds
 from fabric.planning.plan import Change, Links, Pair, Plan, Stage, Switch
 from fabric.planning.ports import Ports
 from fabric.planning.stages import Chosen, Rules, Stager, fewest
@@ -153,6 +153,7 @@ class _Planning:
             raise ConfigError(f"demand is {self.demand.shape}, not Gb/s between {len(self.before)} blocks")
         self.carrier = carrier_of(self.meter.gbps(self.before), self.demand)
         self.warnings: list[str] = []
+        self.times: dict[str, Operations] = {}
 
     def plan(self, bound: int, gap: float) -> Plan:
         low, high = self.carrier.bounds(self.meter.gbps(self.before), FINE)
@@ -188,7 +189,7 @@ class _Planning:
                                                                self.ports.wiring.domains, strict=True)],
             base=fingerprints(self.ports, start), after=fingerprints(self.ports, self.ports.crosses(final)),
             target=self._links(self.meter.links(self.after)), floor=floor, summary=summary,
-            stages=made, seed=self.options.seed, warnings=self.warnings,
+            stages=made, seed=self.options.seed, warnings=self.warnings, times=self._sources(made),
         )  # fmt: skip
 
     @property
@@ -259,9 +260,9 @@ class _Planning:
             low, high = self.carrier.bounds(self.meter.gbps(during), self._gap)
             low = low if self.options.rules.by_capacity else max(low, min(need, high))
             without = whole - self.changes.removed(mask)
-            moves = [(self.ports.parts[self._switch[c.switch]], max(len(c.delete), len(c.add))) for c in changes]
+            moves = [(self._operations(c.switch), max(len(c.delete), len(c.add))) for c in changes]
             adds = sum(len(c.add) for c in changes)
-            seconds, _ = stage_seconds(moves, adds, self.options.rules.failing, self.parts)
+            seconds = stage_seconds(moves, adds, self.options.rules.failing)
             starts = self._window(sum(seconds.values()), ends)
             made.append(Stage(
                 id=number, reason=self._reason(chosen), changes=changes,
@@ -280,6 +281,24 @@ class _Planning:
     @property
     def _switch(self) -> dict[str, int]:
         return {name: k for k, name in enumerate(self.ports.wiring.switches)}
+
+    def _operations(self, switch: str) -> Operations:
+        part = self.ports.parts[self._switch[switch]]
+        if part not in self.times:
+            self.times[part] = operations(part, self.parts)
+        return self.times[part]
+
+    def _sources(self, stages: Sequence[Stage]) -> dict[str, str]:
+        """By step, the catalogue's rows that its time is from, with what they stand on."""
+        found: dict[str, list[str]] = {step: [] for stage in stages for step in stage.seconds}
+        for own in self.times.values():
+            rows = [*own.steps.items(), *([] if own.bulk is None else [("settle", own.bulk)])]
+            for step, time in rows:
+                guess = f"estimate: {time.estimate}; " if time.estimate else ""
+                line = f"{time.row}: {guess}{time.source}"
+                if step in found and line not in found[step]:
+                    found[step].append(line)
+        return {step: " | ".join(lines) for step, lines in found.items()}
 
     def _reason(self, chosen: Chosen) -> str:
         down = np.isin(self.units.unit_of_down, chosen).any()

@@ -47,10 +47,13 @@ def test_robots_take_turns_and_mirrors_do_not(switch, moves, seconds):
 def test_a_stage_waits_for_its_slowest_switch():
     parts = catalogue()
     robot, mems = operations("telescent-g4", parts), operations("palomar-136", parts)
-    found = stage_seconds([(robot, 2), (mems, 64)])
-    assert found["switch"] == ms(26, 240_000) and found["lock"] == ms(6.2, 5670, 100)
-    assert (found["drain"], found["qualify"], found["undrain"]) == (10, 60, 10)
-    assert stage_seconds([(mems, 0)])["qualify"] == 0 and sum(stage_seconds([]).values()) == 0
+    found = stage_seconds([(robot, 2), (mems, 64)], 66)
+    assert found == {"drain": 30, "command": 0.026, "settle": 240, "relock": 0.0062, "link-up": 5.67, "routing": 0.1,
+                     "qualify": 60, "undrain": 30}  # fmt: skip
+    assert stage_seconds([(robot, 2)], 2, 0.02)["repair"] == 1800
+    down_only = stage_seconds([(mems, 5)], 0, 0.02)
+    assert down_only["qualify"] == down_only["link-up"] == 0 and down_only["settle"] == 0.03
+    assert sum(stage_seconds([], 0).values()) == 0
 
 
 def test_a_layer_takes_each_device_as_it_is():
