@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topologies.clos import NicName, adapter
+from topologies.conditions import OnlyWith
 from topologies.errors import ConfigError
 from topologies.graph import Topology, limit_nodes, no_generators
 from topologies.parts import Accelerator, Catalogue, CircuitSwitch
@@ -22,7 +23,7 @@ def ocs_flat(
         Literal["totient", "random"],
         "the rings of the state: strides without a common factor with n, or tours in random order",
     ] = "totient",
-    seed: Annotated[int, "of random tours"] = 0,
+    seed: Annotated[int, "of random tours", OnlyWith("pattern", "random")] = 0,
     devices: Annotated[int | None, "circuit switches that there are; as many as the links fill by default"] = None,
     ocs: Annotated[str, "catalogue name of the circuit switch or patch panel"] = "telescent-g4",
     optic: Annotated[str, "catalogue name of the modules; bidirectional ones take one strand, others two"] = "400g-fr4",

@@ -3,11 +3,11 @@
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from topologies.conditions import OnlyWith
+from topologies.conditions import OnlyAbove, OnlyWith
 from topologies.errors import ConfigError, closest
 from topologies.graph import Topology
 from topologies.units import parse_length_m, parse_rate_gbps
@@ -27,7 +27,7 @@ class Parameter:
     default: Any
     required: bool
     bundle: str | None  # the builder's argument that gathers it
-    only: OnlyWith | None = None  # where it has an effect; None: everywhere
+    only: OnlyWith | OnlyAbove | None = None  # where it has an effect; None: everywhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +75,17 @@ def read_family(name: str, builder: Builder, supplied: Sequence[str] = ("parts",
         hint = hints.get(argument.name, _of_default(argument.default))
         if argument.name in supplied or argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
             continue
+        only = None
+        if get_origin(hint) is Annotated and is_dataclass(get_args(hint)[0]):
+            hint, only = get_args(hint)
         if is_dataclass(hint):
             assert isinstance(hint, type)
             bundles[argument.name] = hint
             inner = get_type_hints(hint, include_extras=True)
             for spec in fields(hint):
                 default = getattr(argument.default, spec.name, argument.empty)
-                parameters[spec.name] = _parameter(spec.name, inner[spec.name], default, argument.name)
+                own = _parameter(spec.name, inner[spec.name], default, argument.name)
+                parameters[spec.name] = own if only is None else replace(own, only=only)
         else:
             parameters[argument.name] = _parameter(argument.name, hint, argument.default, None)
     return Family(name, builder, parameters, bundles)

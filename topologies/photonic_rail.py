@@ -44,6 +44,12 @@ def photonic_rail(
         raise ConfigError("photonic-rail: servers = 1 needs no rails; give at least 2")
     if ports % 2:
         raise ConfigError(f"photonic-rail: ports = {ports} is odd; a ring takes two ports of an adapter")
+    strides = totient_strides(servers, ports // 2) if pattern == "totient" else [1] * (ports // 2)
+    if pattern == "totient" and set(strides) == {1}:
+        raise ConfigError(
+            f"photonic-rail: pattern has no effect: {ports} ports make {ports // 2} ring{'s' * (ports > 2)} of "
+            f"{servers} servers, all to the next; leave it out or give more ports and servers"
+        )
     gpus = server.gpus
     limit_nodes("photonic-rail", servers * gpus)
     graph = nx.Graph()
@@ -54,7 +60,6 @@ def photonic_rail(
         graph.nodes[label]["forwards"] = forwarding
     circuit, strands = circuit_link(parts, optic, rate_gbps / ports, None, length_m, own)
     device = parts.part(ocs, CircuitSwitch)
-    strides = totient_strides(servers, ports // 2) if pattern == "totient" else [1] * (ports // 2)
     place = np.arange(servers)
     rounds = [
         Round(place * gpus + rail, (place + stride) % servers * gpus + rail)

@@ -8,6 +8,7 @@ import networkx as nx
 
 from topologies.blocks import FIXED, Block, block_generators
 from topologies.clos import NicName, SwitchName, host_nodes
+from topologies.conditions import OnlyAbove
 from topologies.errors import ConfigError, TopologyError
 from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
@@ -15,16 +16,18 @@ from topologies.parts import Catalogue, CircuitSwitch
 from topologies.rounds import Round, circuit_link, regular_rounds, rounds_layer
 from topologies.stages import Tier, join, switch_tier
 
+TALL = OnlyAbove("tors", 1)  # a pod of one switch has none above it
+
 
 def pod_ocs(
     pods: Annotated[int, "pods"],
     uplinks: Annotated[int, "links of a pod to circuit switches"],
     tors: Annotated[int, "top-of-rack switches of a pod; a pod of 1 has no switches above it"] = 1,
     hosts: Annotated[int | None, "accelerators of a top-of-rack switch; its links upward by default"] = None,
-    tor_uplinks: Annotated[int | None, "links of a top-of-rack switch into its pod; its hosts by default"] = None,
-    aggregations: Annotated[int, "switches above those of the racks in a pod of several"] = 1,
+    tor_uplinks: Annotated[int | None, "links of a top-of-rack switch into its pod; its hosts by default", TALL] = None,
+    aggregations: Annotated[int, "switches above those of the racks in a pod of several", TALL] = 1,
     radix: Annotated[int | None, "ports of a top-of-rack box; those in use by default"] = None,
-    aggregation_radix: Annotated[int | None, "ports of an aggregation box; those in use by default"] = None,
+    aggregation_radix: Annotated[int | None, "ports of an aggregation box; those in use by default", TALL] = None,
     ocs: Annotated[str, "catalogue name of the circuit switch"] = "calient-s320",
     optic: Annotated[str, "catalogue name of the modules that face circuit switches"] = "400g-fr4",
     optical_length_m: Annotated[float, "fibre from a pod to a circuit switch"] = 100.0,
@@ -50,9 +53,6 @@ def pod_ocs(
         raise ConfigError("pod-ocs: pods = 1 joins nothing; give at least 2")
     if uplinks == 1 and pods > 2:
         raise ConfigError(f"pod-ocs: uplinks = 1 joins {pods} pods in pairs only; give at least 2")
-    for key, value in (("tor_uplinks", tor_uplinks), ("aggregation_radix", aggregation_radix)):
-        if tors == 1 and value is not None:
-            raise ConfigError(f"pod-ocs: {key} has no effect where a pod is one switch; leave it out or give tors=2")
     ends = hosts or tor_uplinks or uplinks
     up = tor_uplinks or ends
     limit_nodes("pod-ocs", pods * (tors * (ends + 1) + aggregations))

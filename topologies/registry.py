@@ -181,7 +181,7 @@ def _refuse_idle(chosen: Family, read: Mapping[str, Any], given: Mapping[str, An
     """What is given must have an effect."""
     for key in given:
         only = chosen.parameters[key].only
-        if only is not None and read[only.key] != only.value:
+        if only is not None and not only.holds(read):
             raise ConfigError(f"{chosen.name}: {key} has no effect without {only}; leave it out or give that too")
 
 

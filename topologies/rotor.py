@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from topologies.blocks import Block, block_generators
 from topologies.circuits import SIDE_A, SIDE_B, CircuitLayer
 from topologies.clos import NicName, SwitchName, host_nodes
+from topologies.conditions import OnlyWith
 from topologies.errors import ConfigError, TopologyError
 from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
@@ -38,7 +39,9 @@ def rotor(
     ] = "rotornet",
     slot_us: Annotated[float | None, "time from one matching of a switch to its next; 10 guards by default"] = None,
     guard_us: Annotated[float | None, "lost part of a slot; 0 is ideal, the switching time by default"] = None,
-    seed: Annotated[int, "of the order of the matchings"] = 0,
+    seed: Annotated[
+        int, "of the order of the matchings, which decides the hops at one moment", OnlyWith("schedule", "opera")
+    ] = 0,
     ocs: Annotated[str, "catalogue name of the rotor switch"] = "rotor-128",
     optic: Annotated[str, "catalogue name of the modules of uplinks"] = "400g-fr4",
     optical_length_m: Annotated[float, "fibre from a rack to a rotor switch"] = 50.0,

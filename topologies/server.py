@@ -9,6 +9,7 @@ import numpy as np
 
 from topologies.blocks import FIXED, Block, block_generators, tier_blocks
 from topologies.clos import FABRIC_LINK, adapter
+from topologies.conditions import OnlyAbove
 from topologies.errors import ConfigError
 from topologies.graph import Topology, limit_nodes
 from topologies.links import LinkOptions
@@ -16,6 +17,7 @@ from topologies.parts import Catalogue
 from topologies.servers import Server, add_servers
 from topologies.stages import Stages, add_stages, leaf_notes, leaf_ports, switch_tier
 
+SEVERAL = OnlyAbove("servers", 1)  # a single server has no network above its adapters
 INSIDE = "distances count PCIe hops, links do not"
 
 
@@ -25,11 +27,11 @@ def server(
     pcie_switches: Annotated[int, "PCIe switches of a server, accelerators and adapters dealt to them in order"] = 4,
     sockets: Annotated[int, "processors of a server, PCIe switches dealt to them in order"] = 2,
     pcie_gbps: Annotated[float, "of one PCIe link, one direction: 256 for 16 lanes of generation 4"] = 512.0,
-    rails: Annotated[int | None, "adapter j is on rail j mod rails; one each by default"] = None,
-    switch: Annotated[str, "catalogue name of the leaves, and of what is above by default"] = "qm9700",
+    rails: Annotated[int | None, "adapter j is on rail j mod rails; one each by default", SEVERAL] = None,
+    switch: Annotated[str, "catalogue name of the leaves, and of what is above by default", SEVERAL] = "qm9700",
     node: Server = Server(),
-    stages: Stages = Stages(),
-    link: LinkOptions = FABRIC_LINK,
+    stages: Annotated[Stages, SEVERAL] = Stages(),
+    link: Annotated[LinkOptions, SEVERAL] = FABRIC_LINK,
     *,
     parts: Catalogue,
 ) -> Topology:
@@ -45,11 +47,11 @@ def server(
     >>> t = build("server:nics=4"); t.attribute("kind").count("nic"), t.attribute("kind").count("host"), t.links
     (4, 14, 144)
     """
-    per_server = _checked(servers, nics, pcie_switches, sockets, rails, node, stages)
+    per_server = _checked(nics, pcie_switches, sockets, rails, node)
     limit_nodes("server", servers * (2 * node.gpus + nics + pcie_switches + sockets))
     graph = nx.Graph()
     gpu_of, chips_of = add_servers(graph, servers, node, None, parts)
-    adapter(parts, node.nic, link.rate_gbps)
+    adapter(parts, node.nic, link.rate_gbps if servers > 1 else 0.0)
     within = {"gpu": np.array(gpu_of, dtype=object)}
     within |= _add_hosts(graph, gpu_of, nics, pcie_switches, sockets, pcie_gbps, node.nic, parts)
     within |= {f"chip {i}": np.array(names, dtype=object) for i, names in enumerate(zip(*chips_of, strict=True))}
@@ -79,10 +81,8 @@ def server(
     )
 
 
-def _checked(
-    servers: int, nics: int, pcie_switches: int, sockets: int, rails: int | None, node: Server, stages: Stages
-) -> int:
-    """Rails of a server; ConfigError for numbers that do not divide each other, or what a single server lacks."""
+def _checked(nics: int, pcie_switches: int, sockets: int, rails: int | None, node: Server) -> int:
+    """Rails of a server; ConfigError for numbers that do not divide each other."""
     per_server = nics if rails is None else rails
     for many, few, what in (
         (node.gpus, pcie_switches, f"{pcie_switches} PCIe switches do not divide the {node.gpus} accelerators"),
@@ -92,8 +92,6 @@ def _checked(
     ):
         if many % few:
             raise ConfigError(f"server: {what} of a server")
-    if servers == 1:
-        stages.refuse_idle("server", "with a single server; leave it out or give servers=2 or more")
     return per_server
 
 

@@ -12,7 +12,7 @@ from topologies.registry import FAMILIES, build, family, systems
 
 # smaller fabrics of the same make, and families whose example has only one switch
 SMALL = {
-    "rail": "servers=64", "multi-plane": "servers=8,uplinks=24", "jupiter": "blocks=4,uplinks=6", "clos": "hosts=128",
+    "rail": "servers=40", "multi-plane": "servers=8,uplinks=24", "jupiter": "blocks=4,uplinks=6", "clos": "hosts=128",
     "jupiter-64x512": "blocks=4,uplinks=6",
     "nvl72-x8": "servers=2,gpus=8", "tpu-v4-512": "slice=4x4x4", "tpu-v4-1024": "slice=4x4x8",
     "tpu-v4-4096": "slice=4x4x8",
@@ -22,6 +22,8 @@ SMALL = {
     "nvl72-x64-rail-only": "servers=2,gpus=8,rails=8", "alibaba-hpn-pod": "servers=256", "cloudmatrix": "servers=4",
     "colossus-100k": "servers=512",
     "meta-24k": "servers=32,pod_leaves=8,spines=4", "cloudmatrix384": "servers=4", "server": "servers=4",
+    "rotornet-128": "racks=8", "opus-2048": "servers=8,ports=4", "infinitehbd-2880": "nodes=12", "topoopt-128": "n=16",
+    "mixnet-1024": "servers=16", "dragonfly": "p=1,a=4,h=2", "bcube": "n=2,k=1", "photonic-rail": "servers=8,ports=4",
     "nvl576-copper": "gpus=144,links=2", "nvl576-cpo": "gpus=144,links=2", "dgx-h100-rail-only-1024": "servers=72",
 }  # fmt: skip
 # values that differ from any default; several, as some do not fit some fabrics

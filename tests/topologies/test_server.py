@@ -94,8 +94,12 @@ def test_the_structure_is_that_of_the_real_file(name, file):
         ("server:gpus=6", "4 PCIe switches do not divide the 6 accelerators of a server"),
         ("server:sockets=3", "3 sockets do not divide the 4 PCIe switches of a server"),
         ("server:servers=4,rails=3", "3 rails do not divide the 8 adapters of a server"),
-        ("server:uplinks=4", "uplinks has no effect with a single server"),
-        ("server:rate_gbps=800", "cx7-400g"),
+        ("server:uplinks=4", "uplinks has no effect without servers above 1"),
+        ("server:switch=sn5600", "switch has no effect without servers above 1"),
+        ("server:servers=1,rails=2", "rails has no effect without servers above 1"),
+        ("aws-p5:rate_gbps=200", "rate_gbps has no effect without servers above 1"),
+        ("azure-nd-h100-v5:technology=lpo", "technology has no effect without servers above 1"),
+        ("server:servers=2,rate_gbps=800", "cx7-400g"),
         ("cloudmatrix:servers=1", "servers = 1 is one switch layer; use nvl"),
         ("cloudmatrix:leaf_hosts=none", "leaf_hosts is the size of a server; give a number"),
         ("nvl:uplinks=4", "uplinks has no effect with layers=1"),
@@ -105,3 +109,7 @@ def test_the_structure_is_that_of_the_real_file(name, file):
 def test_refused(spec, said):
     with pytest.raises(ConfigError, match=said):
         build(spec)
+
+
+def test_the_adapter_of_a_single_server_meets_no_network():
+    assert build("server:nic=nic-100g").attribute("part").count("nic-100g") == 8
