@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from topologies.clos import SwitchName
 from topologies.errors import ConfigError
-from topologies.graph import COUNTED, Topology, limit_nodes, no_generators
+from topologies.graph import COUNTED, Topology, limit_nodes
 from topologies.links import LinkOptions
 from topologies.parts import Catalogue
 from topologies.routers import as_published
@@ -48,13 +48,17 @@ def dcell(
     stars = [f"switch-{i}" for i in range(servers // n)]
     graph.add_nodes_from(stars, **tier.attributes(1))
     graph.add_edges_from(((label, stars[i // n]) for i, label in enumerate(labels)), **attributes)
+    cell = sizes[k - 1]  # servers of each of the largest cells inside
+    places = {label: (i // cell, i % cell) for i, label in enumerate(labels)}
+    places |= {star: (i * n // cell, cell + i % (cell // n)) for i, star in enumerate(stars)}
+    nx.set_node_attributes(graph, places, "position")
     for inner, whole in pairwise(sizes):
         first, second = _ends(inner)
         for start in range(0, servers, whole):
             pairs = zip((start + first).tolist(), (start + second).tolist(), strict=True)
             graph.add_edges_from(((labels[a], labels[b]) for a, b in pairs), **attributes)
     as_published("dcell", "links", graph.number_of_edges(), servers + k * servers // 2)
-    moves = partial(_moves, n) if k == 1 else no_generators
+    moves = partial(_moves, n) if k == 1 else _reversal
     return Topology("dcell", "dcell", {}, graph, parts, generators=moves)
 
 
@@ -74,6 +78,16 @@ def _ends(inner: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Both servers of every link between the inner + 1 cells of one cell."""
     i, j = np.triu_indices(inner + 1, 1)
     return i * inner + j - 1, j * inner + i
+
+
+def _reversal(topology: Topology) -> Iterator[NDArray[np.int32]]:
+    """Servers and stars in reverse order: cell i and its server j - 1 become cell I - i and its server I - j, at every
+    level of I + 1 cells, so that links stay links. Above level 1 nothing else does: colour refinement of n = 2 to 5
+    leaves pairs.
+    """
+    servers = len(topology.accelerators)
+    order = np.arange(len(topology.nodes), dtype=np.int32)
+    yield np.concatenate([order[:servers][::-1], order[servers:][::-1]])
 
 
 def _moves(n: int, topology: Topology) -> Iterator[NDArray[np.int32]]:

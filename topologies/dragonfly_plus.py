@@ -59,9 +59,9 @@ def dragonfly_plus(
     leaves = [[f"leaf-{i}-{j}" for j in range(l)] for i in range(groups)]
     spines = [[f"spine-{i}-{j}" for j in range(s)] for i in range(groups)]
     local = link.attributes(parts)
-    for low, high in zip(leaves, spines, strict=True):
-        graph.add_nodes_from(low, **tier.attributes(1))
-        graph.add_nodes_from(high, **tier.attributes(2))
+    for i, (low, high) in enumerate(zip(leaves, spines, strict=True)):
+        graph.add_nodes_from(((leaf, {"position": (i, j)}) for j, leaf in enumerate(low)), **tier.attributes(1))
+        graph.add_nodes_from(((spine, {"position": (i, l + j)}) for j, spine in enumerate(high)), **tier.attributes(2))
         graph.add_edges_from(((a, b) for a in low for b in high), **local)
     flat = [leaf for group in leaves for leaf in group]
     graph.add_edges_from(((host, flat[i // p]) for i, host in enumerate(hosts)), **link.attributes(parts, nic=nic))

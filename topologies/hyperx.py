@@ -67,9 +67,10 @@ def hyperx(
         parts.part(accelerator, Accelerator)
         labels = np.array(grid_nodes(graph, dims, {"kind": "accelerator", "forwards": True, "part": accelerator}))
     else:
-        places = product(*(range(size) for size in reversed(dims)))
-        labels = np.array([f"switch-{'-'.join(map(str, place[::-1]))}" for place in places])
+        places = [place[::-1] for place in product(*(range(size) for size in reversed(dims)))]
+        labels = np.array([f"switch-{'-'.join(map(str, place))}" for place in places])
         hosts = add_routers(graph, "hyperx", labels.tolist(), each, degree, switch, link, accelerator, nic, parts)
+        nx.set_node_attributes(graph, dict(zip(labels.tolist(), places, strict=True)), "position")
     attributes = link.attributes(parts)
     joined = 0
     for axis, count in enumerate(counts):

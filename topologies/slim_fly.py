@@ -48,6 +48,8 @@ def slim_fly(
     labels = [f"router-{side}-{a}-{b}" for side in range(2) for a in range(q) for b in range(q)]
     graph = nx.Graph()
     add_routers(graph, "slim-fly", labels, each, degree, switch, link, accelerator, nic, parts)
+    places = {label: (i // q, i % q) for i, label in enumerate(labels)}
+    nx.set_node_attributes(graph, places, "position")
     graph.add_edges_from(((labels[a], labels[b]) for a, b in ends.tolist()), **link.attributes(parts))
     moves = router_generators(each, partial(_moves, gf))
     return Topology("slim-fly", "slim-fly", {}, graph, parts, generators=moves)

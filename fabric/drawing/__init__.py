@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 
 def draw(topology: "Topology", busy: "NDArray[np.float64] | None" = None) -> str:
-    """The fabric as SVG text: a rack's elevation, a grid, blocks round circuit switches, tiers, or groups on a circle.
+    """The fabric as SVG text: a rack's elevation, a grid, blocks round circuit switches, a lattice,
+    tiers, or groups on a circle.
 
     `busy` is float64[A], the share of the time that each arc of the compiled form is busy: widths then show it. Of a
     large fabric a part is drawn, and a caption says which.
@@ -34,16 +35,17 @@ def lay_out(topology: "Topology") -> "Layout":
     >>> len(lay_out(build("ring:n=8")).glyphs)
     8
     """
-    from fabric.drawing import circuits, grid, groups, rack, tiers
+    from fabric.drawing import circuits, grid, groups, lattice, rack, tiers
 
-    shapes = (rack.layout, grid.layout, circuits.layout, *(() if _is_flat(topology) else (tiers.layout,)))
+    natural = (rack.layout, grid.layout, circuits.layout, lattice.layout)
+    shapes = natural if _is_flat(topology) else (*natural, tiers.layout)
     return next(filter(None, (shape(topology) for shape in shapes)), None) or groups.layout(topology)
 
 
 def _is_flat(topology: "Topology") -> bool:
-    """Are switches of one tier joined with each other, as in dragonflies and expanders?"""
+    """Are switches of one tier joined with each other, as in dragonflies, or accelerators, as in DCell?"""
     nodes = topology.graph.nodes
     return any(
-        nodes[a]["kind"] == nodes[b]["kind"] == "switch" and nodes[a].get("tier") == nodes[b].get("tier")
+        nodes[a]["kind"] == nodes[b]["kind"] != "nic" and nodes[a].get("tier") == nodes[b].get("tier")
         for a, b, _ in topology.edges
     )

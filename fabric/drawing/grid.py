@@ -66,12 +66,16 @@ def _place(position: tuple[int, ...], grid: Grid) -> tuple[float, float]:
     if len(dims) <= 3:
         x, y, z = (*position, 0, 0)[:3]
         return PITCH * (x + DEPTH[0] * z), PITCH * (-y + DEPTH[1] * z)
-    across, up = (sum(_nested(position[k::2], dims[k::2])) for k in (0, 1))
+    across, up = (sum(stepped(position[k::2], dims[k::2])) for k in (0, 1))
     return PITCH * across, -PITCH * up
 
 
-def _nested(places: tuple[int, ...], sizes: tuple[int, ...]) -> Iterator[float]:
-    """Steps along one direction of paper: the first dimension inside the next."""
+def stepped(places: tuple[int, ...], sizes: tuple[int, ...]) -> Iterator[float]:
+    """Steps along one direction of paper: the first dimension inside the next.
+
+    >>> list(stepped((1, 2), (4, 3)))
+    [1.0, 9.2]
+    """
     step = 1.0
     for place, size in zip(places, sizes, strict=True):
         yield place * step

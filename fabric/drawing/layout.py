@@ -38,7 +38,7 @@ class Layout:
     """Glyphs, the glyph of every node (int32[V], -1 where it is not drawn), frames behind them, and captions.
 
     `stubs` are pairs of glyphs whose links leave the picture and come in again, as wraparounds do: each end gets a
-    stub. `bulge` bends links between glyphs of one row or column, so that those beyond the next one show. `spokes`
+    stub. those of `bent` are arcs, so that links along a row or column show beyond the next glyph. `spokes`
     (glyph, glyph, links) are drawn in place of the circuits where no load is to be shown.
     """
 
@@ -49,7 +49,7 @@ class Layout:
     gaps: list[tuple[float, float]] = field(default_factory=list)  # where "..." stands for what is left out
     stubs: set[tuple[int, int]] = field(default_factory=set)
     spokes: list[tuple[int, int, int]] = field(default_factory=list)
-    bulge: float = 0.0
+    bent: set[tuple[int, int]] = field(default_factory=set)
 
     @classmethod
     def empty(cls, topology: Topology) -> "Layout":

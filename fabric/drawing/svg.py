@@ -17,7 +17,9 @@ FILLS = {"accelerator": "#3f4a5a", "switch": "#e8eef5", "nic": "#cfd8c6", "host"
 MARGIN = 30.0
 LEAST_WIDTH = 640.0
 CHARACTER = 6.2  # width of one at 11 px
+HEAD = 9.6  # width of one of the heading, at 15 px and bold
 STUB = 16.0
+BEND = 0.24  # of a link's length: how far an arc's handle lies off it
 
 
 def render(topology: Topology, layout: Layout, links: Sequence[Bundle]) -> str:
@@ -27,7 +29,7 @@ def render(topology: Topology, layout: Layout, links: Sequence[Bundle]) -> str:
     loaded = any(bundle.busy is not None for bundle in links)
     legend = _legend(topology, loaded)
     captions = _wrapped(layout.captions, max(LEAST_WIDTH, right - left))
-    width = max(LEAST_WIDTH, right - left, CHARACTER * 1.25 * len(heading)) + 2 * MARGIN
+    width = max(LEAST_WIDTH, right - left, HEAD * len(heading)) + 2 * MARGIN
     height = bottom - top + 2 * MARGIN + 60 + 18 * len(captions) + 26
     x0, y0 = left - (width - (right - left)) / 2, top - MARGIN - 40
     lines = [
@@ -61,6 +63,7 @@ def _heading(topology: Topology) -> str:
 def _bounds(layout: Layout) -> tuple[float, float, float, float]:
     boxes = [(g.x - g.width / 2, g.y - g.height / 2, g.x + g.width / 2, g.y + g.height / 2) for g in layout.glyphs]
     boxes += [(x, y - 14, x + w, y + h) for x, y, w, h, _ in layout.frames]
+    boxes += [(x, y, x, y) for x, y in (_apex(layout.glyphs[a], layout.glyphs[b], 0.5) for a, b in layout.bent)]
     pad = STUB if layout.stubs else 4.0
     lows, highs = [min(b[i] for b in boxes) - pad for i in (0, 1)], [max(b[i] for b in boxes) + pad for i in (2, 3)]
     return lows[0], lows[1], highs[0], highs[1]
@@ -117,13 +120,18 @@ def _paths(layout: Layout, bundle: Bundle) -> Iterator[str]:
     a, b = layout.glyphs[bundle.a], layout.glyphs[bundle.b]
     if (bundle.a, bundle.b) in layout.stubs:
         yield from (_stub(a, b), _stub(b, a))
-    elif layout.bulge and (abs(a.x - b.x) < 1e-6 or abs(a.y - b.y) < 1e-6):
-        far = layout.bulge * hypot(a.x - b.x, a.y - b.y)
-        x, y = (a.x + b.x) / 2, (a.y + b.y) / 2
-        bend = (x, y - far) if abs(a.y - b.y) < 1e-6 else (x + far, y)
+    elif (bundle.a, bundle.b) in layout.bent:
+        bend = _apex(a, b, 1.0)
         yield f"M{a.x:.1f} {a.y:.1f}Q{bend[0]:.1f} {bend[1]:.1f} {b.x:.1f} {b.y:.1f}"
     else:
         yield f"M{a.x:.1f} {a.y:.1f}L{b.x:.1f} {b.y:.1f}"
+
+
+def _apex(a: Glyph, b: Glyph, share: float) -> tuple[float, float]:
+    """The handle of an arc, above a row and right of a column; half way to it the arc's own middle."""
+    far = share * BEND * hypot(a.x - b.x, a.y - b.y)
+    x, y = (a.x + b.x) / 2, (a.y + b.y) / 2
+    return (x, y - far) if abs(a.y - b.y) < abs(a.x - b.x) else (x + far, y)
 
 
 def _stub(a: Glyph, b: Glyph) -> str:

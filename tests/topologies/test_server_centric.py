@@ -9,6 +9,7 @@ import pytest
 from fabric.metrics import bisection, distances
 from fabric.simulation import simulate
 from fabric.symmetry import symmetry
+from topologies.dcell import cell_sizes
 from topologies.errors import ConfigError, TopologyError
 from topologies.registry import build
 
@@ -125,3 +126,9 @@ def test_refused(spec, kind, said):
     with pytest.raises(kind) as error:
         build(spec)
     assert said in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("n", "k"), [(2, 2), (3, 2), (2, 3)])
+def test_a_larger_dcell_reads_the_same_from_its_end(n, k):
+    """Colour refinement from hop counts tells no more servers apart than the reversal leaves alike."""
+    assert symmetry(build(f"dcell:n={n},k={k}")).sizes.tolist() == [2] * (cell_sizes(n, k)[-1] // 2)

@@ -19,6 +19,9 @@ from topologies.registry import FAMILIES, build, family
 SPECS = [
     *(example(family(name)) for name in FAMILIES), "nvl72", "fat-tree:k=16", "torus:dims=3x3x3x3", "mesh:dims=5x4",
     "tpu-v4-4096", "dgx-h100-superpod-256", "dragonfly:p=4,a=8,h=4", "torus:dims=4x4x8,twist=true", "ring:n=100",
+    "hammingmesh:a=2,b=3,x=8,y=4,ports=8", "hammingmesh:a=2,b=2,x=3,y=3,planes=2", "hammingmesh:a=4,b=4,x=16,y=4",
+    "hyperx:dims=3x4x3,T=2", "hyperx:dims=8x8x4x4,direct=true", "dcell:n=2,k=2", "hammingmesh:a=2,b=2,x=4,y=1",
+    "dragonfly-plus:p=2,l=3,s=3,h=2,g=4",
 ]  # fmt: skip
 
 
@@ -121,3 +124,42 @@ def test_circuits_are_spokes_until_a_load_is_shown():
     assert len(spokes) == 32 and {b.links for b in spokes} == {62}
     chords = bundles(topology, layout, np.zeros(len(topology.csr().heads)))
     assert len([b for b in chords if b.medium == "circuit"]) == 32 * 31 // 2
+
+
+def test_boards_stand_on_a_grid_with_a_frame_each():
+    topology = build("hammingmesh:a=2,b=2,x=3,y=2")
+    layout = lay_out(topology)
+    assert len(layout.frames) == 6 and layout.of.min() >= 0
+    glyph = {str(topology.nodes[i]): layout.glyphs[layout.of[i]] for i in range(len(topology.nodes))}
+    rows, columns = ([g for n, g in glyph.items() if n.startswith(kind)] for kind in ("row", "column"))
+    dots = [g for g in layout.glyphs if g.kind == "accelerator"]
+    assert len(rows) == 2 and min(g.x for g in rows) > max(g.x for g in dots)
+    assert len(columns) == 3 and min(g.y for g in columns) > max(g.y for g in dots)
+
+
+def test_a_hyperx_is_its_dimensions():
+    """Neighbours along a dimension stand in line; of 3 rows of 4 and 4 columns of 3, the links beyond them bend."""
+    topology = build("hyperx:dims=4x3,T=1")
+    layout = lay_out(topology)
+    assert sorted({round(g.x) for g in layout.glyphs}) == [0, 40, 80, 120]
+    assert len({round(g.y) for g in layout.glyphs}) == 3
+    assert len(layout.bent) == 3 * 3 + 4 * 1
+
+
+@pytest.mark.parametrize(
+    ("spec", "groups"), [("slim-fly:q=5", 10), ("dragonfly-plus:p=2,l=2,s=2,h=2", 5), ("dcell:n=3,k=1", 4)]
+)
+def test_groups_stand_together(spec, groups):
+    """Whoever shares a group is nearer than the next group's middle."""
+    topology = build(spec)
+    layout = lay_out(topology)
+    inside = {}
+    for i, label in enumerate(topology.nodes):
+        if layout.of[i] >= 0:
+            glyph = layout.glyphs[layout.of[i]]
+            inside.setdefault(topology.graph.nodes[label]["position"][0], []).append(complex(glyph.x, glyph.y))
+    middles = [sum(at) / len(at) for at in inside.values()]
+    assert len(middles) == groups
+    apart = min(abs(a - b) for a, b in combinations(middles, 2))
+    for middle, members in zip(middles, inside.values(), strict=True):
+        assert all(abs(at - middle) < apart / 2 for at in members)
