@@ -80,6 +80,7 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
         inputs=_table(document, "inputs", where) if "inputs" in document else {},
         seed=_get(document, "seed", int, where), warnings=_texts(document, "warnings", where),
         times=_table(document, "times", where) if "times" in document else {},
+        engineered=_get(document, "engineered", dict, where) if "engineered" in document else {},
     )  # fmt: skip
 
 

@@ -72,7 +72,8 @@ class Plan:
     """A whole plan; `base` and `after` are fingerprints of the states that it starts from and ends in, by switch.
 
     `target` are the links that are up in the end; `floor` says what every stage keeps: `share` of the throughput
-    before, `throughput` that this comes to, `demand` and the rules of stages.
+    before, `throughput` that this comes to, `demand` and the rules of stages. `engineered`, where the target was, says
+    for what, how good it is, and what others would be.
     """
 
     wiring: str
@@ -88,13 +89,15 @@ class Plan:
     seed: int = 0
     warnings: Sequence[str] = ()
     times: Mapping[str, str] = field(default_factory=dict)  # by step of a stage, where its seconds are from
+    engineered: Mapping[str, Any] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """The file's keys, with the rollback of every stage spelled out."""
         stages = [
             {**asdict(stage), "rollback": [asdict(change) for change in stage.rollback()]} for stage in self.stages
         ]
-        return {"format_version": FORMAT, **asdict(self), "stages": stages}
+        whole = {"format_version": FORMAT, **asdict(self), "stages": stages}
+        return whole if self.engineered else {key: value for key, value in whole.items() if key != "engineered"}
 
     def reversed(self) -> "Plan":
         """The plan that leads back: stages in reverse order with what they delete and add swapped.
@@ -121,7 +124,8 @@ class Plan:
             swapped["chips_before"], swapped["chips_after"] = (
                 self.summary["chips_after"], self.summary["chips_before"])  # fmt: skip
         return replace(self, base=self.after, after=self.base, target=self._links_before(), floor=floor, stages=stages,
-                       summary={**self.summary, **swapped}, inputs={"rollback_of": self.base_print()})  # fmt: skip
+                       summary={**self.summary, **swapped}, inputs={"rollback_of": self.base_print()},
+                       engineered={})  # fmt: skip
 
     def base_print(self) -> str:
         """One fingerprint of the whole base state."""

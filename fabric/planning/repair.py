@@ -152,7 +152,10 @@ def repair(
                    throughput=_carried(kept, wanted), notes=("by hand",))
         )  # fmt: skip
     first = _dark(whole, broken)
-    others += _levelled(ports, wanted, left.throughput or 0.0, asked, first, parts or catalogue())
+    levelled = _levelled(ports, wanted, left.throughput or 0.0, asked, first, parts or catalogue())
+    if not levelled:
+        left = replace(left, notes=(*left.notes, "no other links can be made of the ports that are left"))
+    others += levelled
     return [left, *sorted(others, key=lambda one: (-round(one.throughput or 0, 6), one.down, one.fibres))]
 
 
@@ -284,7 +287,8 @@ def _whole(cubes: Sequence[int], layer: CircuitLayer, broken: CircuitLayer) -> b
 
 def _pod_left(pod: Pod, hit: Pod, lost: int, chips: int) -> Option:
     down = [one for one in pod.slices if hit.lost & set(one.cubes)]
-    notes = [f"{sum(one.chips for one in down):,} chips of {len(down)} slices wait for the cube"] if down else []
+    waiting, plural = sum(one.chips for one in down), "s" if len(down) > 1 else ""
+    notes = [f"{waiting:,} chips of {len(down)} slice{plural} wait for the cube"] if down else []
     if lost:
         notes.append(f"{lost:,} cross-connects are lost; slices with a gap run on only where routing goes round it")
     return Option(title="leave it", down=0, up=0, throughput=None, chips=chips, minutes=0.0, notes=tuple(notes))

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from fabric.cli.options import CONTEXT, Output, load_parts, output_options, parts_option, verbose_option
+from fabric.cli.options import CONTEXT, Output, load_parts, output_options, parts_option, svg_option, verbose_option
 
 
 class Share(click.ParamType):  # type: ignore[type-arg, unused-ignore]
@@ -42,7 +42,7 @@ class Window(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 
 
 @click.command("make", context_settings=CONTEXT)
-@click.argument("source", metavar="FILE.npz | FROM TO")
+@click.argument("source", metavar="FILE.npz | FROM TO | SPEC --demand FILE | SPEC --repair FAULTS")
 @click.argument("target", required=False, metavar="")
 @click.option("--floor", type=Share(), help="Share of the throughput before that every stage keeps; 0.9, or the best.")
 @click.option("--floor-of", type=click.Choice(["throughput", "capacity"]), default="throughput", show_default=True,
@@ -57,6 +57,17 @@ class Window(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 @click.option("--window", type=Window(), multiple=True, help="A maintenance window; may be repeated.")
 @click.option("--adds-first", is_flag=True, help="Put up what idle ports take before anything is taken down.")
 @click.option("--failing", type=Share(), default=0.0, help="Share of new links expected to fail to qualify, e.g. 2%.")
+@click.option("--demand", metavar="FILE", help="Gb/s between blocks (.csv, .npy), or a collective such as all-to-all; "
+              "without TO the target is engineered for it.")  # fmt: skip
+@click.option("--slack", type=click.FloatRange(min=0), help="Links that a pair may be off the engineered fractions, so "
+              "that fewer move; 1 by default.")  # fmt: skip
+@click.option("--direct", is_flag=True, help="Engineer for direct links alone, without transit.")
+@click.option("--curve/--no-curve", default=True, help="Circuits moved against throughput gained, of an engineered "
+              "target.", show_default=True)  # fmt: skip
+@svg_option("Draw that curve into FILE.")
+@click.option("--repair", metavar="FAULTS", help="What to do about ocs=3, port=5:A17, link=4:17-40, cube=9 (or "
+              "several with commas), ranked.")  # fmt: skip
+@click.option("--option", "choice", type=click.IntRange(min=1), help="Make the plan of this option of --repair.")
 @parts_option
 @verbose_option("List every cross-connect.")
 @output_options
@@ -74,12 +85,23 @@ def command(
     window: tuple[Any, ...],
     adds_first: bool,
     failing: float,
+    demand: str | None,
+    slack: float | None,
+    direct: bool,
+    curve: bool,
+    svg: Path | None,
+    repair: str | None,
+    choice: int | None,
     parts: Path | None,
     verbose: bool,
     out: Output,
 ) -> None:
     """Make a plan from FILE.npz (arrays state, target, north_ports, south_ports), or from one spec or state file to
-    another. -o FILE.json writes the plan file that the other commands read."""
+    another, or from a spec to a target that is engineered for a demand or repairs what has broken. -o FILE.json writes
+    the plan file that the other commands read."""
+    from dataclasses import replace
+
+    from fabric.cli.planning.engineered import draw_curve
     from fabric.cli.planning.text import emit_plan, plan_lines
     from fabric.planning.planner import Options, plan
     from fabric.planning.stages import Rules
@@ -88,6 +110,37 @@ def command(
                   adds_first=adds_first, by_capacity=floor_of == "capacity")  # fmt: skip
     options = Options(floor=floor, effort=effort, seed=seed, rules=rules, pinned=pin, windows=window)
     catalogue = load_parts(parts)
-    made = plan(source, target, options=options, parts=catalogue)
-    told = {"from": source, "to": target, "floor": floor, "effort": effort}
+    told: dict[str, Any] = {"from": source, "to": target, "floor": floor, "effort": effort}
+    own = demand is not None and target is None and not source.lower().endswith(".npz")
+    if repair is not None and (target or demand):
+        raise click.UsageError("--repair starts from one SPEC and today's links; leave TO and --demand out")
+    if not own and (slack is not None or direct or svg):
+        raise click.UsageError("--slack, --direct and --svg go with a target that is engineered; give SPEC --demand")
+    if svg and not curve:
+        raise click.UsageError("--svg draws the curve; leave --no-curve out")
+    if choice is not None and repair is None:
+        raise click.UsageError("--option names a choice of --repair; give both")
+    if repair is not None:
+        from fabric.cli.planning.repairing import repaired
+
+        made = repaired(source, repair, choice, options, catalogue, out, told)
+        if made is None:
+            return
+    elif demand is not None and own:
+        from fabric.planning.engineering import plan_demand
+
+        made = plan_demand(source, demand, slack=1.0 if slack is None else slack, direct=direct, with_curve=curve,
+                           options=options, parts=catalogue)  # fmt: skip
+        told |= {"demand": demand, "slack": slack, "direct": direct}
+        if svg is not None:
+            draw_curve(made.engineered, svg)
+    else:
+        if demand is not None:
+            from fabric.planning.engineering import wanted_demand
+            from fabric.planning.states import read_base
+
+            ports = read_base(source, catalogue, target)
+            options = replace(options, demand=wanted_demand(source, demand, ports, catalogue))
+            told["demand"] = demand
+        made = plan(source, target, options=options, parts=catalogue)
     emit_plan(made, plan_lines(made, verbose), out, told, catalogue.hash)

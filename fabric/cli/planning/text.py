@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fabric.cli.planning.engineered import engineered_lines
+
 if TYPE_CHECKING:
     from fabric.cli.options import Output
     from fabric.planning.plan import Plan, Stage
@@ -37,7 +39,7 @@ def plan_lines(plan: "Plan", verbose: bool) -> list[Any]:
     number = plan.summary["down"] + plan.summary["up"]
     every = verbose or number <= LISTED
     parts = {switch.name: switch.part for switch in plan.switches}
-    lines: list[Any] = []
+    lines: list[Any] = engineered_lines(plan.engineered) if plan.engineered else []
     for stage in plan.stages:
         lines += [*_stage(stage, plan, parts, every), Text()]
     if plan.stages and not every:
