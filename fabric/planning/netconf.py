@@ -47,9 +47,10 @@ def parse_address(text: str) -> tuple[str | None, str, int]:
 
 
 class NetconfSwitch:
-    """An open session to one switch; close it."""
+    """An open session to one switch; close it. With `lock` nobody else can edit the switch meanwhile, where it knows
+    locks (RFC 6241, section 7.5); ConfigError where another session has it."""
 
-    def __init__(self, address: tuple[str, int], names: Names, login: Login) -> None:
+    def __init__(self, address: tuple[str, int], names: Names, login: Login, lock: bool = False) -> None:
         self.names = names
         self.any_to_any = names.any_to_any
         self.where = f"{names.switch} ({address[0]}:{address[1]})"
@@ -61,6 +62,16 @@ class NetconfSwitch:
             raise ConfigError(f"{self.where} has no writable running configuration; it cannot be applied to")
         self.session.timeout = login.timeout_s
         sleep(SETTLE_S)
+        if lock:
+            self._lock()
+
+    def _lock(self) -> None:
+        try:
+            self._ask(lambda: self.session.lock("running"))
+        except DeviceError as error:
+            if "operation-not-supported" not in str(error):
+                self.close()
+                raise ConfigError(f"{self.where} is not to be locked: {error}; end the other session first") from None
 
     def close(self) -> None:
         """End the session, whatever state it is in."""
@@ -93,23 +104,22 @@ class NetconfSwitch:
         self._ask(lambda: self.session.edit_config(target="running", config=config(body), error_option=option))
 
     def _ask(self, question: Any) -> Any:
+        from ncclient import NCClientError
         from ncclient.operations import RPCError
-        from ncclient.operations.errors import OperationError
-        from ncclient.transport.errors import TransportError
+        from paramiko import SSHException
 
         try:
             return question()
         except RPCError as error:
             raise DeviceError(f"refused: {error.tag}: {' '.join(str(error.message or '').split())}") from None
-        except (OperationError, TransportError, OSError) as error:
+        except (NCClientError, SSHException, OSError) as error:
             raise DeviceError(f"no answer: {type(error).__name__}: {' '.join(str(error).split())}") from None
 
 
 def _connect(address: tuple[str, int], login: Login, where: str) -> Any:
     """An ncclient session; ConfigError without ncclient, and for a switch that is not reached, known or open to us."""
     try:
-        from ncclient import manager
-        from ncclient.transport.errors import TransportError
+        from ncclient import NCClientError, manager
         from paramiko import SSHException
     except ImportError:
         raise ConfigError("plan apply needs ncclient; pip install 'aifabric[apply]'") from None
@@ -120,7 +130,7 @@ def _connect(address: tuple[str, int], login: Login, where: str) -> Any:
             host=address[0], port=address[1], username=login.user, password=login.password, timeout=login.timeout_s,
             hostkey_verify=True, allow_agent=keys, look_for_keys=keys, **known,
         )  # fmt: skip
-    except (TransportError, SSHException, OSError) as error:
+    except (NCClientError, SSHException, OSError) as error:
         what = " ".join(str(error).split()) or type(error).__name__
         raise ConfigError(f"{where}: no session: {what}") from None
 

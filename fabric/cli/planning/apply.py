@@ -48,7 +48,7 @@ def command(
 ) -> int:
     """Apply the next stage of PLAN to live Polatis-type switches over NETCONF.
 
-    Every switch is read first and must have the fingerprint of one step of the plan; then, switch by switch, deletes,
+    Every switch is locked and read first, and must have the fingerprint of one step of the plan; then, switch by switch, deletes,
     adds, and the cross-connects read back. At the first refusal or mismatch nothing more is sent, what the stage has
     changed is undone, and the exit code is 1. Drain the links of the stage before, and undrain after: only circuits
     are moved here. Keys or an agent log in, or the password in AIFABRIC_NETCONF_PASSWORD. Needs ncclient.
@@ -74,7 +74,7 @@ def command(
     login = Login(user, os.environ.get(PASSWORD), known_hosts)
     with ExitStack() as sessions:
         devices = {
-            switch: sessions.enter_context(closing(NetconfSwitch(address, own[switch], login)))
+            switch: sessions.enter_context(closing(NetconfSwitch(address, own[switch], login, lock=True)))
             for switch, address in _by_switch(read, addresses).items()
         }
         done = apply_plan(

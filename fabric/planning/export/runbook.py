@@ -89,4 +89,4 @@ def _links(links: Sequence[Links], title: str) -> list[str]:
 
 def _text(value: Any) -> str:
     """One line that neither closes a table's cell nor begins something else."""
-    return " ".join(str(value).split()).replace("|", "/").replace("`", "'")
+    return " ".join(str(value).split()).replace("|", "/").replace("`", "'").replace("<", "&lt;")

@@ -49,7 +49,14 @@ def plan_of(states, *, wiring="bidi", any_to_any=False, part="unknown"):
             "after": ["bound", 1.0],
             "of": "throughput before",
         },
-        summary={"down": 3, "up": 3, "stages": len(stages)},
+        summary={
+            "down": 3,
+            "up": 3,
+            "kept": 3,
+            "stages": len(stages),
+            "throughput_before": 1.0,
+            "throughput_after": 1.0,
+        },
         stages=stages,
     )
 
@@ -60,12 +67,20 @@ def names_for(plan, kinds, any_to_any=False):
     return all_names(plan.switches, chosen, catalogue(), {"all": {"ports_per_side": PORTS, "any_to_any": any_to_any}})
 
 
+STATES = [
+    {"ocs-0": [(0, 0), (1, 1), (2, 2)], "ocs-1": [(3, 4), (4, 3), (8, 8)]},
+    {"ocs-0": [(0, 1), (1, 0), (2, 2)], "ocs-1": [(3, 4), (4, 3), (8, 8)]},
+    {"ocs-0": [(0, 1), (1, 0)], "ocs-1": [(3, 3), (4, 4), (8, 8), (9, 15)]},
+]
+
+
 @pytest.fixture
 def hand():
     """What makes plans, and the one that the goldens show: two switches, two stages."""
-    states = [
-        {"ocs-0": [(0, 0), (1, 1), (2, 2)], "ocs-1": [(3, 4), (4, 3), (8, 8)]},
-        {"ocs-0": [(0, 1), (1, 0), (2, 2)], "ocs-1": [(3, 4), (4, 3), (8, 8)]},
-        {"ocs-0": [(0, 1), (1, 0)], "ocs-1": [(3, 3), (4, 4), (8, 8), (9, 15)]},
-    ]
-    return SimpleNamespace(plan_of=plan_of, names_for=names_for, states=states, plan=plan_of(states))
+    return SimpleNamespace(plan_of=plan_of, names_for=names_for, states=STATES, plan=plan_of(STATES))
+
+
+@pytest.fixture(scope="module")
+def fabric_names():
+    """Names of that plan's switches as Polatis devices."""
+    return names_for(plan_of(STATES), "polatis-netconf")

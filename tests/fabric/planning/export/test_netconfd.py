@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -94,23 +94,25 @@ def doors():
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="module")
+def sessions(doors, fabric_names):
+    """One session with each device."""
+    with ExitStack() as opened:
+        yield {
+            name: opened.enter_context(closing(NetconfSwitch(("127.0.0.1", port), own, doors.login)))
+            for port, (name, own) in zip(doors.ports, fabric_names.items(), strict=True)
+        }
+
+
 @pytest.fixture
-def live(doors, hand):
-    """Sessions with both devices, in the state that the plan starts from."""
-    names = hand.names_for(hand.plan, "polatis-netconf")
-    devices = {}
-    try:
-        for port, (name, own) in zip(doors.ports, names.items(), strict=True):
-            devices[name] = NetconfSwitch(("127.0.0.1", port), own, doors.login)
-            wanted, there = set(hand.states[0][name]), set(devices[name].read())
-            if there - wanted:
-                devices[name].delete(sorted(there - wanted))
-            if wanted - there:
-                devices[name].add(sorted(wanted - there))
-        yield devices
-    finally:
-        for device in devices.values():
-            device.close()
+def live(sessions, hand):
+    """Both devices in the state that the plan starts from."""
+    for name, device in sessions.items():
+        wanted, there = set(hand.states[0][name]), set(device.read())
+        for edit, pairs in ((device.delete, there - wanted), (device.add, wanted - there)):
+            if pairs:
+                edit(sorted(pairs))
+    return sessions
 
 
 def state_of(devices):
@@ -141,8 +143,7 @@ def test_apply_sabotage_undo_finish_and_roll_back(hand, live):
 
     assert apply_plan(hand.plan, live, stages=None).stages == 2
     assert state_of(live) == ordered(hand.states[2])
-    back = hand.plan_of(hand.states[::-1])
-    assert apply_plan(back, live, stages=None).stages == 2
+    assert apply_plan(hand.plan.reversed(), live, stages=None).stages == 2
     assert state_of(live) == ordered(hand.states[0])
 
 
@@ -170,6 +171,10 @@ def test_the_command_applies_a_plan_file(hand, doors, live, tmp_path, capsys, mo
     code, told = run()
     assert (code, told.out) == (3, "") and told.err.count("\n") == 1 and "make the plan anew" in told.err
     live["ocs-0"].delete([(15, 15)])
+    live["ocs-1"].session.lock("running")
+    code, told = run()
+    assert (code, told.out) == (3, "") and "ocs-1" in told.err and "end the other session first" in told.err
+    live["ocs-1"].session.unlock("running")
 
 
 def meddle_after_delete(device, foreign):
