@@ -48,10 +48,10 @@ def command(
 ) -> int:
     """Apply the next stage of PLAN to live Polatis-type switches over NETCONF.
 
-    Every switch is locked and read first, and must have the fingerprint of one step of the plan; then, switch by switch, deletes,
-    adds, and the cross-connects read back. At the first refusal or mismatch nothing more is sent, what the stage has
-    changed is undone, and the exit code is 1. Drain the links of the stage before, and undrain after: only circuits
-    are moved here. Keys or an agent log in, or the password in AIFABRIC_NETCONF_PASSWORD. Needs ncclient.
+    Every switch is locked and read first, and must have the fingerprint of one step of the plan; then, switch by
+    switch, deletes, adds, and the cross-connects read back. At the first refusal or mismatch nothing more is sent, what
+    the stage has changed is undone, and the exit code is 1. Drain the links of the stage before, and undrain after:
+    only circuits are moved here. Keys or an agent log in, or the password in AIFABRIC_NETCONF_PASSWORD. Needs ncclient.
     """
     import os
     from contextlib import ExitStack, closing

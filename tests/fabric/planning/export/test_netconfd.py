@@ -198,6 +198,37 @@ def test_an_edit_is_made_whole_or_not_at_all(hand, live):
     assert state_of(live) == before and stages_in_force(hand.plan, live) == 0
 
 
+@pytest.mark.parametrize("error", ["TimeoutExpiredError", "SessionCloseError", "SSHException"])
+def test_silence_undoes_the_stage(hand, live, monkeypatch, error):
+    """The last read of the first stage gets no answer: what was sent is taken back."""
+    from ncclient.operations.errors import TimeoutExpiredError
+    from ncclient.transport.errors import SessionCloseError
+    from paramiko import SSHException
+
+    raised = {"TimeoutExpiredError": TimeoutExpiredError("late"), "SessionCloseError": SessionCloseError(b"", None),
+              "SSHException": SSHException("gone")}[error]  # fmt: skip
+    device = live["ocs-0"]
+    add, ask = device.add, type(device)._ask
+
+    def then_silence(pairs):
+        monkeypatch.setattr(device, "add", add)
+        add(pairs)
+        monkeypatch.setattr(type(device), "_ask", silent_once)
+
+    def silent_once(self, question):
+        monkeypatch.setattr(type(device), "_ask", ask)
+
+        def silence():
+            raise raised
+
+        return ask(self, silence)
+
+    monkeypatch.setattr(device, "add", then_silence)
+    done = apply_plan(hand.plan, live)
+    assert (done.stages, done.failed, done.undone) == (0, 1, True) and "ocs-0: no answer: " in done.why
+    assert state_of(live) == ordered(hand.states[0])
+
+
 def test_two_ingresses_of_one_egress_are_read_as_a_mismatch(hand, live):
     """The model allows it, so that only reading back shows it."""
     meddle_after_delete(live["ocs-1"], (11, 3))  # egress 3 is given by stage 2
