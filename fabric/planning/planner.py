@@ -15,7 +15,9 @@ from fabric.planning.assign import assign
 from fabric.planning.bounds import LP_BLOCKS, StageProgram, cut_bound
 from fabric.planning.capacity import Changes, Matrix, Meter, default_demand
 from fabric.planning.fingerprints import fingerprint
+from fabric.planning.losses import losses_of, read_losses
 from fabric.planning.operations import Operations, operations, stage_seconds
+from fabric.planning.placement import on_good_ports
 from fabric.planning.plan import Change, Links, Pair, Plan, Stage, Switch
 from fabric.planning.ports import Ports
 from fabric.planning.stages import Chosen, Rules, Stager, fewest
@@ -39,7 +41,8 @@ Window = tuple[datetime, datetime]
 class Options:
     """How to plan. `floor` is a share of the throughput before (None: 0.9, or the best that can be kept); `demand`
     float64[N, N] in Gb/s stands in for the default; `pinned` names blocks whose circuits stay; `windows` are the times
-    that stages may fall into."""
+    that stages may fall into; `losses` is a file of what the switches lose from port to port, and `loss_limit_db` the
+    most that they may, besides what the modules at the ends allow."""
 
     floor: float | None = None
     effort: str = "normal"
@@ -48,6 +51,8 @@ class Options:
     demand: Matrix | None = None
     pinned: Sequence[str] = ()
     windows: Sequence[Window] = ()
+    losses: Path | None = None
+    loss_limit_db: float | None = None
 
 
 def plan(
@@ -71,11 +76,11 @@ def plan(
     options = replace(options, **given)
     rows = parts or catalogue()
     change = read_change(source, target, rows)
-    made = plan_change(change.ports, change.wanted, change.circuits, options, rows)
+    made = plan_change(change.ports, change.wanted, change.circuits, options, rows, layer=change.layer)
     if change.chips is not None:
         names = ("chips_before", "chips_during", "chips_after")
         made = replace(made, summary={**made.summary, **dict(zip(names, change.chips, strict=True))})
-    inputs = {**_named("from", source), **_named("to", target)}
+    inputs = {**_named("from", source), **_named("to", target), **_named("losses", options.losses)}
     return replace(made, warnings=[*made.warnings, *change.notes], inputs=inputs)
 
 
@@ -95,6 +100,8 @@ def plan_change(
     circuits: NDArray[np.int32] | None,
     options: Options,
     parts: Catalogue,
+    *,
+    layer: CircuitLayer | None = None,
 ) -> Plan:
     """The plan to wanted links between blocks (int64[N, N]), or to circuits known port by port (int32[M, 2])."""
     if options.floor is not None and not 0 <= options.floor <= 1:
@@ -112,7 +119,13 @@ def plan_change(
         units, gap = units_between(ports, circuits), 0.0
         bound = len(units.down)
         _refuse_pinned(ports, units, options.pinned)
-    return _Planning(ports, counts, units, options, parts).plan(bound, gap)
+    notes: list[str] = []
+    if options.losses is not None:
+        measured = read_losses(options.losses, ports.wiring.switches)
+        losses = losses_of(measured, ports, parts, layer=layer, limit_db=options.loss_limit_db)
+        units, notes = on_good_ports(ports, units, losses, exact=circuits is not None, pinned=options.pinned)
+    made = _Planning(ports, counts, units, options, parts).plan(bound, gap)
+    return replace(made, warnings=[*made.warnings, *notes])
 
 
 def _pinned(ports: Ports, counts: Counts, names: Sequence[str]) -> Counts | None:

@@ -24,13 +24,15 @@ Wanted = NDArray[np.int64]
 @dataclass(frozen=True, slots=True, eq=False)
 class Change:
     """A present state and what is wanted: links between blocks int64[N, N], or circuits int32[M, 2] of slots. `chips`
-    are those in usable slices before, during and after, for pods."""
+    are those in usable slices before, during and after, for pods, `layer` the circuit switches with the fibres of both
+    states, where they are known."""
 
     ports: Ports
     wanted: Wanted | None
     circuits: NDArray[np.int32] | None
     notes: tuple[str, ...] = ()
     chips: tuple[int, int, int] | None = None
+    layer: CircuitLayer | None = None
 
 
 def layer_of(
@@ -118,7 +120,7 @@ def read_change(
         raise ConfigError("FROM and TO do not have the same ports; a plan moves circuits, not fibres") from None
     circuits = place[after.circuits].reshape(-1, 2).astype(np.int32)
     wanted = None if found.exact else before.wiring.links(before.counts(circuits))
-    return Change(before, wanted, circuits if found.exact else None, found.notes, found.chips)
+    return Change(before, wanted, circuits if found.exact else None, found.notes, found.chips, found.before)
 
 
 def _keys(ports: Ports) -> list[tuple[int, int, str]]:

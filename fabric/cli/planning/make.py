@@ -68,6 +68,10 @@ class Window(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 @click.option("--repair", metavar="FAULTS", help="What to do about ocs=3, port=5:A17, link=4:17-40, cube=9 (or "
               "several with commas), ranked.")  # fmt: skip
 @click.option("--option", "choice", type=click.IntRange(min=1), help="Make the plan of this option of --repair.")
+@click.option("--losses", type=click.Path(path_type=Path), metavar="FILE",
+              help="dB from port to port of the switches (.csv, .npz): avoid pairs that lose too much.")  # fmt: skip
+@click.option("--loss-limit", type=click.FloatRange(min=0), metavar="DB",
+              help="With --losses: the most that a pair may lose, besides what the modules allow.")  # fmt: skip
 @parts_option
 @verbose_option("List every cross-connect.")
 @output_options
@@ -92,6 +96,8 @@ def command(
     svg: Path | None,
     repair: str | None,
     choice: int | None,
+    losses: Path | None,
+    loss_limit: float | None,
     parts: Path | None,
     verbose: bool,
     out: Output,
@@ -106,9 +112,12 @@ def command(
     from fabric.planning.planner import Options, plan
     from fabric.planning.stages import Rules
 
+    if loss_limit is not None and losses is None:
+        raise click.UsageError("--loss-limit says what a pair of ports may lose; give --losses FILE, what it does lose")
     rules = Rules(one_more_lost=one_more_lost, most_switches=max_switches, one_domain=one_domain, failing=failing,
                   adds_first=adds_first, by_capacity=floor_of == "capacity")  # fmt: skip
-    options = Options(floor=floor, effort=effort, seed=seed, rules=rules, pinned=pin, windows=window)
+    options = Options(floor=floor, effort=effort, seed=seed, rules=rules, pinned=pin, windows=window,
+                      losses=losses, loss_limit_db=loss_limit)  # fmt: skip
     catalogue = load_parts(parts)
     told: dict[str, Any] = {"from": source, "to": target, "floor": floor, "effort": effort}
     own = demand is not None and target is None and not source.lower().endswith(".npz")
