@@ -62,7 +62,8 @@ def plan_demand(
     target = engineer(ports, wanted, slack=slack, direct=direct, seed=options.seed)
     points = curve(ports, wanted, target, slack=slack, seed=options.seed) if with_curve else []
     layer = None if is_arrays(source) else layer_of(source, rows)[0]
-    made = plan_change(ports, circuits_of(ports, target.links), None, replace(options, demand=wanted), rows, layer=layer)
+    asked = replace(options, demand=wanted)
+    made = plan_change(ports, circuits_of(ports, target.links), None, asked, rows, layer=layer)
     told = {"demand": demand, "slack": None if direct else slack, "direct": direct, **target.document(),
             "curve": document(points)}  # fmt: skip
     path = Path(demand)
