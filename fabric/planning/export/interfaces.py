@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from fabric.planning.export.names import Names
 from fabric.planning.plan import Change, Links, Plan, Stage
@@ -19,6 +20,28 @@ SYSTEMS = ("sonic", "infiniband")
 _DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}")
 _GUID = re.compile(r"0x[0-9a-fA-F]{1,16}")
+Phase = Literal["drain", "shut-down", "bring-up", "check", "undrain"]
+PHASES: tuple[Phase, ...] = ("drain", "shut-down", "bring-up", "check", "undrain")  # circuits move after the second
+_OF_SESSIONS = ("drain", "undrain")
+_LINES: dict[tuple[str, Phase], tuple[str, ...]] = {
+    ("sonic", "drain"): ("config bgp shutdown neighbor {at.neighbour}",),
+    ("sonic", "shut-down"): ("config interface shutdown {at.interface}",),
+    ("sonic", "bring-up"): ("config interface startup {at.interface}",),
+    ("sonic", "check"): ("show interfaces status {at.interface}", "show lldp neighbors {at.interface}"),
+    ("sonic", "undrain"): ("config bgp startup neighbor {at.neighbour}",),
+    ("infiniband", "drain"): (),
+    ("infiniband", "shut-down"): ("ibportstate -G {at.device} {at.interface} disable",),
+    ("infiniband", "bring-up"): ("ibportstate -G {at.device} {at.interface} enable",),
+    ("infiniband", "check"): ("ibportstate -G {at.device} {at.interface} query",),
+    ("infiniband", "undrain"): (),
+}
+SOURCES = {
+    "sonic": "SONiC: Command Reference of sonic-utilities. A session of an interface is the same after it is rewired "
+    "(unnumbered BGP); with addresses per link, write those of the new link into the switch first",
+    "infiniband": "InfiniBand: ibportstate(8) of infiniband-diags, which sets ports of switches; the subnet manager "
+    "routes round a port that is disabled",
+    "traffic": "traffic engineering: weights in proportion to the links of the table",
+}
 _SHORTEST, _LONGEST = 6, 7  # cells of a row: the neighbour may be left out
 
 
@@ -103,33 +126,28 @@ def packet_files(
     if interfaces is None:
         return files
     taken, given = (ends(stage.changes, names, interfaces, up) for up in (False, True))
-    for folder, out, back in (("", taken, given), ("rollback-", given, taken)):
-        files |= {f"{folder}drain/{path}": text for path, text in commands(out, False).items()}
-        files |= {f"{folder}undrain/{path}": text for path, text in commands(back, True).items()}
+    for prefix, old, new in (("", taken, given), ("rollback-", given, taken)):
+        for phase in PHASES:
+            made = commands(old if phase in ("drain", "shut-down") else new, phase)
+            files |= {f"{prefix}{phase}/{path}": text for path, text in made.items()}
     return files
 
 
-def commands(found: Sequence[Interface], up: bool) -> dict[str, str]:
-    """File -> commands: a SONiC switch has its own, InfiniBand's are sent from a host of the subnet.
+def commands(found: Sequence[Interface], phase: Phase) -> dict[str, str]:
+    """File -> commands of a phase: a SONiC switch has its own, InfiniBand's are sent from a host of the subnet.
 
-    BGP sessions end before their interface goes down, and start after it is up.
-
-    >>> print(commands([Interface("sonic", "leaf-1", "Ethernet8", "10.0.0.1")], False)["leaf-1.sonic.txt"], end="")
-    config bgp shutdown neighbor 10.0.0.1
-    config interface shutdown Ethernet8
+    >>> commands([Interface("sonic", "leaf-1", "Ethernet8", "10.0.0.1")], "drain")
+    {'leaf-1.sonic.txt': 'config bgp shutdown neighbor 10.0.0.1\\n'}
+    >>> commands([Interface("infiniband", "0x7f", "12")], "shut-down")
+    {'infiniband.txt': 'ibportstate -G 0x7f 12 disable\\n'}
     """
-    files: dict[str, str] = {}
-    for device in dict.fromkeys(at.device for at in found if at.system == "sonic"):
-        own = [at for at in found if at.system == "sonic" and at.device == device]
-        verb = "startup" if up else "shutdown"
-        ports = [f"config interface {verb} {at.interface}" for at in own]
-        sessions = [f"config bgp {verb} neighbor {name}" for name in dict.fromkeys(at.neighbour for at in own) if name]
-        files[f"{device}.sonic.txt"] = "\n".join([*ports, *sessions] if up else [*sessions, *ports]) + "\n"
-    infiniband = [at for at in found if at.system == "infiniband"]
-    if infiniband:
-        verb = "enable" if up else "disable"
-        files["infiniband.txt"] = "".join(f"ibportstate -G {at.device} {at.interface} {verb}\n" for at in infiniband)
-    return files
+    files: dict[str, dict[str, None]] = {}  # lines once, in their order
+    for at in found:
+        if at.neighbour or phase not in _OF_SESSIONS:
+            path = f"{at.device}.sonic.txt" if at.system == "sonic" else "infiniband.txt"
+            for line in _LINES[at.system, phase]:
+                files.setdefault(path, {})[line.format(at=at)] = None
+    return {path: "\n".join(lines) + "\n" for path, lines in files.items()}
 
 
 def weights(stage: Stage, before: LinkCounts) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from fabric.planning.export.interfaces import SOURCES, WEIGHTS
 from fabric.planning.export.names import Names
 from fabric.planning.plan import Links, Plan, Stage
 
@@ -34,6 +35,7 @@ def runbook(plan: Plan, names: Mapping[str, Names], index: Mapping[str, Any]) ->
         lines += [f"- **{kind['title']}**: {kind['send']}. Source: {kind['source']}."]
         lines += [f"  - caution: {_text(note)}" for note in kind["cautions"]]
         lines += [f"  - unverified: {_text(note)}" for note in kind["unverified"]]
+    lines += _packet_side([path for stage in index["stages"] for path in stage["packet_side"]])
     lines += ["", _ORDER, ""]
     for stage, entry in zip(plan.stages, index["stages"], strict=True):
         lines += _stage(stage, entry)
@@ -41,10 +43,21 @@ def runbook(plan: Plan, names: Mapping[str, Names], index: Mapping[str, Any]) ->
     lines += [
         "## Going back",
         "",
-        "A stage: its rollback drain, the rollback files of its devices in the reverse order, its rollback undrain. "
+        "A stage: its rollback-drain and rollback-shut-down, the rollback files of its devices in the reverse order, "
+        "its rollback-bring-up, rollback-check and rollback-undrain; the table of links from right to left. "
         f"The whole plan: stages {order}, each in this way.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _packet_side(paths: Sequence[str]) -> list[str]:
+    """Where the words for packet switches come from, of those that are there."""
+    endings = {"sonic": ".sonic.txt", "infiniband": "/infiniband.txt", "traffic": WEIGHTS}
+    lines = [f"- {_text(SOURCES[key])}." for key, end in endings.items() if any(path.endswith(end) for path in paths)]
+    named = len(lines) > 1 or not paths
+    return (
+        lines if named else [*lines, "- The interfaces of packet switches were not given: drain and undrain by hand."]
+    )
 
 
 def _stage(stage: Stage, entry: Mapping[str, Any]) -> list[str]:
@@ -56,7 +69,7 @@ def _stage(stage: Stage, entry: Mapping[str, Any]) -> list[str]:
     lines = [f"## Stage {stage.id}", "", f"{_text(stage.reason)}. {certain}; about {seconds:,.0f} s.", ""]
     lines += ["### Before", "", *_boxes(stage.prechecks or PRECHECKS), ""]
     lines += ["### Drain", "", *_links(stage.drain, "Links to take out of use")]
-    lines += [f"- [ ] `{path}`" for path in entry["packet_side"] if "/drain/" in path or path.endswith(".csv")]
+    lines += _paths(entry, WEIGHTS, "drain", "shut-down")
     lines += ["", "### Switch", "", "| device | kind | delete | add | fingerprint before | after | files in |"]
     lines += ["|---|---|---|---|---|---|---|"]
     for row in entry["devices"]:
@@ -65,10 +78,15 @@ def _stage(stage: Stage, entry: Mapping[str, Any]) -> list[str]:
         lines += [
             f"| {row['switch']} | {row['kind']} | {row['delete']} | {row['add']} | {before} | {after} | `{folder}` |"
         ]
-    lines += ["", "### After", "", *_boxes(stage.postchecks or POSTCHECKS), ""]
+    lines += ["", "### After", "", *_paths(entry, "bring-up", "check"), *_boxes(stage.postchecks or POSTCHECKS), ""]
     lines += ["### Undrain", "", *_links(stage.undrain, "Links to bring into use")]
-    lines += [f"- [ ] `{path}`" for path in entry["packet_side"] if "/undrain/" in path]
+    lines += _paths(entry, "undrain")
     return [*lines, ""]
+
+
+def _paths(entry: Mapping[str, Any], *places: str) -> list[str]:
+    """Boxes for the packet side's files of these folders, in their order."""
+    return [f"- [ ] `{path}`" for place in places for path in entry["packet_side"] if path.split("/")[1] == place]
 
 
 def _boxes(texts: Iterable[str]) -> list[str]:

@@ -24,21 +24,29 @@ def table(tmp_path):
 
 def test_what_is_taken_down_is_drained_and_what_is_put_up_is_undrained(hand, table):
     files = export_files(hand.plan, hand.names_for(hand.plan, "sonic-cli"), read_interfaces(table))
-    assert files["stage-1/drain/leaf-1.sonic.txt"].splitlines() == [
-        "config bgp shutdown neighbor 10.0.1.0", "config bgp shutdown neighbor 10.0.1.1",
-        "config interface shutdown Ethernet8", "config interface shutdown Ethernet9",
-    ]  # fmt: skip
-    assert files["stage-1/undrain/leaf-1.sonic.txt"].splitlines() == [
-        "config interface startup Ethernet8", "config interface startup Ethernet9",
-        "config bgp startup neighbor 10.0.1.0", "config bgp startup neighbor 10.0.1.1",
-    ]  # fmt: skip
+
+    def of(path):
+        return files[f"stage-{path}"].splitlines()
+
+    sessions, ports = ("10.0.1.0", "10.0.1.1"), ("Ethernet8", "Ethernet9")
+    for verb, drain, shut in (("shutdown", "drain", "shut-down"), ("startup", "undrain", "bring-up")):
+        assert of(f"1/{drain}/leaf-1.sonic.txt") == [f"config bgp {verb} neighbor {one}" for one in sessions]
+        assert of(f"1/{shut}/leaf-1.sonic.txt") == [f"config interface {verb} {one}" for one in ports]
+    assert of("1/check/leaf-1.sonic.txt")[:2] == ["show interfaces status Ethernet8", "show lldp neighbors Ethernet8"]
     # 3-4 and 4-3 go, ports counted from 0; 3-3, 4-4, 9-15 come
-    assert files["stage-2/drain/infiniband.txt"].splitlines() == [
+    assert of("2/shut-down/infiniband.txt") == [
         f"ibportstate -G 0x{n}{side} {n} disable" for n in (4, 5) for side in "AB"
     ]
-    assert "ibportstate -G 0xaA 10 enable" in files["stage-2/undrain/infiniband.txt"].splitlines()
-    assert "ibportstate -G 0xaA 10 disable" in files["stage-2/rollback-drain/infiniband.txt"].splitlines()
-    assert "0xaA" not in files["stage-2/rollback-undrain/infiniband.txt"]
+    assert "ibportstate -G 0xaA 10 enable" in of("2/bring-up/infiniband.txt")
+    assert "ibportstate -G 0xaA 10 query" in of("2/check/infiniband.txt")
+    assert "ibportstate -G 0xaA 10 disable" in of("2/rollback-shut-down/infiniband.txt")
+    assert "0xaA" not in files["stage-2/rollback-bring-up/infiniband.txt"]
+    assert not any(path.startswith("stage-2/drain/infini") for path in files)  # has no sessions
+    told = files["runbook.md"]
+    order = [told.index(f"stage-1/{place}") for place in (
+        "traffic", "drain", "shut-down", "ocs-0", "bring-up", "check", "undrain")]  # fmt: skip
+    assert order == sorted(order) and "rollback-drain/" not in told
+    assert "Command Reference" in told and "ibportstate(8)" in told and "not given" not in told
 
 
 def test_traffic_engineering_counts_links_before_during_and_after(hand):
