@@ -50,6 +50,17 @@ def test_direct_links_alone(run, demand):
     assert told["engineered"]["throughput"] == 1.6
 
 
+@pytest.mark.parametrize(("modules", "each"), [("400g-fr4-bidi", 1), ("400g-fr4", 2), ("400g-dr4", 8)])
+def test_links_of_several_strands_move_whole(run, demand, tmp_path, modules, each):
+    """A strand both ways; one each way; four lanes each way: as many cross-connects a link."""
+    spec, file = f"{MESH},ocs_optic={modules}", tmp_path / "plan.json"
+    made = run("plan", spec, "--demand", demand, "--no-curve", "--effort", "low", "-o", file)
+    assert made.code == 0 and run("plan", "check", file, spec).out == "everything holds\n"
+    found = json.loads(file.read_text())
+    assert found["summary"]["down"] == found["summary"]["up"] >= each * found["engineered"]["moved_at_least"]
+    assert found["summary"]["down"] % each == 0
+
+
 def test_a_collective_is_a_demand(run):
     told = json.loads(run("plan", MESH, "--demand", "all-to-all", "--json").out)
     assert told["engineered"]["moved_at_least"] == 0 and told["summary"]["stages"] == 0

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fabric.planning.assign import assign
+from fabric.planning.assign import _heuristic, assign
 from fabric.planning.exact import relaxed_bound, solve_exactly
 from fabric.planning.wiring import Wiring, lower_bound, read_arrays
 from topologies.errors import ConfigError, InfeasibleError
@@ -117,6 +117,30 @@ def test_duplex_links_take_a_port_at_both_ends():
     found = assign(wiring, before, wanted, effort="low")
     wiring.check(found.counts)
     assert (wiring.links(found.counts) == wanted).all() and found.down == 2
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_duplex_annealing_alone_reaches_the_optimum_of_ports_odd_and_even(seed):
+    """Links without a direction on odd ports have no bipartite split: no exact flow helps the annealer there."""
+    draws = np.random.default_rng(seed)
+    blocks, switches = draws.integers(4, 9), draws.integers(2, 5)
+    ports = np.full((blocks, switches), draws.choice([1, 3, 5]))
+    ports = draws.integers(1, 5, ports.shape) if seed % 2 else ports
+    names = [f"b{i}" for i in range(blocks)], [f"o{k}" for k in range(switches)]
+    wiring = Wiring("duplex", *names, *[ports.astype(np.int32)] * 2, np.zeros(switches, np.int32))
+    before, after = np.zeros((2, switches, blocks, blocks), np.int16)
+    for state in (before, after):
+        for k in range(switches):
+            ends = draws.permutation(np.repeat(np.arange(blocks), ports[:, k]))
+            for a, b in np.sort(ends[: len(ends) // 2 * 2].reshape(-1, 2)):
+                state[k, a, b] += a != b
+        wiring.check(state)
+    counts, excess = _heuristic(wiring, before, wiring.links(after), "low", seed, 1)
+    best = solve_exactly(wiring, before, wiring.links(after))
+    assert excess == 0 and best.proven
+    wiring.check(counts)
+    assert (wiring.links(counts) == wiring.links(after)).all()
+    assert np.maximum(before - counts, 0).sum() == np.maximum(before - best.counts, 0).sum()
 
 
 def test_pinned_circuits_stay():
