@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from fabric.planning.capacity import Changes, Matrix, Meter
 from fabric.planning.ports import Ports
+from fabric.planning.simplex import carried
 
 LP_BLOCKS = 12  # up to which the programs are solved
-MOST_NODES = 400  # of the integer program's search tree
-MOST_BINARIES = 200  # of few blocks: flows make every node slow
-WHOLE_BLOCKS = 8
+ROUNDS_IN_SHARES, ROUNDS_IN_WHOLES = 25, 15  # of prices
+KEPT_SPARE = 0.5  # of what shares of units have to spare
+MOST_NODES = 100  # of an integer program's search tree
+MOST_BINARIES = 1500
 
 
 def cut_bound(changes: Changes, meter: Meter, circuits: Matrix, wanted: Matrix) -> int:
@@ -110,27 +112,100 @@ class StageProgram:
         return np.argsort(mean, kind="stable")
 
     def whole(self, stages: int) -> list[NDArray[np.int64]] | None:
-        """Units stage by stage, by an integer program; None where it has found none within its search."""
-        from scipy.optimize import Bounds, LinearConstraint, milp
+        """Units stage by stage, in so many stages; None where none were found.
 
-        width = self.changes.units.number
-        if stages * width > MOST_BINARIES or self.changes.blocks > WHOLE_BLOCKS:
+        Benders' decomposition: an integer program places units such that every stage keeps what prices of links say
+        (no routing carries more than the prices of what is up), a linear program for each stage finds the prices that
+        say most against it, until there are none.
+        """
+        cells = self.changes.blocks**2
+        start = self.meter.gbps(self.circuits).ravel()
+        down, up = (self._gbps_of(cell, owner) for cell, owner in
+                    ((self.changes.cell_of_down, self.changes.units.unit_of_down),
+                     (self.changes.cell_of_up, self.changes.units.unit_of_up)))  # fmt: skip
+        if stages * down.shape[0] > MOST_BINARIES:
             return None
-        below, equal, columns = self._in_units(np.arange(width), stages)
-        binary = np.zeros(columns)
-        binary[: stages * width] = 1
-        need = np.concatenate(equal.limit)
-        found = milp(
-            np.zeros(columns), integrality=binary,
-            bounds=Bounds(np.zeros(columns), np.where(binary > 0, 1.0, np.inf)),
-            constraints=[LinearConstraint(below.matrix(columns), -np.inf, np.concatenate(below.limit)),
-                         LinearConstraint(equal.matrix(columns), need, need)],
-            options={"node_limit": MOST_NODES},
-        )  # fmt: skip
-        if found.x is None:
-            return None
-        chosen = found.x[: stages * width].reshape(stages, width) > 0.5
-        return [np.flatnonzero(row) for row in chosen if row.any()]
+        prices = np.zeros((0, cells))
+        spare = 1.0
+        for phase, rounds in enumerate((ROUNDS_IN_SHARES, ROUNDS_IN_WHOLES)):
+            for _ in range(rounds):
+                placed = self._placed(stages, start, down, up, prices, spare if phase else None)
+                if placed is None and phase and spare > 0:
+                    spare = 0.0
+                    continue
+                if placed is None:
+                    return None
+                found = self._prices_against(placed, start, down, up)
+                if not phase:
+                    spare = min(spare, KEPT_SPARE * self._spare(placed, start, down, up, prices))
+                if not found and phase:
+                    return [np.flatnonzero(row > 0.5) for row in placed if (row > 0.5).any()]
+                if not found:
+                    break
+                prices = np.concatenate([prices, found])
+        return None
+
+    def _prices_against(self, placed: Matrix, start: Matrix, down: Matrix, up: Matrix) -> list[Matrix]:
+        """Prices by which a stage does not keep the floor, for those that do not."""
+        found, now = [], start.copy()
+        for row in placed:
+            now = now - row @ down
+            value, price = carried(np.maximum(now, 0).reshape(self.wanted.shape), self.wanted)
+            if value < 1 - 1e-9:
+                found.append(price)
+            now = now + row @ up
+        return found
+
+    def _spare(self, placed: Matrix, start: Matrix, down: Matrix, up: Matrix, prices: Matrix) -> float:
+        """What the tightest stage has to spare by all prices."""
+        least, now = 1.0, start.copy()
+        for row in placed:
+            now = now - row @ down
+            least = min([least, *(prices @ now - 1)])
+            now = now + row @ up
+        return max(least, 0.0)
+
+    def _gbps_of(self, cell: NDArray[np.int64], owner: NDArray[np.int32]) -> Matrix:
+        """float64[units, N x N]: the Gb/s of each unit's circuits."""
+        n = self.changes.blocks
+        found = np.zeros((self.changes.units.number, n, n))
+        np.add.at(found, (owner, *np.divmod(cell, n)), 1.0)
+        both = found if self.meter.directed else found + found.transpose(0, 2, 1)
+        gbps: Matrix = (both * self.meter.rates_gbps * ~np.eye(n, dtype=bool)).reshape(len(found), n * n)
+        return gbps
+
+    def _placed(
+        self, stages: int, start: Matrix, down: Matrix, up: Matrix, prices: Matrix, spare: float | None
+    ) -> Matrix | None:
+        """What share of each unit is changed in each stage, float64[stages, units], with as much to spare by all prices
+        as can be; whole units, with so much to spare, where `spare` is given."""
+        from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+        from scipy.sparse import coo_array
+
+        width = len(down)
+        columns = stages * width
+        unit, column = np.tile(np.arange(width), stages), np.arange(columns)
+        each = coo_array((np.ones(columns), (unit, column)), shape=(width, columns)).tocsr()
+        lost, won = down @ prices.T, up @ prices.T
+        rows = np.zeros((stages, len(prices), columns))
+        for stage in range(stages):
+            for until in range(stage):
+                rows[stage, :, until * width : (until + 1) * width] = (lost - won).T
+            rows[stage, :, stage * width : (stage + 1) * width] = lost.T
+        used = rows.reshape(-1, columns)
+        room = np.tile(prices @ start - 1, stages)
+        if spare is None:
+            cost = np.append(np.zeros(columns), -1.0)
+            whole = coo_array((np.ones(columns), (unit, column)), shape=(width, columns + 1)).tocsr()
+            solved = linprog(
+                cost, np.column_stack([used, np.ones(len(used))]) if len(used) else None, room if len(used) else None,
+                whole, np.ones(width), bounds=(0, 1), method="highs",
+            )  # fmt: skip
+            return None if solved.x is None else solved.x[:-1].reshape(stages, width)
+        rules = [LinearConstraint(each, 1, 1), LinearConstraint(used, -np.inf, room - spare)]
+        found = milp(np.zeros(columns), integrality=np.ones(columns), bounds=Bounds(0, 1),
+                     constraints=rules if len(used) else rules[:1], options={"node_limit": MOST_NODES})  # fmt: skip
+        return None if found.x is None else np.round(found.x).reshape(stages, width)
 
     def first_shares(self, left: NDArray[np.int64], stages: int) -> NDArray[np.float64] | None:
         """What share of each of these units is changed in the first of so many stages, where units may be divided and

@@ -11,6 +11,7 @@ from fabric.planning.files import changes_of, digest, plan_of
 from fabric.planning.plan import Links, Plan
 from fabric.planning.ports import Ports
 from fabric.planning.replaying import BreachError, Moment, Replay
+from fabric.planning.simplex import carried
 from fabric.planning.throughput import ANY, FINE, Carrier, block_graph
 from fabric.routing.pathsets import transit_paths
 from topologies.errors import ConfigError
@@ -196,7 +197,7 @@ def solved(gbps: Matrix, demand: Matrix, transit: bool, gap: float) -> tuple[flo
     if not transit:
         return Carrier(demand, False).bounds(gbps, gap)
     if len(demand) <= EXACT_BLOCKS:
-        value = _by_simplex(gbps, demand)
+        value, _ = carried(gbps, demand)
         return value, value
     source, target = (ends.astype(np.int32) for ends in np.nonzero(demand > 0))
     graph, amount = block_graph(gbps), demand[source, target]
@@ -211,34 +212,3 @@ def solved(gbps: Matrix, demand: Matrix, transit: bool, gap: float) -> tuple[flo
     if (found.flow < 0).any() or not np.allclose(sent, amount, rtol=1e-9):
         raise RuntimeError("flow on paths that does not add up to the demand: a bug of the solver")
     return float(1 / (load / graph.capacity).max()), found.ub
-
-
-def _by_simplex(gbps: Matrix, demand: Matrix) -> float:
-    """The largest multiple of the demand on direct and one-transit paths: a linear program in what goes through each
-    middle block, by HiGHS's dual simplex."""
-    from scipy.optimize import linprog
-    from scipy.sparse import coo_array
-
-    n = len(demand)
-    source, target = np.nonzero(demand > 0)
-    i, m, j = (a.ravel() for a in np.broadcast_arrays(source[:, None], np.arange(n)[None, :], target[:, None]))
-    pair = np.repeat(np.arange(len(source)), n)
-    there = (m != i) & (gbps[i, m] > 0) & ((m == j) | (gbps[m, j] > 0))
-    i, m, j, pair = i[there], m[there], j[there], pair[there]
-    column = np.arange(len(i))
-    two = m != j
-    rows = np.concatenate([i * n + m, (m * n + j)[two]])
-    use = coo_array((np.ones(len(rows)), (rows, np.concatenate([column, column[two]]))), shape=(n * n, len(i) + 1))
-    amounts = demand[source, target]
-    unit = float(gbps.max()) or 1.0
-    ones, minus = np.ones(len(i)), -amounts / unit
-    serve = coo_array(
-        (np.concatenate([ones, minus]), (np.concatenate([pair, np.arange(len(source))]),
-                                         np.concatenate([column, np.full(len(source), len(i))]))),
-        shape=(len(source), len(i) + 1),
-    )  # fmt: skip
-    cost = np.zeros(len(i) + 1)
-    cost[-1] = -1.0
-    found = linprog(cost, use.tocsr(), gbps.ravel() / unit, serve.tocsr(), np.zeros(len(source)), bounds=(0, None),
-                    method="highs-ds")  # fmt: skip
-    return float(found.x[-1]) if found.x is not None else 0.0

@@ -233,10 +233,10 @@ class _Planning:
                 "lower --floor, or leave it out for the best that can be kept"
             )
         low, high = 0.0, asked
-        found, least = self._try(low, before)
+        found, least = self._try(low, before, prove=False)
         for _ in range(BISECTIONS):
             middle = (low + high) / 2
-            now, bound = self._try(middle, before)
+            now, bound = self._try(middle, before, prove=False)
             if now is None:
                 high = middle
             else:
@@ -246,7 +246,7 @@ class _Planning:
         self.warnings.append(f"no stages keep {asked:.0%} of the throughput; the best floor found is {low:.2%}")
         return low, found, least
 
-    def _try(self, share: float, before: float) -> tuple[Sequence[Chosen] | None, int]:
+    def _try(self, share: float, before: float, *, prove: bool = True) -> tuple[Sequence[Chosen] | None, int]:
         rules, seed = self.options.rules, self.options.seed
         stager = Stager(self.ports, self.changes, self.carrier, rules, self.counts)
         if rules.by_capacity:
@@ -255,7 +255,7 @@ class _Planning:
         wanted = need * self.demand
         least = cut_bound(self.changes, self.meter, self.before, wanted)
         plain = rules == Rules() and not self.ports.paired and self.ports.lanes == 1
-        exact = plain and len(self.ports.wiring.blocks) <= LP_BLOCKS and self.carrier.transit and need > 0
+        exact = prove and plain and len(self.ports.wiring.blocks) <= LP_BLOCKS and self.carrier.transit and need > 0
         program = StageProgram(self.ports, self.changes, self.meter, self.before, wanted) if exact else None
         return fewest(stager, need if self.carrier.small else need * (1 + MARGIN), seed, least, program)
 

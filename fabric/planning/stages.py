@@ -233,7 +233,8 @@ def fewest(
         yield stager.cut(share, next(orders), MOST_STAGES)
         if program is not None and best is not None:
             yield stager.guided(share, program, len(best) - 1)
-            yield program.whole(len(best) - 1)
+            if least <= len(best) - 1:
+                yield program.whole(len(best) - 1)
         for _ in range(RESTARTS if small else 0):
             yield stager.cut(share, next(orders), MOST_STAGES if best is None else len(best) - 1)
 
