@@ -10,6 +10,9 @@ from fabric.planning.plan import FORMAT, Change, Links, Plan, Stage, Switch
 from topologies.errors import ConfigError
 from topologies.formats.writing import write_whole
 
+FLOOR_KEYS = ("share", "of", "throughput", "before", "after", "demand", "routing")
+COUNTED = ("down", "up", "kept", "lower_bound_down", "stages", "stage_lower_bound", "minutes")
+MEASURED = ("throughput_before", "throughput_during_min", "throughput_after")  # null where there is no demand
 DEPTH = 4  # levels of a document that stand on lines of their own
 
 
@@ -69,14 +72,26 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
     ConfigError for what is missing or of another type.
     """
     where = "the plan"
+    floor, summary = (_get(document, key, dict, where) for key in ("floor", "summary"))
+    for key in COUNTED:
+        _get(summary, key, (int, float), "the summary")
+    for key in MEASURED:
+        _get(summary, key, (int, float, type(None)), "the summary")
+    missing = next((key for key in FLOOR_KEYS if key not in floor), None)
+    if missing is not None:
+        raise ConfigError(f"the floor: '{missing}' is missing; give a file that 'plan -o' wrote")
+    _get(floor, "share", (int, float), "the floor")
+    for key in ("before", "after"):
+        ends = _get(floor, key, list, "the floor")
+        if len(ends) != 2 or not all(end is None or type(end) in (int, float) for end in ends):
+            raise ConfigError(f"the floor: {key} is not a lower and an upper value")
     stages = [_stage(row, f"stage {number}") for number, row in enumerate(_get(document, "stages", list, where), 1)]
     return Plan(
         wiring=_get(document, "wiring", str, where), blocks=_texts(document, "blocks", where),
         switches=[Switch(_get(row, "name", str, "a switch"), _get(row, "part", str, "a switch"),
                          _get(row, "domain", int, "a switch")) for row in _get(document, "switches", list, where)],
         base=_table(document, "base", where), after=_table(document, "after", where),
-        target=_links(document, "target", where), floor=_get(document, "floor", dict, where),
-        summary=_get(document, "summary", dict, where), stages=stages,
+        target=_links(document, "target", where), floor=floor, summary=summary, stages=stages,
         inputs=_table(document, "inputs", where) if "inputs" in document else {},
         seed=_get(document, "seed", int, where), warnings=_texts(document, "warnings", where),
         times=_table(document, "times", where) if "times" in document else {},

@@ -73,6 +73,24 @@ def test_what_is_no_plan(tmp_path, text, error):
         read_document(tmp_path / "plan.json")
 
 
+def test_every_key_is_asked_for(made):
+    """What is missing or of another type is said in one line, at any depth."""
+    whole = document_of(made[1])
+    for path in (("stages",), ("floor", "share"), ("summary", "down"), ("stages", 0, "changes", 0, "delete"),
+                 ("stages", 0, "seconds"), ("target", 0, "number"), ("switches", 0, "name")):  # fmt: skip
+        for change in ("gone", "odd"):
+            document = copy.deepcopy(whole)
+            inner = document
+            for key in path[:-1]:
+                inner = inner[key]
+            if change == "gone":
+                del inner[path[-1]]
+            else:
+                inner[path[-1]] = {"odd": [1]} if path[-1] != "seconds" else "odd"
+            with pytest.raises(ConfigError, match=path[-1]):
+                plan_of(document)
+
+
 def test_a_plan_holds_and_so_does_its_undoing(made):
     base, first = made
     assert check(document_of(first), base) is None
