@@ -1,7 +1,7 @@
 """Schedules: when a step's phases are worth a switch of configuration, and up to which delay."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil, inf, log2
 
@@ -12,6 +12,8 @@ from topologies.errors import InfeasibleError
 
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
+BATCH = 64  # delays looked at together
+MANY = np.iinfo(np.int64).max
 ALIKE = 1e-12  # relative difference of times that are the same but for rounding
 
 
@@ -54,7 +56,7 @@ def closed_walk(cost_s: Matrix, switch_s: Matrix, idle_s: Vector) -> Walk:
     exposed = np.maximum(0, switch_s - idle_s[0]) * changed
     time, count = time + exposed.T, count + changed.T
     near = time <= time.min() * (1 + ALIKE)
-    first, last = np.unravel_index(np.argmin(np.where(near, count, np.iinfo(np.int64).max)), time.shape)
+    first, last = np.unravel_index(np.argmin(np.where(near, count, MANY)), time.shape)
     path = [int(last)]
     for p in range(phases - 1, 0, -1):
         path.append(int(came[p, first, path[-1]]))
@@ -68,7 +70,7 @@ def _next(
     times = time[:, :, None] + exposed
     counts = count[:, :, None] + changed
     near = times <= times.min(axis=1, keepdims=True) * (1 + ALIKE)
-    best = np.argmin(np.where(near, counts, np.iinfo(np.int64).max), axis=1)
+    best = np.argmin(np.where(near, counts, MANY), axis=1)
     at = best[:, None, :]
     return best, np.take_along_axis(times, at, 1)[:, 0], np.take_along_axis(counts, at, 1)[:, 0]
 
@@ -106,60 +108,121 @@ def stretches(cost_s: Matrix, idle_s: Vector) -> list[Stretch]:
     """The best walk for every delay that all switches have in common, from none upwards: where each switch disappears.
 
     Exact: between two idle windows the time of a walk is a line in the delay, and the least of lines is found by
-    cutting them with each other.
+    cutting them with each other, all cuts of a round at once.
 
     >>> cost = np.array([[1.0, 2.0], [9.0, 2.0]])
     >>> [(round(s.to_s, 6), s.walk.switches) for s in stretches(cost, np.array([0, 0.4]))]
     [(0.7, 2), (inf, 0)]
     """
     far = float(idle_s.max() + np.where(np.isfinite(cost_s), cost_s, 0).max(axis=1).sum() + 1)
-    corners = np.unique(np.concatenate([[0.0, far], idle_s]))
+    corners = np.unique(np.concatenate([[0.0, far], idle_s])).tolist()
+    at = uniform_walks(cost_s, np.array(corners), idle_s)
+    spans = [
+        _Span(low, low, high, _line(left, low, cost_s, idle_s), _line(right, low, cost_s, idle_s))
+        for (low, high), (left, right) in zip(pairwise(corners), pairwise(at), strict=True)
+    ]
     found: list[Stretch] = []
-    for low, high in pairwise(corners.tolist()):
-        for start, end, path in _cut(cost_s, idle_s, low, high):
-            walk = _walk(path, cost_s, _uniform(len(cost_s[0]), start), idle_s)
-            if end - start <= ALIKE * far:
-                continue
-            if found and found[-1].walk.configurations == walk.configurations:
-                found[-1] = Stretch(found[-1].from_s, end, found[-1].walk)
-            else:
-                found.append(Stretch(start, end, walk))
+    for span in sorted(_cut(spans, cost_s, idle_s), key=lambda span: span.start):
+        if span.end - span.start <= ALIKE * far:
+            continue
+        walk = _walk(span.left.path, cost_s, _uniform(cost_s.shape[1], span.start), idle_s)
+        if found and found[-1].walk.configurations == walk.configurations:
+            found[-1] = Stretch(found[-1].from_s, span.end, found[-1].walk)
+        else:
+            found.append(Stretch(span.start, span.end, walk))
     found[-1] = Stretch(found[-1].from_s, inf, found[-1].walk)
     return found
 
 
-def _cut(cost_s: Matrix, idle_s: Vector, low: float, high: float) -> Iterator[tuple[float, float, tuple[int, ...]]]:
-    """Best walks between two delays within which every walk's time is a line."""
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The time of a walk from one corner on: at the corner, and by second of delay."""
 
-    def best(delay: float) -> tuple[int, ...]:
-        return closed_walk(cost_s, _uniform(len(cost_s[0]), delay), idle_s).configurations
+    path: tuple[int, ...]
+    seconds: float
+    slope: int
 
-    def line(path: tuple[int, ...]) -> tuple[float, int]:
-        here = _walk(path, cost_s, _uniform(len(cost_s[0]), low), idle_s)
-        changed = np.roll(np.array(path), 1) != np.array(path)
-        return here.seconds, int((changed & (idle_s <= low)).sum())
+    def at(self, beyond: float) -> float:
+        return self.seconds + self.slope * beyond
 
-    def between(
-        start: float, left: tuple[int, ...], end: float, right: tuple[int, ...]
-    ) -> Iterator[tuple[float, float, tuple[int, ...]]]:
-        (a, slope), (b, other) = line(left), line(right)
-        if left == right or slope <= other:  # lines that do not cross inside
-            yield start, end, left
-            return
-        cross = low + (b - a) / (slope - other)
-        if not start < cross < end:
-            yield start, end, left if cross >= end else right
-            return
-        middle = best(cross)
-        value, rate = line(middle)
-        if value + rate * (cross - low) >= (a + slope * (cross - low)) * (1 - ALIKE):
-            yield start, cross, left
-            yield cross, end, right
-        else:
-            yield from between(start, left, cross, middle)
-            yield from between(cross, middle, end, right)
 
-    yield from between(low, best(low), high, best(high))
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """Delays from `start` to `end`, with the best walks there, as lines from the corner `low` on."""
+
+    low: float
+    start: float
+    end: float
+    left: _Line
+    right: _Line
+
+    @property
+    def cross(self) -> float | None:
+        """Where the two lines cross inside; None where one of them is below all the way."""
+        if self.left.path == self.right.path or self.left.slope <= self.right.slope:
+            return None
+        where = self.low + (self.right.seconds - self.left.seconds) / (self.left.slope - self.right.slope)
+        return where if self.start < where < self.end else None
+
+
+def _line(path: tuple[int, ...], low: float, cost_s: Matrix, idle_s: Vector) -> _Line:
+    changed = np.roll(np.array(path), 1) != np.array(path)
+    seconds = float(cost_s[np.arange(len(path)), path].sum() + np.maximum(0, low - idle_s)[changed].sum())
+    return _Line(path, seconds, int((changed & (idle_s <= low)).sum()))
+
+
+def _cut(spans: list[_Span], cost_s: Matrix, idle_s: Vector) -> Iterator[_Span]:
+    """Spans with one best walk each: its line is `left`."""
+    while spans:
+        crossing = []
+        for span in spans:
+            where = span.cross
+            if where is not None:
+                crossing.append((span, where))
+                continue
+            middle = (span.start + span.end) / 2 - span.low
+            yield span if span.left.at(middle) <= span.right.at(middle) else replace(span, left=span.right)
+        walks = uniform_walks(cost_s, np.array([where for _, where in crossing]), idle_s)
+        spans = []
+        for (span, where), path in zip(crossing, walks, strict=True):
+            middle = _line(path, span.low, cost_s, idle_s)
+            if middle.at(where - span.low) >= span.left.at(where - span.low) * (1 - ALIKE):
+                yield replace(span, end=where)
+                yield replace(span, start=where, left=span.right)
+            else:
+                spans += [replace(span, end=where, right=middle), replace(span, start=where, left=middle)]
+
+
+def uniform_walks(cost_s: Matrix, delays_s: Vector, idle_s: Vector) -> list[tuple[int, ...]]:
+    """The shortest closed walk at each of these delays, that all switches have in common: as `closed_walk`, many delays
+    at once and O(P C^2) for each, since it does not matter which configuration a switch leaves."""
+    return [path for n in range(0, len(delays_s), BATCH) for path in _walks(cost_s, delays_s[n : n + BATCH], idle_s)]
+
+
+def _walks(cost_s: Matrix, delays_s: Vector, idle_s: Vector) -> list[tuple[int, ...]]:
+    phases, number = cost_s.shape
+    size = len(delays_s)
+    own, first = np.arange(number), np.eye(number, dtype=bool)
+    time = np.broadcast_to(np.where(first, cost_s[0], inf), (size, number, number)).copy()
+    count = np.zeros(time.shape, np.int64)
+    came = np.zeros((phases, *time.shape), np.int16)
+    for p in range(1, phases):
+        wait = np.maximum(0, delays_s - idle_s[p])[:, None, None]
+        near = time <= time.min(axis=2, keepdims=True) * (1 + ALIKE)
+        best = np.argmin(np.where(near, count, MANY), axis=2)[:, :, None]
+        moved, hops = np.take_along_axis(time, best, 2) + wait, np.take_along_axis(count, best, 2) + 1
+        stays = (time < moved * (1 - ALIKE)) | ((time <= moved * (1 + ALIKE)) & (count <= hops))
+        came[p] = np.where(stays, own, best)
+        time, count = np.where(stays, time, moved) + cost_s[p], np.where(stays, count, hops)
+    time = time + np.where(first, 0.0, np.maximum(0, delays_s - idle_s[0])[:, None, None])
+    count = count + ~first
+    flat, hops = time.reshape(size, -1), count.reshape(size, -1)
+    near = flat <= flat.min(axis=1, keepdims=True) * (1 + ALIKE)
+    start, here = np.divmod(np.argmin(np.where(near, hops, MANY), axis=1), number)
+    path = [here]
+    for p in range(phases - 1, 0, -1):
+        path.append(came[p, np.arange(size), start, path[-1]].astype(np.int64))
+    return [tuple(row) for row in np.stack(path[::-1], axis=1).tolist()]
 
 
 def _uniform(number: int, delay_s: float) -> Matrix:
@@ -181,7 +244,7 @@ def pays_from_factor(cost_s: Matrix, switch_s: Matrix, idle_s: Vector) -> float 
     low, high = 1e-9, 1e9
     if not pays(high):
         return None
-    while high / low > 1 + 1e-9:
+    while high / low > 1 + 1e-7:
         middle = (low * high) ** 0.5
         low, high = (low, middle) if pays(middle) else (middle, high)
     return high

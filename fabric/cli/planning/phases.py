@@ -1,11 +1,14 @@
 """aifabric plan phases: is it worth switching circuits between the phases of a step?"""
 
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fabric.cli.options import CONTEXT, Output, one_form, output_options, parts_option, quiet_option, verbose_option
+
+MOST_STRETCHES, MOST_RUNS = 12, 12  # shown without -v, and of a walk
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -64,7 +67,7 @@ def command(
 def _render(found: "Worth", quiet: bool, verbose: bool) -> list[Any]:
     from rich.text import Text
 
-    shown: list[Any] = [_times(found), Text(), _stretches(found)]
+    shown: list[Any] = [_times(found), Text(), *_stretches(found, verbose)]
     if found.break_even:
         shown += [Text(), _sizes(found)]
     if found.inside:
@@ -110,7 +113,9 @@ def _times(found: "Worth") -> "Table":
     return table
 
 
-def _stretches(found: "Worth") -> "Table":
+def _stretches(found: "Worth", verbose: bool) -> list[Any]:
+    from rich.text import Text
+
     from fabric.cli.tables import new_table
 
     own = [c.name for c in found.iteration.configurations]
@@ -118,13 +123,17 @@ def _stretches(found: "Worth") -> "Table":
     for head in ("delay from", "to", "switches", "step at its end"):
         table.add_column(head, justify="right")
     table.add_column("configurations", overflow="fold")
-    for row in found.stretches:
-        walk = row.walk
-        path = walk.configurations
-        told = own[path[0]] + " throughout" if len(set(path)) == 1 else ", ".join(own[c] for c in path)
-        end = _at(found, walk.configurations, row.to_s)
-        table.add_row(_time(row.from_s), _time(row.to_s), str(walk.switches), end, told)
-    return table
+    rows = found.stretches if verbose else found.stretches[-MOST_STRETCHES:]
+    for row in rows:
+        path = row.walk.configurations
+        runs = [(own[c], len(list(group))) for c, group in groupby(path)]
+        told = ", ".join(name if times == 1 else f"{name} x {times}" for name, times in runs[:MOST_RUNS])
+        told += f", ... ({len(runs)} runs)" if len(runs) > MOST_RUNS else ""
+        told = own[path[0]] + " throughout" if len(runs) == 1 else told
+        end = _at(found, path, row.to_s)
+        table.add_row(_time(row.from_s), _time(row.to_s), str(row.walk.switches), end, told)
+    left = len(found.stretches) - len(rows)
+    return [table] if not left else [table, Text(f"{left} walks at shorter delays are not shown; -v shows them")]
 
 
 def _at(found: "Worth", path: tuple[int, ...], delay_s: float) -> str:

@@ -217,7 +217,7 @@ def test_the_document_is_whole(step):
         (TOY.replace("delay_ms = 10", ""), "nothing says how long a switch takes"),
         (RINGS.replace('size = "64MiB"', ""), "has no size"),
         (RINGS.replace("all-reduce", "all-reduced"), "did you mean 'all-reduce'"),
-        (RINGS.replace("servers=8,ports=4,forwarding=true,p", "servers=6,ports=4,forwarding=true,p"), "as many acc"),
+        (RINGS.replace("servers=8,ports=4,forwarding=true,p", "servers=16,ports=4,forwarding=true,p"), "as many acc"),
         (RINGS.replace('size = "64MiB"', 'size = "64MiB"\ngroup = 7', 1), "7 that are 1 apart"),
         (RINGS.replace('name = "ring"', 'name = "ring"\nstate = "no.npy"'), "no.npy: No such file"),
     ],
