@@ -180,8 +180,8 @@ def _cut(spans: list[_Span], cost_s: Matrix, idle_s: Vector) -> Iterator[_Span]:
             if where is not None:
                 crossing.append((span, where))
                 continue
-            middle = (span.start + span.end) / 2 - span.low
-            yield span if span.left.at(middle) <= span.right.at(middle) else replace(span, left=span.right)
+            halfway = (span.start + span.end) / 2 - span.low
+            yield span if span.left.at(halfway) <= span.right.at(halfway) else replace(span, left=span.right)
         walks = uniform_walks(cost_s, np.array([where for _, where in crossing]), idle_s)
         spans = []
         for (span, where), path in zip(crossing, walks, strict=True):
