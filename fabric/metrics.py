@@ -158,9 +158,18 @@ def injection_gb_per_s(topology: Topology) -> float:
 
 
 def bisection(topology: Topology) -> tuple[float | None, float | None]:
-    """A certified interval of the bisection (GB/s): one value where the family knows its narrowest halves."""
+    """A certified interval of the bisection (GB/s): one value where the family knows its narrowest halves.
+
+    Blocks that circuits join do not all have as many links to each other: halves of the rank order need not be the
+    narrowest.
+
+    >>> from topologies.registry import build
+    >>> [round(value) for value in bisection(build("jupiter:blocks=8,uplinks=64"))]
+    [6413, 7200]
+    """
     known = bisection_gb_per_s(topology)
-    if known is None or topology.halves or topology.family in TIERED:
+    meshed = topology.family == "jupiter" and topology.circuits is not None
+    if known is None or topology.halves or (topology.family in TIERED and not meshed):
         return known, known
     return bisection_interval(topology)
 

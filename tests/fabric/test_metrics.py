@@ -3,7 +3,7 @@
 import networkx as nx
 import pytest
 
-from fabric.metrics import bisection_gb_per_s, describe, distances, injection_gb_per_s
+from fabric.metrics import bisection, bisection_gb_per_s, describe, distances, injection_gb_per_s
 from topologies.registry import build
 
 SPECS = [
@@ -50,6 +50,12 @@ def test_pairs_without_a_path_have_no_distance():
 )  # fmt: skip
 def test_bisection(spec, terabytes):
     assert bisection_gb_per_s(build(spec)) / 1e3 == pytest.approx(terabytes)
+
+
+def test_blocks_of_uneven_circuits_may_have_narrower_halves_than_their_order():
+    """64 uplinks to 7 other blocks: nine circuits a pair and a tenth for four pairs, none of which is cut."""
+    low, high = bisection(build("jupiter:blocks=8,uplinks=64,hosts=64"))
+    assert high == 16 * 9 * 50 > low
 
 
 def test_bisection_of_an_odd_number_is_none():
