@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from cext import hashed_loads
 from fabric.routing.contraction import contract, refuse
+from fabric.routing.leaves import leaves, to_leaves
 from fabric.routing.parallel import gathered, separate
 from fabric.routing.router import Loads, RoutingOptions
 from fabric.traffic import Traffic
@@ -12,6 +13,7 @@ from topologies.errors import ConfigError, InfeasibleError
 from topologies.graph import Topology
 
 MAX_DEMANDS = 50_000_000
+FAR = 1 << 32  # from a seed to that of what goes between domains
 
 
 def hashed(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loads:
@@ -26,6 +28,8 @@ def hashed(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loa
     if options.flows_per_pair < 1:
         raise ConfigError(f"flows per pair = {options.flows_per_pair} is below 1; give 1 or more")
     small, links = contract(topology), separate(topology)
+    if traffic.is_uniform and leaves(topology) is not None:
+        return _all_to_all(topology, traffic, options)
     destinations, sizes, scales, lists, list_ptr, list_node, list_flows = _demands(
         traffic, small.node_of_rank, options.flows_per_pair
     )
@@ -36,6 +40,37 @@ def hashed(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loa
     )  # fmt: skip
     if lost[0] >= 0:
         refuse(topology, small, int(lost[0]), int(lost[1]))
+    return gathered(topology, traffic, loads, latency_s, options)
+
+
+def _all_to_all(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loads:
+    """A uniform all-to-all: inside domains flow by flow; between them to leaves, whose last links get their own."""
+    small, links, found = contract(topology), separate(topology), leaves(topology)
+    assert found is not None
+    n, flows = traffic.n, options.flows_per_pair
+    size = float(traffic.list_amount[0] * traffic.entry_scale[0]) / flows
+    order = np.argsort(found.domain, kind="stable")
+    members = np.bincount(found.domain)
+    list_ptr = np.concatenate([[0], np.cumsum(members)]).astype(np.int64)
+    list_node = small.node_of_rank[order]
+    nodes, pointer, domain, scale = to_leaves(found)
+    near = np.arange(n + 1), found.domain, np.full(n, float(flows))
+    loads, latency_s = np.zeros(len(links.heads)), 0.0
+    for destinations, (entry_ptr, entry_list, entry_scale), after_s, seed in (
+        (small.node_of_rank, near, 0.0, options.seed),
+        (nodes, (pointer, domain, scale * flows), found.last_s, options.seed + FAR),
+    ):
+        some, taken_s, lost = hashed_loads(
+            links.indptr, links.heads, links.twin, small.forwards, links.latency, small.node_latency,
+            destinations, np.full(len(destinations), size), entry_ptr, entry_list, entry_scale,
+            list_ptr, list_node, np.ones(n), seed, options.threads,
+        )  # fmt: skip
+        if lost[0] >= 0:
+            at_leaf = small.node_of_rank[np.flatnonzero(found.leaf == lost[1])]
+            refuse(topology, small, int(lost[0]), int(at_leaf[0]) if len(at_leaf) else int(lost[1]))
+        loads += some
+        latency_s = max(latency_s, taken_s + after_s * bool(some.any()))
+    loads[found.link] += (n - members[found.domain]) * flows * size
     return gathered(topology, traffic, loads, latency_s, options)
 
 

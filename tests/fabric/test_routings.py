@@ -439,3 +439,35 @@ def test_names_that_cannot_be_read(routing, said):
         resolve(build("ring:n=4"), routing)
     assert said in str(error.value) and "\n" not in str(error.value)
     assert parse_routing("ksp:12") == ("ksp", "12")
+
+
+LEAVES = ["rail:servers=12,rails=1,switch=th4-64x400g", "rail:servers=8,gpus=4,rails=2,switch=th4-64x400g,leaf_hosts=3"]
+
+
+@pytest.mark.parametrize("spec", LEAVES)
+def test_hash_to_leaves_is_hash_to_ranks(spec, monkeypatch):
+    """With very many flows both come to equal splits, rank by rank; with few their fullest links are alike."""
+    from fabric.routing import hashing
+
+    topology = build(spec)
+    n = len(topology.accelerators)
+    traffic, many = Traffic.uniform(n, 1.0), RoutingOptions(flows_per_pair=10**8)
+
+    def routed():
+        few = [hashing.hashed(topology, traffic, RoutingOptions(seed=s, threads=1)) for s in range(60)]
+        return hashing.hashed(topology, traffic, many), np.array([load.arcs.max() for load in few])
+
+    assert hashing.leaves(topology) is not None
+    grouped, fullest = routed()
+    monkeypatch.setattr(hashing, "leaves", lambda topology: None)
+    single, fullest_of_single = routed()
+    assert grouped.arcs == pytest.approx(single.arcs, rel=1e-3) and grouped.latency_s == single.latency_s
+    spread = np.hypot(fullest.std(), fullest_of_single.std()) / np.sqrt(60)
+    assert abs(fullest.mean() - fullest_of_single.mean()) < 4 * spread + 1e-9
+
+
+@pytest.mark.parametrize("spec", ["dual-plane:servers=8", "fat-tree:k=4", "bcube:n=3,k=1", "rail:servers=4,core=none"])
+def test_leaves_are_not_claimed_where_a_rank_has_several_ways_out(spec):
+    from fabric.routing.leaves import leaves
+
+    assert leaves(build(spec)) is None
