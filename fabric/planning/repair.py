@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.planning.demand import Matrix
+from fabric.planning.losses import Losses, losses_of, read_losses
 from fabric.planning.plan import Plan
 from fabric.planning.planner import Options, plan_change
 from fabric.planning.pods import Pod, changes, usable_chips
 from fabric.planning.ports import Ports, ports_of_layer
+from fabric.planning.spares import replug
 from fabric.planning.state import by_blocks
 from fabric.planning.target import block_links, carried, circuits_of, rounded, scaled
 from fabric.planning.wiring import lower_bound
@@ -141,8 +143,11 @@ def repair(
     broken = whole.with_failed(dead)
     ports = ports_of_layer(broken, domains=domains)
     left = _left(ports, wanted, len(whole.state) - len(broken.state))
-    others = []
-    moved = _by_hand(whole, broken, dead) if not faults.switches else None
+    others, known = [], None
+    if options.losses is not None:
+        measured = read_losses(options.losses, today.wiring.switches)
+        known = losses_of(measured, today, parts or catalogue(), layer=whole, limit_db=options.loss_limit_db)
+    moved = _by_hand(whole, dead, known) if not faults.switches else None
     if moved is not None:
         after, fibres = moved
         kept = ports_of_layer(after, domains=domains)
@@ -169,29 +174,14 @@ def _carried(ports: Ports, wanted: Matrix) -> float:
 
 
 def _by_hand(
-    whole: CircuitLayer, broken: CircuitLayer, dead: NDArray[np.int32]
+    whole: CircuitLayer, dead: NDArray[np.int32], losses: Losses | None = None
 ) -> tuple[CircuitLayer, int] | None:
     """The layer with the strands of dead ports on free ports of the same side, and how many; None without enough."""
-    ports = {tuple(row): None for row in dead.tolist()}
-    taken = {tuple(row) for row in (*broken.strands[:, :3].tolist(), *broken.failed.tolist())}
-    moves: dict[tuple[int, int, int], int] = {}
-    for k, side, port in ports:
-        most = int(broken.ports_per_side[k])
-        free = next((p for p in range(most) if (k, side, p) not in taken), None)
-        if free is None:
-            return None
-        taken.add((k, side, free))
-        moves[k, side, port] = free
-    strands = whole.strands.copy()
-    for row in strands:
-        row[2] = moves.get((int(row[0]), int(row[1]), int(row[2])), int(row[2]))
-    state = whole.state.copy()
-    for row in state:
-        k = int(row[0])
-        row[1] = moves.get((k, SIDE_A, int(row[1])), int(row[1]))
-        row[2] = moves.get((k, int(whole.last_side[k]), int(row[2])), int(row[2]))
-    order = np.lexsort(strands[:, 2::-1].T)
-    return replace(whole, strands=strands[order], state=state, failed=broken.failed), len(moves)
+    try:
+        after, moved = replug(whole, dead, losses)
+    except InfeasibleError:
+        return None
+    return after, len(moved)
 
 
 def _dark(whole: CircuitLayer, broken: CircuitLayer) -> str:
@@ -267,7 +257,7 @@ def repair_pod(
     found = [_pod_left(pod, hit, len(layer.state) - len(broken.state), chips)]
     if faults.cubes and not len(dead):
         found += _swaps(pod, hit, faults.cubes, options, parts or catalogue())
-    moved = _by_hand(layer, broken, dead) if len(dead) and not faults.cubes and not faults.switches else None
+    moved = _by_hand(layer, dead) if len(dead) and not faults.cubes and not faults.switches else None
     if moved is not None:
         after, fibres = moved
         found.append(

@@ -165,19 +165,26 @@ def test_files_of_both_kinds_say_the_same(tmp_path):
 
 
 def test_fibres_of_failed_ports_go_to_the_spares_that_lose_least():
-    t = build("jupiter:blocks=4,uplinks=6")
-    size = int(t.circuits.ports_per_side[0])
-    broken = t.circuits.with_failed([[0, 0, 1], [0, 0, 2], [0, 1, 0]])
+    layer = build("jupiter:blocks=4,uplinks=6").circuits
+    size = int(layer.ports_per_side[0])
+    dead = np.array([[0, 0, 1], [0, 0, 2], [0, 1, 0]], np.int32)
+    faces = {a: b for _, a, b in layer.state.tolist()}
     db = np.full((size, size), 2.0)
-    db[15], db[13] = 1.0, 1.5
-    losses = Losses({0: db}, {0: np.full((size, size), np.inf)})
-    mended, moved = replug(broken, losses)
-    assert mended.lost == (0, 0.0) and len(mended.strands) == len(broken.strands)
-    assert {one.spare for one in moved if one.side == 0} == {13, 15}
+    db[15, faces[1]] = db[13, faces[2]] = db[15, faces[2]] = 1.0
+    db[12:, faces[1]] += 0.5
+    losses = Losses({0: db}, {0: np.full((size, size), 3.0)})
+    mended, moved = replug(layer, dead, losses)
+    assert mended.lost == (0, 0.0) and mended.circuits == layer.circuits
+    assert {one.failed: one.spare for one in moved if one.side == 0} == {1: 15, 2: 13}
     assert [one.failed for one in moved if one.side == 1] == [0]
-    kept = t.circuits.with_failed([[0, 0, port] for port in range(12, size)] + [[0, 0, 0]])
+    joined = {frozenset(pair) for pair in mended.end_pairs().tolist()}
+    assert joined == {frozenset(pair) for pair in layer.end_pairs().tolist()}
+    every = np.array([[0, 0, port] for port in range(12, size)] + [[0, 0, 0]], np.int32)
     with pytest.raises(InfeasibleError, match="ocs-0 has 0 free ports on side A for 1 fibres of failed ones"):
-        replug(kept)
+        replug(layer, every)
+    db[12:] = 3.5
+    with pytest.raises(InfeasibleError, match="no free port on side A of ocs-0 loses little enough for the fibre of"):
+        replug(layer, dead, losses)
 
 
 def test_every_order_of_ports_is_considered():
