@@ -127,6 +127,22 @@ class Plan:
                        summary={**self.summary, **swapped}, inputs={"rollback_of": self.base_print()},
                        engineered={})  # fmt: skip
 
+    @property
+    def break_even_s(self) -> float | None:
+        """How long jobs must run on for the plan to pay: what its stages cost in throughput over what it gains, both of
+        the certified values; None where it gains nothing, or nothing is known."""
+        from fabric.planning.schedule import break_even_run_s
+
+        before, after = self.summary["throughput_before"], self.summary["throughput_after"]
+        if not before or not after or after <= before:
+            return None
+        lost = [
+            (max(0.0, 1 - stage.throughput / before), sum(stage.seconds.values()))
+            for stage in self.stages
+            if stage.throughput is not None
+        ]
+        return break_even_run_s(lost, before, after)
+
     def base_print(self) -> str:
         """One fingerprint of the whole base state."""
         return sha256("".join(f"{name} {print_}\n" for name, print_ in sorted(self.base.items())).encode()).hexdigest()

@@ -67,9 +67,12 @@ def _floor(plan: "Plan") -> str:
     low, before, after = (
         format_number(summary[key]) for key in ("throughput_during_min", "throughput_before", "throughput_after")
     )
+    pays = plan.break_even_s
+    told = f"; pays for jobs that run on for {format_number(pays / 60)} minutes" if pays else ""
     return (
         f"throughput {before} x the demand before, at least {low} in every stage, {after} after; floor "
         f"{floor['share']:.1%} of the {floor['of']} ({floor['routing']}); {format_number(summary['minutes'])} minutes"
+        f"{told}"
     )
 
 

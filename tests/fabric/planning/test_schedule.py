@@ -1,5 +1,6 @@
 """Schedules: shortest closed walks against every walk there is; delays at which switches stop paying, by hand."""
 
+from dataclasses import replace
 from itertools import pairwise, product
 from math import inf
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fabric.planning.plan import Plan, Stage
 from fabric.planning.schedule import (
     best_share,
     break_even_bytes,
@@ -177,3 +179,17 @@ def test_one_switch_inside_a_collective():
 def test_jobs_that_run_long_enough():
     assert break_even_run_s([(0.1, 100.0), (0.02, 100.0)], 0.8, 0.9) == pytest.approx(12 / 0.125)
     assert break_even_run_s([(0.1, 100.0)], 1.0, 1.0) == inf
+
+
+def test_a_plan_says_for_which_jobs_it_pays():
+    """Two stages of 60 s at 0.9 and 120 s at 1.0 of a throughput of 1.0, for 1.2 in the end: 6 s lost, 20 % won."""
+    stages = [
+        Stage(id=n, reason="", drain=(), changes=(), undrain=(), throughput=t, certificate={}, seconds={"drain": s})
+        for n, (t, s) in enumerate([(0.9, 60.0), (1.0, 120.0)])
+    ]
+    ends = {"throughput_before": 1.0, "throughput_after": 1.2}
+    plan = Plan(
+        wiring="bidi", blocks=(), switches=(), base={}, after={}, target=(), floor={}, summary=ends, stages=stages
+    )
+    assert plan.break_even_s == pytest.approx(30.0)
+    assert replace(plan, summary={**ends, "throughput_after": 1.0}).break_even_s is None
