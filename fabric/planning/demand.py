@@ -16,6 +16,8 @@ from topologies.graph import Topology
 
 Matrix = NDArray[np.float64]  # [N, N], from the row's block to the column's; zero diagonal
 ENDINGS = (".csv", ".npy")
+SPAN = 1e7  # from the smallest to the largest entry: less is lost in the rounding of solvers
+LIMITS = 1e-6, 1e18  # of an entry: what lies outside is a slip of units, and no float holds sums of it
 
 
 def demand_of(given: str, topology: Topology, blocks: Sequence[str]) -> tuple[Matrix, str]:
@@ -46,15 +48,20 @@ def read_demand(path: Path, blocks: Sequence[str], *, what: str = "block", unit:
     if matrix.shape != (n, n):
         shape = " x ".join(map(str, matrix.shape)) or "a single number"
         raise ConfigError(f"{path}: {shape} is not the demand between {n} {what}s; give {n} x {n} numbers")
-    bad = np.argwhere(~np.isfinite(matrix) | (matrix < 0))
+    outside = (matrix > LIMITS[1]) | ((matrix > 0) & (matrix < LIMITS[0]))
+    bad = np.argwhere(~np.isfinite(matrix) | (matrix < 0) | outside)
     if len(bad):
         i, j = bad[0]
         raise ConfigError(
-            f"{path}: the demand from {blocks[i]} to {blocks[j]} is {matrix[i, j]:g}; give {unit}, zero or more"
+            f"{path}: the demand from {blocks[i]} to {blocks[j]} is {matrix[i, j]:g}; give {unit}, zero or from "
+            f"{LIMITS[0]:g} to {LIMITS[1]:g}"
         )
     np.fill_diagonal(matrix, 0.0)
     if not matrix.any():
         raise ConfigError(f"{path}: no {what} sends another anything; give at least one demand above zero")
+    least, most = matrix[matrix > 0].min(), matrix.max()
+    if most > SPAN * least:
+        raise ConfigError(f"{path}: {unit} from {least:g} to {most:g} are no one demand; leave the smallest out")
     return matrix
 
 

@@ -19,6 +19,8 @@ Links = NDArray[np.int64]  # [N, N], symmetric, zero diagonal
 FAINT = 1e-6  # of the largest demand: what pairs without demand weigh, so that scaling has a solution
 NEAR = 1e-9  # links that are rounding
 MOST_NODES = 2_000  # of the search tree of a rounding
+MORE = 1e3  # circuits taken down that one link more in total is worth
+GAP = 0.3  # of the cost of a rounding, in circuits: fewest are proven, ties are not
 CURVE_GAP = 0.01  # of the throughputs that a curve compares
 
 
@@ -89,6 +91,9 @@ def engineer(
     if ports.wiring.kind == "simplex" and not ports.paired:
         raise ConfigError("the wiring has links of one direction; an engineered target has links both ways: give TO")
     now, own, rates = ports.links(ports.counts()), block_links(ports), ports.pair_rates()
+    idle = np.flatnonzero((own == 0) & ((demand > 0).any(axis=0) | (demand > 0).any(axis=1)))
+    if len(idle):
+        raise InfeasibleError(f"{ports.wiring.blocks[idle[0]]} has demand and no port; give it ports or no demand")
     wanted = _both_ways(demand) / rates
     fraction: Matrix = scaled(wanted, own)
     notes: list[str] = []
@@ -100,9 +105,13 @@ def engineer(
     else:
         links = rounded(fraction, own, now, slack, seed=seed)
     faint = (links > 0) & (fraction < FAINT)
+    if _part_apart(links, own) is not None:
+        notes.append("the wanted links take all ports, and leave blocks in groups that nothing connects")
     if faint.any():
         notes.append(f"{int(np.triu(faint).sum())} links without demand keep all blocks connected")
     low, high = carried(links, demand, ports)
+    if not np.array_equal(links, now) and carried(now, demand, ports)[0] >= low:
+        notes.append("what is wired carries as much of the demand: nothing need move for it")
     if direct:
         notes.append(f"with transit through other blocks they carry {low:.3f} of the demand")
         there = demand > 0
@@ -231,7 +240,10 @@ def rounded(
     while (apart := _part_apart(links, ports)) is not None:
         if not program.join(apart):
             break
-        links = program.solve()
+        try:
+            links = program.solve()
+        except InfeasibleError:  # no port is left for it
+            break
     return links
 
 
@@ -245,7 +257,8 @@ def _part_apart(links: Links, ports: Links) -> NDArray[np.int64] | None:
 
 @dataclass(slots=True, eq=False)
 class _Rounding:
-    """The integer program: links D of each pair, links taken down t >= now - D, and distance s >= |D - fraction|."""
+    """The integer program: links of each pair within bounds, at a convex cost of what is taken down and of the distance
+    from the fraction."""
 
     fraction: Matrix
     ports: Links
@@ -266,7 +279,7 @@ class _Rounding:
         floor, ceil = np.floor(share + NEAR), np.ceil(share - NEAR)
         self.low, self.high = (np.zeros(len(i)), most) if np.isinf(self.slack) else (
             np.clip(np.minimum(floor, np.ceil(share - self.slack - NEAR)), 0, most),
-            np.minimum(np.maximum(ceil, np.floor(share + self.slack + NEAR)), most),
+            np.clip(np.maximum(ceil, np.floor(share + self.slack + NEAR)), 0, most),
         )  # fmt: skip
         if self.least is not None:
             self.low = np.maximum(self.low, self.least[i, j])
@@ -287,49 +300,62 @@ class _Rounding:
         """The links; with fewer in total where the ports do not admit as many."""
         found = self._solved(self.total)
         if found is None:
-            most = self._solved(None)
-            if most is None:
+            found = self._solved(None)
+            if found is None:
                 raise InfeasibleError("no whole links keep within the slack of the wanted ones; give a larger --slack")
-            self.total = int(most.sum())
-            found = self._solved(self.total)
-            found = most if found is None else found
+            self.total = int(found.sum())
         links = np.zeros(self.fraction.shape, np.int64)
         links[self.pairs] = found
         return links + links.T
 
     def _solved(self, total: int | None) -> NDArray[np.int64] | None:
-        """Links of each pair, for a total, or as many as can be."""
+        """Links of each pair, for a total, or as many as can be: least links and what is added to them, piece by piece
+        of a convex cost."""
         from scipy.optimize import Bounds, LinearConstraint, milp
-        from scipy.sparse import coo_array, csr_array, eye_array, hstack
+        from scipy.sparse import coo_array, csr_array
 
+        pair, length, slope = self._pieces()
+        if not len(pair):
+            return self.low.astype(np.int64) if total in (None, int(self.low.sum())) else None
+        if total is None:
+            slope = slope - MORE
         i, j = self.pairs
-        size, here = len(i), np.arange(len(i))
-        draws = np.random.default_rng(self.seed)
-        small = 0.4 / (size * min(max(1.0, self.slack), float(self.ports.max(initial=1))))
-        far, tie = np.full(size, 0.8 * small), 0.2 * small * draws.random(size)
-        down = np.zeros(size) if self.slack == 0 else np.ones(size)
-        cost = np.concatenate([tie if total is not None else tie - 2.0, down, far])
-        one, none = eye_array(size), coo_array((size, size))
-        at = (np.ones(2 * size), (np.concatenate([i, j]), np.concatenate([here, here])))
-        rows = hstack([coo_array(at, (len(self.ports), size)), coo_array((len(self.ports), 2 * size))])
-        share, today = self.fraction[i, j], self.now[i, j].astype(np.float64)
-        constraints = [
-            LinearConstraint(csr_array(rows), -np.inf, self.ports),
-            LinearConstraint(csr_array(hstack([one, one, none])), today, np.inf),
-            LinearConstraint(csr_array(hstack([one, none, one])), share, np.inf),
-            LinearConstraint(csr_array(hstack([-one, none, one])), -share, np.inf),
-        ]
-        whole = np.concatenate([np.ones(size), np.zeros(2 * size)])
+        here = np.arange(len(pair))
+        at = (np.ones(2 * len(pair)), (np.concatenate([i[pair], j[pair]]), np.concatenate([here, here])))
+        rows, least = coo_array(at, (len(self.ports), len(pair))), self.low.sum()
+        used = np.bincount(i, self.low, len(self.ports)) + np.bincount(j, self.low, len(self.ports))
+        if (used > self.ports).any():
+            return None
+        constraints = [LinearConstraint(csr_array(rows), -np.inf, self.ports - used)]
         if total is not None:
-            constraints.append(LinearConstraint(csr_array(whole[None, :]), total, total))
+            constraints.append(LinearConstraint(np.ones((1, len(pair))), total - least, total - least))
         for crossing in self.joined:
-            row = np.concatenate([crossing, np.zeros(2 * size)])
-            constraints.append(LinearConstraint(csr_array(row[None, :]), 1, np.inf))
-        bounds = Bounds(
-            np.concatenate([self.low, np.zeros(2 * size)]), np.concatenate([self.high, np.full(2 * size, np.inf)])
-        )
+            row = csr_array(crossing[pair][None, :])
+            constraints.append(LinearConstraint(row, 1 - crossing @ self.low, np.inf))
+        gap = GAP / max(1.0, float((np.abs(slope) * length).sum()))
         found = milp(
-            cost, integrality=whole, bounds=bounds, constraints=constraints,
-            options={"node_limit": MOST_NODES, "mip_rel_gap": 1e-6},
+            slope, integrality=np.ones(len(pair)), bounds=Bounds(np.zeros(len(pair)), length), constraints=constraints,
+            options={"node_limit": MOST_NODES, "mip_rel_gap": gap},
         )  # fmt: skip
-        return None if found.x is None else np.round(found.x[:size]).astype(np.int64)
+        if found.x is None:
+            return None
+        links: NDArray[np.int64] = (self.low + np.bincount(pair, np.round(found.x), len(i))).astype(np.int64)
+        return links
+
+    def _pieces(self) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+        """Pair, links and cost a link of the pieces between the bends of each pair's cost: at what is wired, and at the
+        whole numbers on either side of the fraction."""
+        i, j = self.pairs
+        share, today = self.fraction[i, j], self.now[i, j].astype(np.float64)
+        draws = np.random.default_rng(self.seed)
+        least = 0.4 / (len(i) * min(max(1.0, self.slack), float(self.ports.max(initial=1))))
+        down, far = (0.0, 1.0) if self.slack == 0 else (1.0, 0.8 * least)
+        tie = 0.2 * least * draws.random(len(i))
+        bends = np.stack([self.low, today, np.floor(share + NEAR), np.ceil(share - NEAR), self.high], axis=1)
+        bends = np.sort(np.clip(bends, self.low[:, None], self.high[:, None]), axis=1)
+        cost = down * np.maximum(today[:, None] - bends, 0) + far * np.abs(bends - share[:, None])
+        cost += tie[:, None] * bends
+        length = np.diff(bends, axis=1)
+        slope = np.diff(cost, axis=1) / np.maximum(length, 1)
+        pair, _ = there = np.nonzero(length)
+        return pair, length[there], slope[there]

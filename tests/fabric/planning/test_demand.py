@@ -63,6 +63,8 @@ def test_npy_is_read_whatever_its_numbers(tmp_path: Path) -> None:
         (PLAIN.replace("5", "-5"), "from block-1 to block-2 is -5"),
         (PLAIN.replace("5", "nan"), "from block-1 to block-2 is nan"),
         (PLAIN.replace("5", "inf"), "from block-1 to block-2 is inf"),
+        (PLAIN.replace("5", "1e19"), "zero or from 1e-06 to 1e+18"),
+        (PLAIN.replace("5", "1e9"), "leave the smallest out"),
         ("0,1,2\n3,x,5\n6,7,0\n", "'x' is no number"),
         ("0,0,0\n0,0,0\n0,0,0\n", "no block sends another anything"),
         ("7,0,0\n0,7,0\n0,0,7\n", "no block sends another anything"),

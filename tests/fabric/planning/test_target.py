@@ -217,3 +217,14 @@ def test_what_no_target_can_be_is_refused(built: Built) -> None:
     for slack in (-1.0, float("nan")):
         with pytest.raises(ConfigError, match="slack"):
             engineer(ports, 1 - np.eye(4), slack=slack)
+
+
+def test_one_pair_alone_takes_all_ports_of_direct_links_and_is_told_what_follows(built: Built) -> None:
+    ports = _ports(built, "jupiter:blocks=6,uplinks=20")
+    demand = np.zeros((6, 6))
+    demand[0, 1] = 400.0
+    found = engineer(ports, demand, direct=True)
+    assert found.links[0, 1] == 20
+    assert found.throughput == found.bound == 20
+    assert any("nothing connects" in note for note in found.notes)
+    assert any("nothing need move" in note for note in engineer(ports, demand).notes)
