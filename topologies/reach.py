@@ -36,16 +36,16 @@ def _judged_by_length(row: object) -> TypeGuard[Cable | Optic]:
 
 
 def refuse_beyond_reach(topology: Topology, technology: str, key: str = "technology") -> None:
-    """Raise ReachError, with the margin in dB, where a copper technology that the user put in place of another, by the
-    parameter `key`, cannot carry its links."""
+    """Raise ReachError where a technology that the user put in place of another, by the parameter `key`, cannot carry
+    its links: with the margin in dB for copper, with the reach for optics."""
     classes = {
         (edge["cable"], edge["rate_gbps"], float(edge["length_m"]))
         for _, _, edge in topology.edges
-        if edge["technology"] == technology and edge["medium"] in ("copper", "active-copper")
+        if edge["technology"] == technology and edge["medium"] in ("copper", "active-copper", "optical")
     }
     for name, rate, length in sorted(classes):
         row = topology.catalogue.get(name)
-        if isinstance(row, Cable):
+        if isinstance(row, Cable | Optic):
             check_cable(row, rate, length, topology.catalogue, f"{key}={technology}")
 
 

@@ -35,9 +35,9 @@ def lay_out(topology: "Topology") -> "Layout":
     >>> len(lay_out(build("ring:n=8")).glyphs)
     8
     """
-    from fabric.drawing import circuits, grid, groups, lattice, rack, tiers
+    from fabric.drawing import circuits, grid, groups, lattice, rack, rails, tiers
 
-    natural = (rack.layout, grid.layout, circuits.layout, lattice.layout)
+    natural = (rack.layout, grid.layout, rails.layout, circuits.layout, lattice.layout)
     shapes = natural if _is_flat(topology) else (*natural, tiers.layout)
     return next(filter(None, (shape(topology) for shape in shapes)), None) or groups.layout(topology)
 
@@ -45,7 +45,5 @@ def lay_out(topology: "Topology") -> "Layout":
 def _is_flat(topology: "Topology") -> bool:
     """Are switches of one tier joined with each other, as in dragonflies, or accelerators, as in DCell?"""
     nodes = topology.graph.nodes
-    return any(
-        nodes[a]["kind"] == nodes[b]["kind"] != "nic" and nodes[a].get("tier") == nodes[b].get("tier")
-        for a, b, _ in topology.edges
-    )
+    level = {node: (data["kind"], data.get("tier")) for node, data in nodes(data=True)}
+    return any(level[a] == level[b] and level[a][0] in ("switch", "accelerator") for a, b, _ in topology.edges)

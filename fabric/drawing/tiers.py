@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from fabric.drawing import adapters
 from fabric.drawing.layout import Glyph, Layout, kept, plural, titled
 from topologies.graph import Topology
 
@@ -112,9 +113,8 @@ def _draw_below(topology: Topology, found: Layout, tiers: dict[int, int]) -> Non
     chips = [n for n, t in tiers.items() if t == 0 and found.of[n] < 0]
     if chips and len(domains) <= 1:
         _draw_row(topology, found, [Unit("switch", [n]) for n in chips], MOST_IN_ROW, _middle(found), ROW)
-    others = [i for i, kind in enumerate(kinds) if kind in ("nic", "host") and found.of[i] < 0]
-    if others:
-        _draw_row(topology, found, [Unit(kinds[n], [n]) for n in others], MOST_IN_ROW, _middle(found), -ROW / 2)
+    if "nic" in kinds or "host" in kinds:
+        adapters.draw(topology, found, -ROW if any(tiers.values()) else -2.4 * ROW)
 
 
 def _shared(nodes: list[int]) -> list[Unit]:

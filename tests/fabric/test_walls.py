@@ -54,7 +54,7 @@ def test_units():
 
 
 def test_active_optical_cable_beyond_its_reach_is_over():
-    assert walls(build("clos:hosts=128,technology=aoc,length_m=2000"))["copper"]["state"] == "over"
+    assert walls(build("clos:hosts=128,cable=aoc-400g,length_m=2000"))["copper"]["state"] == "over"
 
 
 def test_a_wall_says_where_its_cable_is_not_in_the_bill():

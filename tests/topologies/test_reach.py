@@ -190,3 +190,15 @@ def test_a_cable_and_auto_contradict_each_other():
 
     with pytest.raises(ConfigError, match="auto chooses one"):
         build("ring:n=4,technology=auto,cable=dac-400g")
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("torus:dims=4x4,technology=aoc,length_m=400", "400 m of aoc-400g exceed its reach of 100 m"),
+        ("nvl72:technology=lpo,length_m=3000", "3000 m of 1600g-lpo exceed its reach of 500 m"),
+    ],
+)
+def test_optics_put_in_place_have_to_reach_too(spec, said):
+    with pytest.raises(ReachError, match=said):
+        build(spec)

@@ -21,7 +21,7 @@ SPECS = [
     "tpu-v4-4096", "dgx-h100-superpod-256", "dragonfly:p=4,a=8,h=4", "torus:dims=4x4x8,twist=true", "ring:n=100",
     "hammingmesh:a=2,b=3,x=8,y=4,ports=8", "hammingmesh:a=2,b=2,x=3,y=3,planes=2", "hammingmesh:a=4,b=4,x=16,y=4",
     "hyperx:dims=3x4x3,T=2", "hyperx:dims=8x8x4x4,direct=true", "dcell:n=2,k=2", "hammingmesh:a=2,b=2,x=4,y=1",
-    "dragonfly-plus:p=2,l=3,s=3,h=2,g=4",
+    "dragonfly-plus:p=2,l=3,s=3,h=2,g=4", "aws-p5", "aws-p5:servers=3", "opus-2048", "mixnet-1024",
 ]  # fmt: skip
 
 
@@ -163,3 +163,25 @@ def test_groups_stand_together(spec, groups):
     apart = min(abs(a - b) for a, b in combinations(middles, 2))
     for middle, members in zip(middles, inside.values(), strict=True):
         assert all(abs(at - middle) < apart / 2 for at in members)
+
+
+def test_the_rows_of_a_server_are_what_lies_between_accelerators_and_processors():
+    topology = build("aws-p4d")
+    layout = lay_out(topology)
+    assert layout.of.min() >= 0
+    height = {}
+    for i, label in enumerate(topology.nodes):
+        kind = label.split("/")[-1].split("-")[0]
+        height.setdefault(kind, set()).add(round(layout.glyphs[layout.of[i]].y))
+    assert height["port"] == height["pcie"]  # a port is drawn with its switch
+    (chip,), (gpu,), (pcie,), (nic,), (cpu,) = (height[kind] for kind in ("nvs", "gpu", "pcie", "nic", "cpu"))
+    assert chip > gpu > pcie > nic > cpu
+
+
+def test_rails_of_circuit_switches_are_rows():
+    layout = lay_out(build("photonic-rail:servers=4,gpus=3,scaleup_switch=none"))
+    devices = [g for g in layout.glyphs if g.kind == "ocs"]
+    dots = [g for g in layout.glyphs if g.kind == "accelerator"]
+    assert len(dots) == 12 and len(layout.frames) == 4
+    assert sorted(g.y for g in devices) == sorted({g.y for g in dots})
+    assert len(layout.bent) == 3  # from the last server to the first on each rail
