@@ -18,6 +18,8 @@ _WHERE = {
     "draw": "fabric.drawing",
     "fluid_completion": "fabric.fluid",
     "plan": "fabric.planning.planner",
+    "plan_demand": "fabric.planning.engineering",
+    "plan_repair": "fabric.planning.engineering",
     "replay": "fabric.schedules.running",
     "schema": "fabric.schemas",
     "simulate": "fabric.simulation",
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from fabric.describing import describe
     from fabric.drawing import draw
     from fabric.fluid import fluid_completion
+    from fabric.planning.engineering import plan_demand, plan_repair
     from fabric.planning.planner import plan
     from fabric.results import Result
     from fabric.schedules.running import replay
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FabricError", "Result", "Topology", "build", "catalogue", "compare", "describe", "draw", "fluid_completion",
-    "plan", "replay", "schema", "simulate", "validate",
+    "plan", "plan_demand", "plan_repair", "replay", "schema", "simulate", "validate",
 ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from fabric.planning.plan import Plan
 from fabric.planning.planner import Options, plan_change
 from fabric.planning.pods import is_pod, read_pod
 from fabric.planning.ports import Ports
-from fabric.planning.repair import Faults, Option, repair, repair_pod
+from fabric.planning.repair import Faults, Option, read_faults, repair, repair_pod
 from fabric.planning.state import is_state
 from fabric.planning.states import is_arrays, layer_of, read_base
 from fabric.planning.target import circuits_of, engineer, gbps_of
@@ -83,15 +83,15 @@ def _rounded(value: Any) -> Any:
 
 
 def plan_repair(
-    source: str, faults: Faults, *, options: Options = Options(), parts: Catalogue | None = None  # noqa: B008
+    source: str, faults: Faults | str, *, options: Options = Options(), parts: Catalogue | None = None  # noqa: B008
 ) -> list[Option]:
     """Ranked options for what has broken in a live fabric (spec, slices of a pod, state file), the first to leave it.
 
-    >>> from fabric.planning.repair import read_faults
-    >>> [option.title for option in plan_repair("tpu-pod:slice=4x4x8,cubes=3", read_faults("cube=0"))]
+    >>> [option.title for option in plan_repair("tpu-pod:slice=4x4x8,cubes=3", "cube=0")]
     ['leave it', 'put cube 2 in the place of cube 0']
     """
     rows = parts or catalogue()
+    faults = read_faults(faults) if isinstance(faults, str) else faults
     if is_arrays(source):
         raise ConfigError(f"{source} knows blocks, not ports; give a spec or a state file to repair")
     if not is_state(source) and is_pod(source, rows):
