@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from fabric.drawing.layout import Layout
     from topologies.graph import Topology
 
+GATEWAY = 4  # tier of what joins sites
+
 
 def draw(topology: "Topology", busy: "NDArray[np.float64] | None" = None) -> str:
     """The fabric as SVG text: a rack's elevation, a grid, blocks round circuit switches, a lattice,
@@ -43,7 +45,9 @@ def lay_out(topology: "Topology") -> "Layout":
 
 
 def _is_flat(topology: "Topology") -> bool:
-    """Are switches of one tier joined with each other, as in dragonflies, or accelerators, as in DCell?"""
+    """Are switches of one tier joined with each other, as in dragonflies, or accelerators, as in DCell? Gateways of
+    sites, above all tiers, may be."""
     nodes = topology.graph.nodes
     level = {node: (data["kind"], data.get("tier")) for node, data in nodes(data=True)}
-    return any(level[a] == level[b] and level[a][0] in ("switch", "accelerator") for a, b, _ in topology.edges)
+    alike = {level[a] for a, b, _ in topology.edges if level[a] == level[b]} - {("switch", GATEWAY)}
+    return any(kind in ("switch", "accelerator") for kind, _ in alike)

@@ -2,6 +2,7 @@
 
 import re
 from itertools import combinations
+from pathlib import Path
 from xml.etree import ElementTree
 
 import networkx as nx
@@ -16,6 +17,7 @@ from topologies.graph import Topology
 from topologies.parameters import example
 from topologies.registry import FAMILIES, build, family
 
+EXAMPLES = Path(__file__).parents[3] / "examples"
 SPECS = [
     *(example(family(name)) for name in FAMILIES), "nvl72", "fat-tree:k=16", "torus:dims=3x3x3x3", "mesh:dims=5x4",
     "tpu-v4-4096", "dgx-h100-superpod-256", "dragonfly:p=4,a=8,h=4", "torus:dims=4x4x8,twist=true", "ring:n=100",
@@ -185,3 +187,9 @@ def test_rails_of_circuit_switches_are_rows():
     assert len(dots) == 12 and len(layout.frames) == 4
     assert sorted(g.y for g in devices) == sorted({g.y for g in dots})
     assert len(layout.bent) == 3  # from the last server to the first on each rail
+
+
+def test_sites_are_tiers_with_gateways_on_top():
+    layout = lay_out(build(str(EXAMPLES / "two-sites.toml")))
+    gateways = [g for g in layout.glyphs if "gateway" in g.name]
+    assert gateways and max(g.y for g in gateways) < min(g.y for g in layout.glyphs if "gateway" not in g.name)
