@@ -40,7 +40,9 @@ class Replay:
         if [switch.name for switch in plan.switches] != list(base.wiring.switches):
             raise BreachError(f"the plan is for {len(plan.switches)} switches, the base state has {K} or other names")
         if list(plan.blocks) != list(base.wiring.blocks):
-            raise BreachError("the plan and the base state have different blocks")
+            raise BreachError(
+                "the plan and the base state have different blocks; where a plan adds blocks, give its target too"
+            )
         if plan.wiring != base.wiring.kind:
             raise BreachError(f"the plan is for {plan.wiring} wiring, the base state has {base.wiring.kind}")
         for switch, part, domain in zip(plan.switches, base.parts, base.wiring.domains.tolist(), strict=True):
