@@ -29,7 +29,6 @@ What becomes of it, in this order:
 
 import math
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -51,6 +50,7 @@ from topologies.graph import Topology
 from topologies.links import MEDIA
 from topologies.parts import Catalogue, Part, Switch, catalogue
 from topologies.registry import build
+from topologies.toml_documents import read_toml
 
 Value = float | list[float]
 Compute = Mapping[str, Any]
@@ -317,12 +317,7 @@ def _described(topology: Topology) -> Mapping[str, Any]:
 
 def read_cases(path: Path) -> tuple[list[Published], list[LeftOut]]:
     """Cases and left-out rows of one file; ConfigError names file, case and key of what is wrong."""
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; give a TOML file of [[case]] tables") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a TOML file of cases: {error}") from None
+    document = read_toml(path, "a TOML file of [[case]] tables")
     if not document or set(document) - {"case", "left_out"}:
         raise ConfigError(f"{path}: holds {', '.join(document) or 'nothing'}; give [[case]], [[left_out]]")
     cases = [_read_case(row, where) for row, where in _rows(document, "case", path)]

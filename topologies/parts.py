@@ -1,6 +1,5 @@
 """The catalogue of parts: loads and checks rows, every one with its source."""
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, replace
 from functools import cache
@@ -25,6 +24,7 @@ from topologies.kinds import (
     Switch,
     Twinax,
 )
+from topologies.toml_documents import read_toml
 
 __all__ = [
     "KINDS", "Accelerator", "Cable", "Catalogue", "CircuitSwitch", "Component", "CopperMode", "Nic", "Optic",
@@ -201,12 +201,7 @@ def read_parts(path: Path, known: Mapping[str, Part] = MappingProxyType({})) -> 
     A row that bears the name of a known part states what differs, and the rest stays: `name` and one value do. Its
     `source` becomes the source of what it states; a range or an estimate of a value that changes is gone with it.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; give a TOML file of [[part]] tables") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a TOML file of parts: {error}") from error
+    document = read_toml(path, "a TOML file of [[part]] tables")
     rows = document.get("part")
     if not isinstance(rows, list) or len(document) != 1:
         raise ConfigError(f"{path}: holds {', '.join(document) or 'nothing'}; give [[part]] tables")

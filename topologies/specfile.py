@@ -1,15 +1,14 @@
 """A topology file in TOML: one family with its parameters, or a composition of racks, a scale-out and sites."""
 
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from topologies.errors import ConfigError, FabricError
 from topologies.graph import Topology
 from topologies.parts import Catalogue
 from topologies.registry import build_family, family, systems
+from topologies.toml_documents import read_toml
 
 SIMPLE = ("name", "family", "parameters")
 COMPOSED = ("name", "floor", "racks", "scale_out", "sites")
@@ -24,9 +23,9 @@ def build_toml(path: Path, parts: Catalogue) -> Topology:
     >>> from topologies.parts import catalogue
     >>> build_toml(Path("absent.toml"), catalogue())
     Traceback (most recent call last):
-    topologies.errors.ConfigError: absent.toml: No such file or directory; give a topology file
+    topologies.errors.ConfigError: absent.toml: No such file or directory; give a TOML topology
     """
-    document = _read(path)
+    document = read_toml(path, "a TOML topology")
     if "family" not in document and set(document) & set(COMPOSED[1:]):
         with _composing(path):
             from topologies.composition import compose
@@ -57,12 +56,3 @@ def _composing(path: Path) -> Iterator[None]:
         raise type(error)(f"{path}: {error}") from error
     finally:
         _COMPOSING.pop()
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; give a topology file") from error
-    except (ValueError, RecursionError) as error:  # tomllib's own, bytes that are no text, digits without end
-        raise ConfigError(f"{path}: not a TOML topology: {error}") from None

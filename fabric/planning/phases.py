@@ -1,6 +1,5 @@
 """Phases of a step and the configurations of the fabric that could serve them, from a file, with the time of each."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
@@ -22,6 +21,7 @@ from topologies.errors import ConfigError, InfeasibleError, unknown
 from topologies.graph import Topology
 from topologies.parts import Catalogue
 from topologies.registry import build
+from topologies.toml_documents import read_toml
 from topologies.units import parse_size_bytes
 
 PHASE = ("name", "collective", "size", "group", "stride", "demand", "idle_ms", "times_ms")
@@ -80,12 +80,7 @@ class Iteration:
 
 def read_iteration(path: Path) -> Iteration:
     """A step from a TOML file of [[phase]], [[configuration]] and [switching] tables; ConfigError in one line."""
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; give a file of phases") from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: not a TOML file of phases: {error}") from None
+    document = read_toml(path, "a TOML file of phases")
     try:
         return _step(document, path.parent)
     except ConfigError as error:

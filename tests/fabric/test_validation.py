@@ -186,7 +186,7 @@ GOOD = HEAD + "expected = 8\ntolerance = {abs = 0}\n" + RING
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("case = [", "not a TOML file of cases"),
+        ("case = [", "not a TOML file of [[case]] tables"),
         ("", "holds nothing"),
         ("[measured]\n", "holds measured"),
         ("case = 3\n", "write [[case]]"),
@@ -236,7 +236,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         validate([tmp_path / "none.toml"])
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigError, match="not a TOML file"):
+    with pytest.raises(ConfigError, match="not text; give a TOML file"):
         validate([tmp_path / "binary.toml"])
 
 

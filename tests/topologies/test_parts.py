@@ -56,7 +56,7 @@ def test_a_range_with_one_end_takes_the_value_as_the_other(written):
         ("[[parts]]\n", "parts"),
         (SWITCH + "[extra]\n", "extra"),
         ("[[part]\n", "not a TOML"),
-        (b"\xff\xfe", "not a TOML"),
+        (b"\xff\xfe", "not text; give a TOML file"),
         ('[[part]]\nkind = "switch"\n', "no name"),
         ('[[part]]\nname = ""\nkind = "switch"\n', "no name"),
         ('[[part]]\nname = 4\nkind = "switch"\n', "no name"),

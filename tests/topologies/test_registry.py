@@ -211,7 +211,7 @@ def test_a_file_may_start_from_a_ready_made_system(written):
         ("family = 3\n", "nothing else"),
         ("", "nothing else"),
         ("family =", "not a TOML topology"),
-        (b"\xff\xff", "not a TOML topology"),
+        (b"\xff\xff", "not text; give a TOML topology"),
         ('family = "ring"\nparameters = 8\n', "parameters"),
         ('family = "torus"\n[parameters]\ndims = 2026-01-01\n', "dims"),
     ],

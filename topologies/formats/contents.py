@@ -29,7 +29,15 @@ def read_head(path: Path) -> str:
 
 
 def read_whole(path: Path, wanted: str, most_mib: int) -> str:
-    """The text of a file of at most so many MiB; ConfigError says what is wanted where it is none."""
+    """The text of a file of at most so many MiB; ConfigError says what is wanted where it is none, or blank."""
+    text = read_text(path, wanted, most_mib)
+    if not text.strip():
+        raise ConfigError(f"{path}: the file is empty; give {wanted}")
+    return text
+
+
+def read_text(path: Path, wanted: str, most_mib: int) -> str:
+    """As `read_whole`, of a file that may be empty."""
     try:
         size = path.stat().st_size
         if size > most_mib * MIB:
@@ -41,8 +49,6 @@ def read_whole(path: Path, wanted: str, most_mib: int) -> str:
         raise ConfigError(f"{path}: not text; give {wanted}") from error
     if "\0" in text:
         raise ConfigError(f"{path}: not text; give {wanted}")
-    if not text.strip():
-        raise ConfigError(f"{path}: the file is empty; give {wanted}")
     return text
 
 

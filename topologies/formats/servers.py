@@ -2,7 +2,6 @@
 
 import csv
 import re
-import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from topologies.errors import ConfigError
 from topologies.formats.adapters import Adapter
 from topologies.formats.contents import name_of, read_whole, short, whole
 from topologies.formats.subnet import Device
+from topologies.toml_documents import read_toml
 
 ONE_CARD = 8  # GUIDs of the chips of one card are at most so far apart
 LEAST_SEEN = 8  # named pairs of a kind before unnamed ones of that kind are taken as one card
@@ -276,11 +276,7 @@ def _stated(path: Path, compute: Mapping[str, Adapter], devices: Mapping[str, De
 
 
 def _table(path: Path) -> Iterator[tuple[str, str, Place]]:
-    try:
-        document = tomllib.loads(read_whole(path, WANTED, 64))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
-    table = document.get("servers")
+    table = read_toml(path, WANTED, 64).get("servers")
     if not isinstance(table, dict) or not all(isinstance(guids, list) for guids in table.values()):
         raise ConfigError(f"{path}: no [servers] table of name = [guids]")
     for name, guids in table.items():

@@ -1,7 +1,6 @@
 """Names: what the ports of a plan are called on the devices, by default or from a names file."""
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import Any
 from fabric.planning.export.kinds import Kind
 from fabric.planning.plan import Pair, Switch
 from topologies.errors import ConfigError
-from topologies.formats.contents import read_whole, short
+from topologies.formats.contents import short
 from topologies.optical_kinds import CircuitSwitch
 from topologies.parts import Part
+from topologies.toml_documents import read_toml
 
 KEYS = ("a", "b", "ports_per_side", "any_to_any", "path", "value", "read")
 MOST_PORTS = 100_000
@@ -77,11 +77,7 @@ def read_names(path: Path) -> NamesFile:
 
     ConfigError names the table and key that do not fit.
     """
-    wanted = "a names file in TOML"
-    try:
-        document = tomllib.loads(read_whole(path, wanted, 8))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not TOML: {error}; give {wanted}") from None
+    document = read_toml(path, "a names file in TOML")
     for table, row in document.items():
         if not isinstance(row, dict):
             raise ConfigError(f"{path}: {short(table)} stands outside a table; begin with [all] or [SWITCH]")

@@ -142,7 +142,7 @@ def test_a_names_file(hand, tmp_path):
         ('[all]\na = ["1A", "1A"]', "does not fit"),
         ("[all]\nports = 3", "no such key"),
         ("[all]\nports_per_side = true", "does not fit"),
-        ("[all", "not TOML"),
+        ("[all", "not a names file in TOML"),
         ('[all]\na = "{n}A;reboot"', "is no name of a port"),
         ('[all]\na = ["1A"]', "lists 1 ports of side A, not port 1"),
         ("[ocs-7]\nports_per_side = 3", "names table is given for 'ocs-7'"),
