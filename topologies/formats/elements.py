@@ -11,6 +11,7 @@ from topologies.formats.contents import short
 
 MAX_DEPTH = 100  # PCIe trees are a dozen levels deep
 MAX_TOKEN = 2**20  # bytes of one tag, comment or text
+MAX_TEXT = 2**16  # of one element, between its own; it comes line by line
 MAX_ELEMENTS = 4_000_000  # of one subtree that is handed out
 CHUNK = 2**16
 
@@ -88,10 +89,10 @@ class _Reader:
             self.held = 0
 
     def characters(self, text: str) -> None:
-        if self.open:
+        if self.open and (self.open[-1].text or not text.isspace()):
             element = self.open[-1]
-            if len(element.text) + len(text) > MAX_TOKEN:
-                raise self.fail("more than 1 MiB of text in one element")
+            if len(element.text) + len(text) > MAX_TEXT:
+                raise self.fail(f"more than {MAX_TEXT // 1024} KiB of text in one element")
             element.text += text
 
     def entity(self, name: str, *_: Any) -> None:

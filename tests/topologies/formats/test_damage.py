@@ -287,3 +287,16 @@ def test_contents_that_no_format_has(tmp_path):
         path.write_text("<odd/>\n")
         with pytest.raises(ConfigError, match=there_are):
             build(str(path))
+
+
+def test_white_space_between_elements_takes_no_time(tmp_path):
+    """100 MB of elements on lines of their own: what holds them keeps no copy of the lines' ends."""
+    path = tmp_path / "x.xml"
+    path.write_text('<system version="1">\n' + '<cpu numaid="0"/>\n' * 200_000)
+    before = time.perf_counter()
+    with pytest.raises(ConfigError, match="no element found"):
+        build(str(path))
+    assert time.perf_counter() - before < 20
+    path.write_text('<system version="1">' + "x<cpu/>" * 2**17)
+    with pytest.raises(ConfigError, match="more than 64 KiB of text in one element"):
+        build(str(path))
