@@ -5,7 +5,6 @@ import io
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,21 +49,15 @@ def emit(text: str, out: "Output") -> None:
 
 
 def write_whole(text: str, path: Path) -> None:
-    """Write beside the file, then take its place."""
+    """A file that is written whole or not at all; UsageError where the name cannot be one."""
+    from topologies.formats.writing import write_whole as write
+
     folder = path.parent
     if not path.name or path.is_dir():
         raise click.UsageError(f"'{path if path.name else ''}' is no file to write into; give a file name")
     if not folder.is_dir():
         raise click.UsageError(f"no folder '{folder}' to write {path.name} into; create it first")
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    write(text, path)
 
 
 def write_svg(topology: "Topology", path: Path, busy: "NDArray[np.float64] | None" = None) -> None:

@@ -1,8 +1,10 @@
 """Foreign formats as they are written: read again by those that know them, and by their own rules."""
 
 import json
+import os
 import re
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import networkx as nx
 import numpy as np
@@ -269,3 +271,18 @@ def test_our_reader_finds_the_same_server(spec, tmp_path):
     chips = {n for n in topology.graph if topology.graph.adj[n].keys() <= inside}
     counted = sum(e["count"] for a, b, e in topology.edges if {a, b} <= inside | chips)
     assert again.links == counted
+
+
+def test_what_is_no_file_is_written_into_and_a_link_stays_one(tmp_path):
+    pipe, link, file = tmp_path / "pipe", tmp_path / "link", tmp_path / "file"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_whole("through\n", pipe)
+    assert os.read(reader, 100) == b"through\n" and pipe.is_fifo()
+    os.close(reader)
+    link.symlink_to(file)
+    write_whole("there\n", link)
+    assert link.is_symlink() and file.read_text() == "there\n"
+    with pytest.raises(ConfigError, match="No space left"):
+        write_whole("x", Path("/dev/full"))
+    assert Path("/dev/full").is_char_device() and sorted(tmp_path.iterdir()) == [file, link, pipe]

@@ -56,7 +56,7 @@ def fabric(draft: Draft, nodes: Rows, edges: EdgeRows, columns: Columns, cabling
     rows = [(name_of(node, where, "id"), attributes, where) for node, attributes, where in nodes]
     stated = Counter(str(attributes[columns.kind]) for _, attributes, _ in rows if columns.kind in attributes)
     for node, attributes, where in rows:
-        _add_node(draft, node, attributes, where, columns, bare=not stated)
+        _add_node(draft, node, attributes, where, columns, bare=not stated, ours="accelerator" in stated)
     seen: Counter[frozenset[str]] = Counter()
     lacking: Counter[str] = Counter()
     arcs = 0
@@ -93,9 +93,9 @@ def _units(columns: Columns) -> tuple[float, float, float]:
 
 
 def _add_node(
-    draft: Draft, node: str, attributes: Mapping[str, Any], where: str, columns: Columns, *, bare: bool
+    draft: Draft, node: str, attributes: Mapping[str, Any], where: str, columns: Columns, *, bare: bool, ours: bool
 ) -> None:
-    kind = "accelerator" if bare else _kind(attributes.get(columns.kind), where, columns)
+    kind = "accelerator" if bare else _kind(attributes.get(columns.kind), where, columns, ours)
     kept = {key: attributes[key] for key in _KEPT if isinstance(attributes.get(key), str | int)}
     if isinstance(attributes.get("parts"), str | dict):
         kept["parts"] = _parts(attributes["parts"], draft, where)
@@ -112,12 +112,15 @@ def _add_node(
     draft.graph.nodes[node]["forwards"] = forwards
 
 
-def _kind(value: Any, where: str, columns: Columns) -> str:
-    """One of our kinds: by its own name, by what `ends` lists, else by what such values are called."""
+def _kind(value: Any, where: str, columns: Columns, ours: bool) -> str:
+    """One of our kinds: by its own name, by what `ends` lists, else by what such values are called.
+
+    A host is an end point, but beside accelerators it is what they are plugged into.
+    """
     text = "" if value is None else str(value).strip()
     if columns.ends is not None:
         return "accelerator" if text in [word.strip() for word in columns.ends.split(",")] else "switch"
-    if text in NODE_KINDS and text != "host":
+    if text in NODE_KINDS and (ours or text != "host"):
         return text
     if _ENDS.match(text):
         return "accelerator"

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+import networkx as nx
+
 from topologies.errors import ConfigError
 from topologies.formats.contents import name_of
 from topologies.formats.draft import Cabling, Draft
@@ -51,7 +53,7 @@ def read_simgrid(
 
     Clusters become their shape: flat, FAT_TREE, TORUS (with its grid), DRAGONFLY. In zones of shortest routes
     (Dijkstra, Floyd) a route is an edge; elsewhere a route lists links, and what is between two of them is a switch.
-    Hosts pass on what is not theirs where a torus joins them or the file has no router and no cluster.
+    Hosts pass on what is not theirs where a torus joins them, or routers alone do not.
 
     ConfigError names the line that cannot be read, TopologyError routes that no graph of links has.
     """
@@ -60,7 +62,7 @@ def read_simgrid(
     laid = lay(platform.draft, platform.routes, platform.links, platform.unshared)
     graph = platform.draft.graph
     kinds = Counter(kind for _, kind in graph.nodes(data="kind"))
-    relays = bool(platform.grids) or not kinds["switch"]
+    relays = bool(platform.grids) or not kinds["switch"] or not _switched(graph)
     for node, kind in graph.nodes(data="kind"):
         if kind == "accelerator":
             graph.nodes[node]["forwards"] = relays
@@ -68,6 +70,17 @@ def read_simgrid(
     alone = len(platform.grids) == 1 and platform.clusters == 1 and not platform.routes and kinds["switch"] == 0
     grid = platform.grids[0] if alone else None
     return platform.draft.topology(_notes(platform, laid, relays), grid=grid)
+
+
+def _switched(graph: nx.Graph) -> bool:
+    """Whether the switches alone join all accelerators: one connected part of them touches every one."""
+    switches = [node for node, kind in graph.nodes(data="kind") if kind != "accelerator"]
+    part_of = {s: i for i, part in enumerate(nx.connected_components(graph.subgraph(switches))) for s in part}
+    common = set(part_of.values())
+    for node, kind in graph.nodes(data="kind"):
+        if kind == "accelerator":
+            common &= {part_of[s] for s in graph[node] if s in part_of}
+    return bool(common)
 
 
 def _zone(platform: _Platform, zone: Element, routing: str) -> None:

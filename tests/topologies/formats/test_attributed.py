@@ -5,6 +5,7 @@ import json
 import networkx as nx
 import pytest
 
+from fabric import simulate
 from fabric.metrics import describe
 from topologies.formats.writing import export
 from topologies.registry import build
@@ -173,3 +174,30 @@ def test_topohub_real(real):
     topology = build(str(path))
     assert (len(topology.accelerators), topology.links) == (stats["nodes"], stats["links"]) == (778, 1136)
     assert describe(topology)["diameter"] == stats["diameter_hops"]
+
+
+@pytest.mark.parametrize("name", ["graphml", "node-link"])
+@pytest.mark.parametrize("spec", ["aws-p5", "gcp-a3-mega", "azure-nd-a100-v4", "switch:n=4", "rail:servers=2"])
+def test_ours_is_read_again_with_the_same_end_points(read, name, spec):
+    ours = build(spec)
+    again = read(name, export(ours, name).text)
+    assert again.attribute("kind") == ours.attribute("kind")
+    before, after = describe(ours), describe(again)
+    for key in ("accelerators", "switches", "links", "diameter", "network_power_w", "capex_usd"):
+        assert after[key] == before[key], key
+
+
+@pytest.mark.parametrize("name", ["graphml", "node-link"])
+@pytest.mark.parametrize("spec", ["torus:dims=4x4", "dragonfly:p=2,a=4,h=2", "tpu-v4-64"])
+def test_the_answer_is_the_same_or_a_note_says_what_is_lost(read, name, spec):
+    ours = build(spec)
+    made = export(ours, name)
+    before, after = simulate(ours, "all-reduce", "1MiB"), simulate(read(name, made.text), "all-reduce", "1MiB")
+    assert before.routing != after.routing and any("its routing" in note for note in made.notes)
+    assert any("dimension order" in note for note in made.notes) == (before.routing == "dor")
+
+
+def test_hosts_are_end_points_where_nothing_else_is(read):
+    graph = nx.Graph([("a", "s"), ("b", "s")])
+    nx.set_node_attributes(graph, {"a": "host", "b": "host", "s": "switch"}, "kind")
+    assert len(read("node-link", written(graph, "node-link")).accelerators) == 2

@@ -218,3 +218,12 @@ def test_what_is_exported_reads_back(tmp_path, spec):
         sum(e["rate_gbps"] * e["count"] for _, _, e in first.edges)
     )
     assert describe(again)["diameter"] == describe(first)["diameter"]
+
+
+@pytest.mark.parametrize("spec", ["hammingmesh:a=2,b=2,x=3,y=2", "bcube:n=3,k=1", "dcell:n=3,k=1"])
+def test_hosts_pass_on_where_switches_alone_do_not_join_them(read, spec):
+    ours = build(spec)
+    again = read("simgrid", export(ours, "simgrid").text)
+    assert any("hosts pass on" in note for note in again.notes)
+    before, after = simulate(ours, "all-to-all", "1MiB"), simulate(again, "all-to-all", "1MiB")
+    assert after.time_us == pytest.approx(before.time_us)

@@ -49,19 +49,46 @@ def export(topology: Topology, name: str) -> Exported:
 
 
 def write_whole(text: str, path: Path) -> None:
-    """Write beside the file, then take its place; ConfigError where that fails, and what stood there stays."""
+    """Write beside the file, then take its place; ConfigError where that fails, and what stood there stays.
+
+    A link stays one, and what it leads to is written; a device or a pipe is written into.
+    """
     if not path.name:
         raise ConfigError(f"{path} is a folder; give the name of a file")
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    target = Path(os.path.realpath(path))
+    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
+        if target.exists() and not target.is_file() and not target.is_dir():
+            target.write_text(text, encoding="utf-8", newline="\n")
+            return
         draft.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(draft, path)
+        os.replace(draft, target)
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise ConfigError(f"{path}: {error.strerror}; nothing was written") from error
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+def beyond_graph(topology: Topology, title: str) -> tuple[str, ...]:
+    """What a format of nodes and links leaves out of a fabric that is more than its graph.
+
+    >>> from topologies.registry import build
+    >>> beyond_graph(build("switch:n=2"), "GraphML")
+    ('GraphML does not say what the family knows: its routing; native does',)
+    """
+    known = {
+        "its routing": True,
+        "dimension order": topology.grid is not None,
+        "rings of collectives": bool(topology.tours),
+        "layers outside watts and dollars": bool(topology.left_out),
+    }
+    words = ", ".join(what for what, there in known.items() if there)
+    said = [f"{title} does not say what the family knows: {words}; native does"]
+    if topology.circuits is not None:
+        said.append(f"{title} holds live circuits as links, not the circuit switches and their strands")
+    return tuple(said)
 
 
 def labels(topology: Topology) -> dict[Hashable, str]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from topologies.formats.native_schema import plain
-from topologies.formats.writing import Exported, labels
+from topologies.formats.writing import Exported, beyond_graph, labels
 from topologies.formats.writing.xml_text import attributes, content
 from topologies.graph import Topology
 
@@ -51,9 +51,7 @@ def graphml_text(topology: Topology) -> Exported:
     for (a, b), row in links:
         lines += [f"    <edge{attributes(source=a, target=b)}>\n", *_data("edge", row, "      "), "    </edge>\n"]
     lines.append("  </graph>\n</graphml>\n")
-    lost = topology.circuits is not None
-    notes = ("GraphML holds live circuits as links, not the circuit switches and their strands",) if lost else ()
-    return Exported("".join(lines), notes)
+    return Exported("".join(lines), beyond_graph(topology, "GraphML"))
 
 
 def _told(row: Row) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from topologies.formats.native_schema import plain
-from topologies.formats.writing import Exported, labels
+from topologies.formats.writing import Exported, beyond_graph, labels
 from topologies.graph import Topology
 
 
@@ -25,9 +25,7 @@ def node_link_text(topology: Topology) -> Exported:
     parts = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
     for key, rows in (("nodes", nodes), ("links", links)):
         parts.append(f"{json.dumps(key)}: [\n" + ",\n".join(json.dumps(row, allow_nan=False) for row in rows) + "\n]")
-    lost = topology.circuits is not None
-    notes = ("node-link JSON holds live circuits as links, not circuit switches and strands",) if lost else ()
-    return Exported("{\n" + ",\n".join(parts) + "\n}\n", notes)
+    return Exported("{\n" + ",\n".join(parts) + "\n}\n", beyond_graph(topology, "node-link JSON"))
 
 
 def _told(row: dict[str, Any]) -> dict[str, Any]:
