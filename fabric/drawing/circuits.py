@@ -3,12 +3,13 @@
 from collections import Counter
 from math import cos, pi, sin
 
-from fabric.drawing.layout import Glyph, Layout
+from fabric.drawing.layout import Glyph, Layout, row
 from topologies.graph import Topology
 
 BOX = (56.0, 24.0)
 HUB = (130.0, 60.0)
 MOST_BLOCKS = 96
+MOST_IN_ROW = 16  # packet switches
 MOST_CHORDS = 24  # boxes whose circuits are told apart without a load to show
 
 
@@ -40,7 +41,28 @@ def layout(topology: Topology) -> Layout | None:
         f"{len(layer.strands):,} strands, {span} to a box, lead to the circuit switches in the middle, {label}, "
         f"whose state joins {layer.circuits:,} circuits."
     )
+    _packet(topology, found, radius)
     hidden = int((found.of[topology.csr().accelerators] < 0).sum())
     if hidden:
         found.captions.append(f"{hidden:,} accelerators behind the ends are not drawn.")
     return found
+
+
+def _packet(topology: Topology, found: Layout, radius: float) -> None:
+    """The packet switches beside circuits of shared adapters, by tier above the circle."""
+    nodes = topology.graph.nodes
+    assert topology.circuits is not None
+    if any(nodes[end]["kind"] != "nic" for end in topology.circuits.ends):
+        return
+    tiers: dict[int, list[int]] = {}
+    for i, label in enumerate(topology.nodes):
+        if nodes[label]["kind"] == "switch" and nodes[label].get("tier", 1) > 0:
+            tiers.setdefault(nodes[label].get("tier", 1), []).append(i)
+    for tier, switches in sorted(tiers.items()):
+        placed, gap = row(switches, MOST_IN_ROW, BOX[0] + 10)
+        for switch, x in placed:
+            name = str(topology.nodes[switch])
+            found.add(Glyph(x, -radius - 80.0 * tier, "switch", name, name, *BOX), [switch])
+        if gap is not None:
+            found.gaps.append((gap, -radius - 80.0 * tier))
+            found.captions.append(f"packet switches of tier {tier}: {len(placed)} of {len(switches):,} drawn")

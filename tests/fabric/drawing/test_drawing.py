@@ -193,3 +193,11 @@ def test_sites_are_tiers_with_gateways_on_top():
     layout = lay_out(build(str(EXAMPLES / "two-sites.toml")))
     gateways = [g for g in layout.glyphs if "gateway" in g.name]
     assert gateways and max(g.y for g in gateways) < min(g.y for g in layout.glyphs if "gateway" not in g.name)
+
+
+def test_the_packet_switches_beside_circuits_are_drawn():
+    topology = build("mixnet:servers=16")
+    layout = lay_out(topology)
+    assert [g.name for g in layout.glyphs if g.kind == "switch"] == ["leaf-0"]
+    found = [b for b in bundles(topology, layout, None) if b.medium == "optical"]
+    assert sum(b.links for b in found) == 32 and len(found) == 16
