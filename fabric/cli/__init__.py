@@ -115,7 +115,7 @@ def _report(error: Exception, arguments: list[str]) -> int:
     if code != 70:
         click.echo(f"error: {_one_line(str(error))}", err=True)
     elif isinstance(error, OSError):
-        click.echo(f"error: {error.filename}: {error.strerror}", err=True)
+        click.echo(f"error: {error.filename or 'stdout'}: {error.strerror}", err=True)
         code = 3
     elif isinstance(error, MemoryError):
         click.echo("error: not enough memory for this size; ask for less", err=True)

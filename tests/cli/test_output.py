@@ -319,3 +319,9 @@ def test_parts_of_a_kind_or_with_words(words, names, run):
     assert set(names) <= set(found) and len(found) < 40
     told = run("parts", words).out
     assert all(name in told for name in found)
+
+
+def test_a_full_disc_behind_a_pipe(program_argv):
+    with open("/dev/full", "w") as full:
+        ran = subprocess.run([*program_argv, "show", "ring:n=4"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert ran.returncode == 3 and ran.stderr == "error: stdout: No space left on device\n"

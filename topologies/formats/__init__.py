@@ -65,6 +65,7 @@ READERS = {
     ),
     "gml": Reader(_AT + "gml:read_gml", (".gml",), r"(?m)^\s*graph\s*\[", "GML", True),
 }  # fmt: skip
+SCHEDULES = (".goal", ".et")  # and .xml of MSCCL: what runs on a fabric
 ENDINGS = tuple(dict.fromkeys(ending for reader in READERS.values() for ending in reader.endings))
 
 
@@ -125,6 +126,8 @@ def recognised(path: Path) -> str:
 
     ending = path.suffix.lower()
     taken = {name: reader for name, reader in READERS.items() if ending in reader.endings}
+    if ending in SCHEDULES or (ending == ".xml" and re.search(r"<algo\b", read_head(path))):
+        raise ConfigError(f"{path}: a schedule, not a fabric; aifabric solve SPEC --schedule {path} runs it")
     if not taken:
         raise ConfigError(f"{path}: no format has this ending; aifabric import FORMAT FILE names the format")
     head = read_head(path)

@@ -300,3 +300,11 @@ def test_white_space_between_elements_takes_no_time(tmp_path):
     path.write_text('<system version="1">' + "x<cpu/>" * 2**17)
     with pytest.raises(ConfigError, match="more than 64 KiB of text in one element"):
         build(str(path))
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.xml", '<?xml?>\n<algo name="x">'), ("a.goal", "num_ranks 2")])
+def test_a_schedule_is_no_fabric(tmp_path, name, text):
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="a schedule, not a fabric; aifabric solve SPEC --schedule"):
+        build(str(path))
