@@ -10,7 +10,7 @@ compare: $(VENV)/installed
 	$(BIN)/aifabric compare
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
