@@ -83,6 +83,6 @@ def dual_plane(
 
     >>> from topologies.registry import build
     >>> t = build("dual-plane:servers=256"); [t.attribute("tier").count(i) for i in (1, 2)]
-    [32, 120]
+    [32, 20]
     """
     return multi_plane(servers, 2, rails, joined, switch, server, stages, link, parts=parts)

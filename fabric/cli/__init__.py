@@ -79,6 +79,7 @@ def main(argv: list[str] | None = None) -> None:
     0 done, 1 the answer is no, 2 usage, 3 bad input, 4 infeasible, 70 a bug, 130 interrupted.
     """
     arguments = sys.argv[1:] if argv is None else argv
+    told, sys.unraisablehook = sys.unraisablehook, _heard_again
     try:
         _refuse_foreign()
         _limit_memory()
@@ -99,7 +100,20 @@ def main(argv: list[str] | None = None) -> None:
         code = 2
     except Exception as error:
         code = _report(error, arguments)
+    finally:
+        sys.unraisablehook = told
     sys.exit(code)
+
+
+def _heard_again(dropped: Any) -> None:
+    """A Ctrl-C that fell into a callback, where Python drops exceptions, comes again a moment later."""
+    if dropped.exc_type is not KeyboardInterrupt:
+        sys.__unraisablehook__(dropped)
+        return
+    import signal
+
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.01)
 
 
 def _report(error: Exception, arguments: list[str]) -> int:

@@ -17,7 +17,7 @@ LONG = ["compare", "torus:dims=4x4x4,technology=pluggable", "torus:dims=4x4x4,te
 JUPITER = ["show", "jupiter:blocks=8,uplinks=64"]
 VALIDATED = ["validate", "--file", "cases.toml"]
 PLANNED = ["plan", "tpu-pod:slice=4x4x8", "tpu-pod:slice=4x4x8,twist=true"]
-PHASES = ["plan", "phases", "../../../examples/phases.toml"]
+PHASES = ["plan", "phases", "../../../examples/planning/phases.toml"]
 IMPORTED = ["import", "ibnetdiscover", "small.out"]
 
 TEXTS = {

@@ -325,3 +325,18 @@ def test_a_full_disc_behind_a_pipe(program_argv):
     with open("/dev/full", "w") as full:
         ran = subprocess.run([*program_argv, "show", "ring:n=4"], stdout=full, stderr=subprocess.PIPE, text=True)
     assert ran.returncode == 3 and ran.stderr == "error: stdout: No space left on device\n"
+
+
+def test_an_interrupt_in_a_callback_is_heard():
+    start = (
+        "import time, weakref\n"
+        "from fabric.cli import main; import fabric.cli.show as show\n"
+        "class Dropped: pass\n"
+        "def callback(_): raise KeyboardInterrupt\n"
+        "def late(*a, **k):\n"
+        "    thing = Dropped(); ref = weakref.ref(thing, callback); del thing\n"
+        "    time.sleep(5); print('never')\n"
+        "show.command.callback = late; main(['show', 'nvl72'])"
+    )
+    ran = subprocess.run([sys.executable, "-c", start], capture_output=True, text=True, timeout=30)
+    assert (ran.returncode, ran.stdout, ran.stderr.strip()) == (130, "", "interrupted")

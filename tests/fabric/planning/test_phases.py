@@ -229,6 +229,6 @@ def test_what_cannot_be_read_is_one_line(step, text, said):
 
 
 def test_the_example_answers():
-    example = Path(__file__).parents[3] / "examples" / "phases.toml"
+    example = Path(__file__).parents[3] / "examples" / "planning" / "phases.toml"
     found = worth(read_iteration(example), catalogue())
     assert found.delay["seconds"] == pytest.approx(0.0622) and "a switch" in found.answer
