@@ -14,7 +14,7 @@ from topologies.errors import ConfigError, InfeasibleError
 EFFORTS = {"low": 0.125, "normal": 1.0, "high": 8.0}
 WORK = 2e9  # of a chain at normal effort, in places looked at
 STEP = 100  # places that a step costs besides those of its switches
-STEPS_PER_PORT_GROUP = 4000  # beyond which small fabrics gain nothing
+STEPS_PER_PORT_GROUP = 40_000  # beyond which small fabrics gain nothing
 STEPS_PER_CHASE = 20
 # Chains annealed side by side, whatever the number of threads: heat and price of a port too many, from start to end, in
 # circuits taken down. Cheap ports at first let links pass each other. Found on the 64-block cases; heat from 0.08 to
