@@ -167,6 +167,9 @@ def _legend(topology: Topology, loaded: bool) -> list[tuple[str | None, str]]:
     keys: list[tuple[str | None, str]] = [
         (COLOURS[medium], f"{medium} {format_number(number, 9)}") for medium, number in counts.items() if number
     ]
+    inside = sum(counts.values()) - topology.links
+    if inside:
+        keys.append((None, f"{inside:,} of them inside hosts (PCIe, sockets)"))
     return [*keys, (None, "width: share of the time that the fullest link is busy" if loaded else "width: links")]
 
 

@@ -87,6 +87,13 @@ def test_media_have_their_colours_and_the_legend_counts_them():
     assert "copper 1,152" in text and "circuit 384" in text  # 8 cubes of 144 copper links; 3 x 512 - 1152
 
 
+def test_links_inside_hosts_are_told_apart():
+    topology = build("aws-p5")
+    drawn = sum(edge["count"] for _, _, edge in topology.edges)
+    assert drawn > topology.links == 144  # 8 GPUs of 18 NVLinks
+    assert f"{drawn - 144} of them inside hosts" in draw(topology) and "inside hosts" not in draw(build("nvl72"))
+
+
 def test_load_is_width():
     topology = build("dgx-h100-superpod-256")
     plan = planned(topology, "all-to-all", "1GiB", "pxn")
