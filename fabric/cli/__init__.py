@@ -2,10 +2,11 @@
 
 import os
 import sys
-from importlib import import_module
 from typing import Any
 
 import click
+
+from fabric.cli.lazy import LazyGroup
 
 # name -> (module, one line of help); a command's module is imported when it runs
 COMMANDS = {
@@ -23,33 +24,7 @@ COMMANDS = {
 EXIT_CODES = {"ConfigError": 3, "TopologyError": 3, "ReachError": 3, "InfeasibleError": 4}
 
 
-class LazyGroup(click.Group):
-    """A group that knows its commands by name and loads one when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from topologies.errors import unknown
-
-            raise click.UsageError(unknown("command", args[0], COMMANDS))
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, modules=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version",
     is_flag=True,

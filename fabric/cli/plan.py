@@ -1,9 +1,9 @@
 """aifabric plan: a reconfiguration plan, and what can be done with one; a command a file, loaded when it runs."""
 
-from importlib import import_module
 
 import click
 
+from fabric.cli.lazy import LazyGroup
 from fabric.cli.options import CONTEXT
 
 DEFAULT = "make"
@@ -23,29 +23,7 @@ COMMANDS = {
 }
 
 
-class PlanGroup(click.Group):
-    """A group whose first word may be left out: then a plan is made."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] not in COMMANDS and args[0] not in ("-h", "--help"):
-            args = [DEFAULT, *args]
-        return super().parse_args(ctx, args)
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-
-@click.group("plan", cls=PlanGroup, context_settings=CONTEXT)
+@click.group("plan", cls=LazyGroup, modules=COMMANDS, default=DEFAULT, context_settings=CONTEXT)
 def command() -> None:
     """A reconfiguration plan: fewest circuits moved, in stages that keep a floor of throughput, each with its undoing.
 
