@@ -82,6 +82,20 @@ class Outcome:
 
 def choose(topology: Topology, pattern: Collective, size_bytes: float, given: Assumptions) -> Plan:
     """The named algorithm routed, or with `auto` the fastest of those that apply at this size."""
+    return min(candidates(topology, pattern, given), key=lambda plan: plan.time_s(size_bytes))
+
+
+def candidates(topology: Topology, pattern: Collective, given: Assumptions) -> list[Plan]:
+    """The named algorithm, or with `auto` every one that applies, each routed once; they serve all sizes.
+
+    InfeasibleError where none does, with the reason that tells most.
+
+    >>> from fabric.collectives import collective
+    >>> from topologies.registry import build
+    >>> plans = candidates(build("switch:n=4"), collective("all-reduce", 4), Assumptions())
+    >>> {"direct", "ring"} <= {plan.schedule.algorithm for plan in plans}
+    True
+    """
     if given.algorithm != "auto" and given.algorithm not in ALGORITHMS:
         raise ConfigError(unknown("algorithm", given.algorithm, ["auto", *ALGORITHMS]))
     if given.overlap != "auto":
@@ -101,7 +115,7 @@ def choose(topology: Topology, pattern: Collective, size_bytes: float, given: As
     if not plans:
         told = next((r for r in reasons if not isinstance(r, NotApplicable)), reasons[0])
         raise InfeasibleError(str(told))
-    return min(plans, key=lambda plan: plan.time_s(size_bytes))
+    return plans
 
 
 def routed(
