@@ -23,6 +23,7 @@ _WHERE = {
     "replay": "fabric.schedules.running",
     "schema": "fabric.schemas",
     "simulate": "fabric.simulation",
+    "tune": "fabric.tuning",
     "validate": "fabric.validation",
 }
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from fabric.schedules.running import replay
     from fabric.schemas import schema
     from fabric.simulation import simulate
+    from fabric.tuning import tune
     from fabric.validation import validate
     from topologies.errors import FabricError
     from topologies.graph import Topology
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FabricError", "Result", "Topology", "build", "catalogue", "compare", "describe", "draw", "fluid_completion",
-    "plan", "plan_demand", "plan_repair", "replay", "schema", "simulate", "validate",
+    "plan", "plan_demand", "plan_repair", "replay", "schema", "simulate", "tune", "validate",
 ]  # fmt: skip
 
 

@@ -160,8 +160,7 @@ def estimates(topology: Topology) -> list[str]:
     said += [f"no power: {name}" for name in power.missing]
     said += [f"price of {name}" for name in cost.estimates]
     said += [f"no price: {name}" for name in cost.missing]
-    said += _of_cables(topology)
-    said += time_shared(topology)
+    said += [*_lengths(topology), *_engines(topology), *time_shared(topology)]
     if topology.circuits is not None and topology.circuits.share < 1:
         layer = topology.circuits
         said.append(f"circuit switches counted at this slice's share, {layer.share:g} of {layer.devices}")
@@ -173,15 +172,30 @@ def estimates(topology: Topology) -> list[str]:
     return [*said, *topology.notes]
 
 
-def _of_cables(topology: Topology) -> list[str]:
-    """Lengths that a cable's row estimates, and what co-packaged optics leave as it was."""
-    said, engines = [], []
+def time_estimates(topology: Topology) -> list[str]:
+    """What a time alone stands on: lengths that rows estimate, waits for slots, and the assumptions of the build.
+
+    >>> from topologies.registry import build
+    >>> time_estimates(build("ring:n=4"))
+    ['default: 1 m dac']
+    """
+    return [*_lengths(topology), *time_shared(topology), *topology.notes]
+
+
+def _lengths(topology: Topology) -> list[str]:
+    """Lengths that a cable's row estimates."""
+    said = []
     for name, length in cable_lengths(topology):
         row = topology.catalogue.get(name)
         if isinstance(row, Cable) and row.length_m == length and "length_m" in row.estimates:
             said.append(f"length of {name}: {length:g} m, {row.estimates['length_m']}")
-        if isinstance(row, Optic) and row.host_serdes_pj_per_bit is not None:
-            engines.append(name)
-    return said + [
+    return said
+
+
+def _engines(topology: Topology) -> list[str]:
+    """What co-packaged optics leave as it was."""
+    rows = ((name, topology.catalogue.get(name)) for name, _ in cable_lengths(topology))
+    engines = [name for name, row in rows if isinstance(row, Optic) and row.host_serdes_pj_per_bit is not None]
+    return [
         f"{name} lowers the SerDes energy of the accelerators' ends only; switches keep their power" for name in engines
     ]

@@ -12,6 +12,7 @@ from fabric.cli.lazy import LazyGroup
 COMMANDS = {
     "compare": ("fabric.cli.compare", "Configurations side by side: time, watts, dollars, copper."),
     "solve": ("fabric.cli.solve", "One configuration in depth."),
+    "tune": ("fabric.cli.tune", "The best algorithm at every size, and where it changes."),
     "show": ("fabric.cli.show", "What a topology is made of."),
     "plan": ("fabric.cli.plan", "A reconfiguration plan that keeps a floor in every stage."),
     "topologies": ("fabric.cli.topologies", "What topologies can be named, with parameters and sources."),

@@ -141,6 +141,12 @@ def check_usage(model: Model, collectives: Sequence[str]) -> None:
         raise click.UsageError(str(error)) from None
 
 
+def is_given(option: str) -> bool:
+    """Was an option of the running command given, on the command line or in the environment?"""
+    source = click.get_current_context().get_parameter_source(option)
+    return source not in (click.core.ParameterSource.DEFAULT, click.core.ParameterSource.DEFAULT_MAP, None)
+
+
 def one_form(out: Output, csv: bool = False) -> None:
     """Refuse two forms at once, and a file that is named as another form."""
     if out.json and csv:

@@ -11,6 +11,7 @@ from fabric.cli.options import (
     Output,
     check_usage,
     csv_option,
+    is_given,
     load_parts,
     model_options,
     one_form,
@@ -117,17 +118,11 @@ def command(
 _IDLE = ("explain", "shift", "permutation", "overlap", "hedge", "flows_per_pair", "svg")
 
 
-def _given(option: str) -> bool:
-    """Was an option given, on the command line or in the environment?"""
-    source = click.get_current_context().get_parameter_source(option)
-    return source not in (click.core.ParameterSource.DEFAULT, click.core.ParameterSource.DEFAULT_MAP, None)
-
-
 def _refuse_idle() -> None:
-    idle = next((option for option in _IDLE if _given(option)), None)
+    idle = next((option for option in _IDLE if is_given(option)), None)
     if idle is not None:
         raise click.UsageError(f"--{idle.replace('_', '-')} has no effect with --schedule; leave one out")
-    if _given("fidelity") and click.get_current_context().params["fidelity"] != "fluid":
+    if is_given("fidelity") and click.get_current_context().params["fidelity"] != "fluid":
         raise click.UsageError("--schedule is run flow by flow: --fidelity fluid; leave it out")
 
 
@@ -138,11 +133,11 @@ def _replayed(topology: "Topology", schedule: Path, model: Model) -> "Result":
 
     recorded = read_schedule(schedule)
     named = click.get_current_context().params["collective"]
-    if _given("collective") and named != recorded.collective:
+    if is_given("collective") and named != recorded.collective:
         raise click.UsageError(f"--collective {named} is not that of the schedule, {recorded.collective or 'none'}")
-    if recorded.collective is None and _given("size"):
+    if recorded.collective is None and is_given("size"):
         raise click.UsageError(f"--size has no effect: {recorded.format} schedules hold their own bytes; leave it out")
-    if not recorded.calls and _given("algorithm"):
+    if not recorded.calls and is_given("algorithm"):
         raise click.UsageError("--algorithm has no effect: the schedule calls no collective by name; leave it out")
     return replay(
         topology, recorded, model.size, algorithm=model.algorithm, routing=model.routing, transport=model.transport,

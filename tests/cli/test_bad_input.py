@@ -8,6 +8,7 @@ import pytest
 USAGE, CONFIG, INFEASIBLE = 2, 3, 4
 TORUS, RING = ["solve", "torus:dims=4x4"], ["solve", "ring:n=8"]
 RAILS = ["solve", "rail:servers=64,core=none", "-c", "all-to-all"]
+TUNE = ["tune", "torus:dims=4x4"]
 MOVED = [*RING, "-c", "permutation"]
 WRITES = ("compare", "solve", "show", "topologies", "parts", "validate")
 
@@ -179,6 +180,18 @@ BAD = [
     ([*TORUS, "-s", "1e300"], USAGE, "size '1e300'"),
     ([*TORUS, "-s", "1e400"], USAGE, "size '1e400'"),
     (["compare", *TORUS[1:], "-s", "0"], USAGE, "size '0'"),
+    ([*TUNE, "--sizes", "1GiB-1KiB"], USAGE, "--sizes|'1GiB-1KiB'|from the larger to the smaller|1KiB-16GiB"),
+    ([*TUNE, "--sizes", "1KiB,,1MiB"], USAGE, "--sizes|size ''"),
+    ([*TUNE, "--sizes", "1KiB-"], USAGE, "--sizes|size ''"),
+    ([*TUNE, "--sizes", "0-1KiB"], USAGE, "--sizes|size '0'|below one byte"),
+    ([*TUNE, "-s", "1MiB"], USAGE, "--size|no effect|--sizes 1MiB"),
+    ([*TUNE, "--fidelity", "fluid"], USAGE, "steady|--fidelity fluid|solve"),
+    ([*TUNE, "--shift", "1"], USAGE, "--shift|all-reduce"),
+    ([*TUNE, "-c", "all-redcue"], USAGE, "collective|'all-redcue'|did you mean 'all-reduce'?"),
+    ([*TUNE, "--json", "--csv"], USAGE, "--json|--csv"),
+    ([*TUNE, "--svg", "nowhere/x.svg"], USAGE, "nowhere|folder"),
+    (["tune", "switch:n=4", "--algorithm", "bucket"], INFEASIBLE, "bucket|grid"),
+    (["tune", "rail:servers=64,core=none", "-c", "all-to-all", "--algorithm", "direct"], INFEASIBLE, "path"),
     (["solve", "ring:n=4,rate_gbps=400furlong"], CONFIG, "rate '400furlong'|400"),
     (["solve", "ring:n=4,rate_gbps=0"], CONFIG, "rate '0'|above zero"),
     (["solve", "ring:n=4,rate_gbps=-400"], CONFIG, "rate '-400'|above zero"),

@@ -16,6 +16,7 @@ COMPARED = ["compare", "torus:dims=4x4x4", "switch:n=64,switch=qm9700"]
 LONG = ["compare", "torus:dims=4x4x4,technology=pluggable", "torus:dims=4x4x4,technology=dac", "-c", "all-to-all"]
 JUPITER = ["show", "jupiter:blocks=8,uplinks=64"]
 VALIDATED = ["validate", "--file", "cases.toml"]
+TUNED = ["tune", "dgx-h100-superpod-256", "--sizes", "16KiB-256MiB"]
 PLANNED = ["plan", "tpu-pod:slice=4x4x8", "tpu-pod:slice=4x4x8,twist=true"]
 PHASES = ["plan", "phases", "../../../examples/planning/phases.toml"]
 IMPORTED = ["import", "ibnetdiscover", "small.out"]
@@ -30,6 +31,7 @@ TEXTS = {
     "solve-twisted-explain.txt": [*TWISTED, "--explain"],
     "solve-pxn.txt": PXN,
     "solve-permutation.txt": ["solve", "torus:dims=4x4", "-c", "permutation", "--shift", "3", "-s", "1MiB", "-q"],
+    "tune.txt": TUNED,
     "show-nvl72.txt": ["show", "nvl72"],
     "show-tpu-v4-512.txt": ["show", "tpu-v4-512"],
     "show-jupiter.txt": JUPITER,
@@ -61,6 +63,7 @@ JSONS = {
     "solve-twisted.json": [*TWISTED, "--json"],
     "solve-twisted-explain.json": [*TWISTED, "--explain", "--json"],
     "solve-pxn.json": [*PXN, "--json"],
+    "tune.json": [*TUNED, "--json"],
     "show-nvl72.json": ["show", "nvl72", "--json"],
     "show-jupiter.json": [*JUPITER, "--json"],
     "topologies-torus.json": ["topologies", "torus", "--json"],
@@ -74,6 +77,7 @@ JSONS = {
 CSVS = {
     "compare.csv": [*COMPARED, "--csv"],
     "solve-twisted.csv": [*TWISTED, "--csv"],
+    "tune.csv": [*TUNED, "--csv"],
     "show-nvl72.csv": ["show", "nvl72", "--csv"],
 }
 MISSES = ("validate",)  # a case of the file misses: the answer is no

@@ -1,0 +1,159 @@
+"""aifabric tune: the best algorithm at every message size."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fabric.cli.options import (
+    CONTEXT,
+    Model,
+    Output,
+    check_usage,
+    csv_option,
+    is_given,
+    load_parts,
+    model_options,
+    one_form,
+    output_options,
+    parts_option,
+    permutation_option,
+    quiet_option,
+    shift_option,
+    svg_option,
+)
+
+if TYPE_CHECKING:
+    from fabric.tuning import Row, Tuning
+
+
+@click.command("tune", context_settings=CONTEXT)
+@click.argument("spec")
+@click.option("-c", "--collective", default="all-reduce", show_default=True, help="What the ranks do.")
+@click.option(
+    "--sizes", default="1KiB-16GiB", show_default=True, help="FROM-TO, which doubles, or a list: 1KiB,1MiB,3MiB."
+)
+@shift_option
+@permutation_option
+@model_options
+@csv_option
+@parts_option
+@quiet_option
+@svg_option("Draw busbw against size into FILE: every algorithm, the best, the bound.")
+@output_options
+def command(
+    spec: str,
+    collective: str,
+    sizes: str,
+    shift: int | None,
+    permutation: Path | None,
+    model: Model,
+    csv: bool,
+    parts: Path | None,
+    quiet: bool,
+    svg: Path | None,
+    out: Output,
+) -> None:
+    """The best algorithm at every size, beside the next best and the bound; where the best changes, to the byte."""
+    from fabric.cli.output import console, emit_csv, emit_json, emit_tables, write_whole
+    from fabric.results import provenance
+    from fabric.tuning import tune
+
+    one_form(out, csv)
+    _check_usage(model, collective, sizes, shift, permutation)
+    catalogue = load_parts(parts)
+    tuned = tune(
+        spec, collective, sizes, algorithm=model.algorithm, routing=model.routing, transport=model.transport,
+        overlap=model.overlap, tie=model.tie, seed=model.seed, flows_per_pair=model.flows_per_pair,
+        hedge=model.hedge, shift=shift, permutation=permutation, parts=catalogue, threads=model.jobs,
+    )  # fmt: skip
+    if svg is not None:
+        from fabric.drawing.speeds import draw_speeds
+
+        write_whole(draw_speeds(tuned), svg)
+        click.echo(f"drawn into {svg}", err=True)
+    if out.json:
+        file = None if permutation is None else str(permutation)
+        told = {"spec": spec, "collective": collective, "sizes": sizes, "shift": shift, "permutation": file}
+        told |= {key: value for key, value in model.told().items() if key != "size"}
+        emit_json("tune", tuned.document(), provenance(told, catalogue.hash, model.seed), out)
+    elif csv:
+        emit_csv([_flat(row) for row in tuned.rows], out)
+    else:
+        emit_tables(_render(tuned, console(out.color).width, quiet), out)
+
+
+def _check_usage(model: Model, collective: str, sizes: str, shift: int | None, permutation: Path | None) -> None:
+    """Refuse option values that no fabric could answer, and options without effect."""
+    from fabric.tuning import parse_sizes
+    from topologies.errors import ConfigError
+
+    check_usage(model, [collective])
+    if collective != "permutation" and (shift is not None or permutation is not None):
+        raise click.UsageError(f"--shift and --permutation belong to the collective permutation, not to {collective}")
+    if shift is not None and permutation is not None:
+        raise click.UsageError("give --shift or --permutation, not both")
+    if model.fidelity != "steady":
+        raise click.UsageError(f"tune answers in steady fidelity; --fidelity {model.fidelity} belongs to solve")
+    if is_given("size"):
+        raise click.UsageError(f"--size has no effect on tune; give --sizes, such as --sizes {model.size}")
+    try:
+        parse_sizes(sizes)
+    except ConfigError as error:
+        raise click.UsageError(f"--sizes: {error}") from None
+
+
+def _flat(row: "Row") -> dict[str, Any]:
+    """A row as CSV has it: the next best in columns of its own."""
+    from dataclasses import asdict
+
+    cells = asdict(row)
+    following = cells.pop("next") or {"algorithm": None, "protocol": None, "time_us": None}
+    return {**cells, **{f"next_{key}": value for key, value in following.items()}}
+
+
+def _render(tuned: "Tuning", width: int, quiet: bool) -> list[Any]:
+    from rich.text import Text
+
+    from fabric.results import accelerator_of
+    from fabric.tuning import told
+
+    topology = tuned.topology
+    counted = f"{len(topology.accelerators):,} x {accelerator_of(topology) or 'mixed'}"
+    raw = " (raw rates, no library overhead)" if tuned.transport == "ideal" else ""
+    shown: list[Any] = [
+        Text(f"{tuned.collective} on {topology.name}, {counted}", style="bold"),
+        Text(f"{tuned.routing} routing, {tuned.transport} transport{raw}; steady", style="dim"),
+        *_table(tuned.rows, width),
+        Text(),
+    ]
+    if not tuned.crossovers:
+        shown.append(Text(f"No crossover: {tuned.rows[0].algorithm} is best at every size."))
+    shown += [Text(f"Crossover: {told(crossover)}.") for crossover in tuned.crossovers]
+    shown.append(Text(f"Bound: {tuned.bound_why}."))
+    if not quiet and tuned.estimates:
+        shown += [Text(), Text("stands on estimates and defaults:", style="dim")]
+        shown += [Text(f"  {line}", style="dim") for line in tuned.estimates]
+    return shown
+
+
+def _table(rows: "tuple[Row, ...]", width: int) -> list[Any]:
+    from rich.text import Text
+
+    from fabric.cli.layout import Column, laid_out
+    from topologies.units import format_number, format_size, format_time_us
+
+    def column(head: str, name: str, cells: "list[str]", leaves: int = 0, left: bool = False) -> Column:
+        return Column(head, name, [Text(cell) for cell in cells], leaves, left)
+
+    sizes = column("size", "size", [format_size(row.size_bytes) for row in rows])
+    names = column("best", "best", [row.algorithm for row in rows], left=True)
+    behind = [None if row.next is None else (row.next.algorithm, row.next.time_us / row.time_us) for row in rows]
+    columns = [
+        column("time", "time", [format_time_us(row.time_us) for row in rows]),
+        column("busbw\nGB/s", "busbw in GB/s", [format_number(row.busbw_gb_per_s) for row in rows]),
+        column("of\nbound", "of bound", [f"{row.of_bound:.1%}" for row in rows], 1),
+        column("next best", "next best", [other[0] if other else "-" for other in behind], 2, left=True),
+        column("takes", "takes", [f"{format_number(other[1], 3)}x" if other else "-" for other in behind], 2),
+    ]  # fmt: skip
+    return laid_out("", sizes, names, columns, width)

@@ -1,0 +1,114 @@
+"""The best algorithm at every size: crossovers to the byte, and no named algorithm below the best."""
+
+import itertools
+import math
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fabric
+from fabric.drawing.axes import Scale, round_ticks, size_ticks, spread
+from fabric.drawing.speeds import draw_speeds
+from fabric.timing import Assumptions, candidates
+from fabric.tuning import parse_sizes, tune
+from topologies.errors import ConfigError, InfeasibleError
+
+FABRICS = ["switch:n=6", "torus:dims=4x4", "rail:servers=4,gpus=4", "full-mesh:n=5", "fat-tree:k=4", "ring:n=7"]
+
+
+def test_direct_and_hierarchical_cross_where_their_lines_do():
+    """Two lines a + b S meet at (a2 - a1) / (b1 - b2); the best changes at the next whole byte."""
+    tuned = tune("rail:servers=4,gpus=4", "all-reduce")
+    lines = {p.schedule.algorithm: (Fraction(p.latency_s), Fraction(p.per_byte_s)) for p in tuned.plans}
+    assert tuned.crossovers
+    for crossover in tuned.crossovers:
+        (a1, b1), (a2, b2) = lines[crossover.before], lines[crossover.after]
+        assert abs(crossover.size_bytes - math.ceil((a2 - a1) / (b1 - b2))) <= 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    spec=st.sampled_from(FABRICS),
+    name=st.sampled_from(["all-reduce", "all-gather", "broadcast", "all-to-all"]),
+    sizes=st.lists(st.integers(1, 2**34), min_size=1, max_size=6),
+)
+def test_best_is_least_and_bound_is_above_and_time_rises(built, spec, name, sizes):
+    tuned = tune(built(spec), name, sizes)
+    assert [row.size_bytes for row in tuned.rows] == sorted(set(sizes))
+    times = [row.time_us for row in tuned.rows]
+    assert all(a < b for a, b in itertools.pairwise(times))
+    for i, row in enumerate(tuned.rows):
+        assert row.time_us <= min(curve.time_us[i] for curve in tuned.curves) * (1 + 1e-9)
+        assert row.bound_time_us <= row.time_us * (1 + 1e-9)
+        assert 0 < row.of_bound <= 1 + 1e-9
+        assert row.next is None or row.next.time_us >= row.time_us * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("spec", FABRICS)
+def test_best_is_what_simulate_takes_and_changes_only_at_crossovers(built, spec):
+    tuned = tune(built(spec), "all-reduce", "1KiB-1GiB")
+    starts = {start: plan.schedule.algorithm for start, _, plan in tuned.spans()}
+    for row in tuned.rows[::4]:
+        found = fabric.simulate(built(spec), "all-reduce", row.size_bytes)
+        assert row.time_us == pytest.approx(found.time_us, rel=1e-12)
+        assert row.of_bound == pytest.approx(found.of_bound, rel=1e-12)
+        assert row.algorithm == starts[max(start for start in starts if start <= row.size_bytes)]
+    for crossover in tuned.crossovers:
+        assert tuned.best(crossover.size_bytes - 1).schedule.algorithm == crossover.before
+        assert tuned.best(crossover.size_bytes).schedule.algorithm == crossover.after
+
+
+def test_every_size_is_the_same_solve(built):
+    """Named, one algorithm is left: nothing is next, nothing crosses."""
+    tuned = tune(built("torus:dims=4x4"), "all-reduce", "1MiB", algorithm="ring")
+    (row,) = tuned.rows
+    assert (row.algorithm, row.next, tuned.crossovers) == ("ring", None, ())
+
+
+def test_candidates_are_all_that_apply(built):
+    from fabric.collectives import collective
+
+    pattern = collective("all-to-all", 16)
+    names = {p.schedule.algorithm for p in candidates(built("rail:servers=4,gpus=4"), pattern, Assumptions())}
+    assert {"direct", "pxn"} <= names and "bucket" not in names
+    with pytest.raises(InfeasibleError):
+        candidates(built("switch:n=6"), collective("all-reduce", 6), Assumptions("bucket"))
+
+
+def test_sizes():
+    assert parse_sizes("1KiB-16GiB") == [2**k for k in range(10, 35)]
+    assert parse_sizes("7") == [7] and parse_sizes("1KiB-1KiB") == [1024]
+    for wrong in ("2KiB-1KiB", "", "1KiB-", "0-1KiB", "1KiB,,2KiB", [], "1KiB-2KiB-4KiB", "1-100EiB"):
+        with pytest.raises(ConfigError):
+            parse_sizes(wrong)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(0, 300), min_size=1, max_size=15))
+def test_labels_are_apart_and_in_order(wanted):
+    places = spread(wanted, 14, 0, 300)
+    order = sorted(range(len(wanted)), key=lambda i: wanted[i])
+    assert all(places[b] - places[a] >= 14 - 1e-6 for a, b in itertools.pairwise(order))
+    assert min(places) >= -1e-6 and max(places) <= 300 + 1e-6
+
+
+@given(st.floats(1e-3, 1e6))
+def test_ticks_are_few_and_cover(high):
+    ticks = round_ticks(high)
+    assert ticks[0] == 0 and ticks[-2] < high <= ticks[-1] * (1 + 1e-9) and 3 <= len(ticks) <= 7
+
+
+def test_scales_and_size_ticks():
+    assert Scale(1024, 4096, 10, 30, log=True).at(2048) == 20
+    assert size_ticks(1000, 1001) == [1000] and len(size_ticks(1, 2**60)) <= 9
+
+
+def test_picture_names_every_algorithm_once_at_its_line(built):
+    tuned = tune(built("rail:servers=4,gpus=4"), "all-reduce", "1KiB-16GiB")
+    drawn = draw_speeds(tuned)
+    for plan in tuned.plans:
+        assert drawn.count(f'">{plan.schedule.algorithm} ') == 1
+    assert ">bound " in drawn and drawn.count('stroke-dasharray="2 3"') == len(tuned.crossovers)
+    assert draw_speeds(tune(built("switch:n=6"), "all-reduce", "1MiB")).endswith("</svg>\n")
