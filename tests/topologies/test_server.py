@@ -113,3 +113,31 @@ def test_refused(spec, said):
 
 def test_the_adapter_of_a_single_server_meets_no_network():
     assert build("server:nic=nic-100g").attribute("part").count("nic-100g") == 8
+
+
+@pytest.mark.parametrize(
+    ("spec", "links", "one_way_gbps"),
+    [
+        ("server:servers=2,scaleup_mesh=1,accelerator=mi300x,scaleup_cable=xgmi-board", 28, 3584),
+        ("rail:servers=2,gpus=4,scaleup_mesh=6,accelerator=gh200,switch=qm9700", 36, 3600),
+    ],
+)
+def test_meshes_inside_servers_take_the_place_of_chips(spec, links, one_way_gbps):
+    topology = build(spec)
+    check(topology)
+    domain = topology.graph.nodes
+    inside = [
+        (a, b, e) for a, b, e in topology.graph.edges(data=True)
+        if domain[a]["kind"] == domain[b]["kind"] == "accelerator"
+    ]  # fmt: skip
+    assert sum(e["count"] for *_, e in inside) == 2 * links
+    assert all(domain[a]["domain"] == domain[b]["domain"] for a, b, _ in inside)
+    first = topology.accelerators[0]
+    assert sum(e["count"] * e["rate_gbps"] for a, b, e in inside if first in (a, b)) == one_way_gbps
+    assert not any(kind == "switch" and "leaf" not in name for name, kind in topology.graph.nodes(data="kind")
+                   if not str(name).startswith("spine"))  # fmt: skip
+
+
+def test_a_mesh_of_no_links_is_refused():
+    with pytest.raises(ConfigError, match="scaleup_mesh"):
+        build("server:scaleup_mesh=0")

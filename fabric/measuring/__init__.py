@@ -1,0 +1,1 @@
+"""Measured collectives against our predictions: files of rows, the machines behind them, errors, intervals."""
