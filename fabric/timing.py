@@ -180,12 +180,11 @@ def unrolled(plan: Plan, size_bytes: float) -> tuple[Flows, str, list[str]]:
     """The flows of a plan at a size, the overlap that they have, and what was taken for granted."""
     said = []
     kind, chunks = parse_overlap(plan.schedule.overlap)
-    lanes = [step.lanes for step in plan.schedule.steps]
-    passes_on = any(lane is not None and (lane.lag == 0).any() for lane in lanes)
-    if kind == "pipelined" and (len(lanes) > 1 or passes_on):
+    steps = plan.schedule.steps
+    if kind == "pipelined" and (len(steps) > 1 or steps[0].whole):
         kind, chunks = "chunked", CHUNKS
         said.append(f"fluid pipelines in {CHUNKS} chunks; --overlap chunked:k takes k")
-    flows = unroll(plan.schedule, plan.collective.n, size_bytes, chunks)
+    flows = unroll(plan.schedule, size_bytes, chunks)
     return flows, f"chunked:{chunks}" if kind == "chunked" else kind, said
 
 

@@ -1,14 +1,26 @@
 """Rings: data passed from neighbour to neighbour, on as many rings at once as the fabric has room for."""
 
+from collections.abc import Callable
+from functools import partial
 from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fabric.algorithms.lanes import Ring, around, chains
+from fabric.algorithms.draft import Draft, Ids
+from fabric.algorithms.messages import Messages
 from fabric.algorithms.schedule import NotApplicable, Schedule, Step, equal_domains
+from fabric.algorithms.tours import Ring, Tours
 from fabric.collectives import Collective
 from topologies.graph import Topology
+
+HALVES = {
+    "all-reduce": ("reduce-scatter", "all-gather"),
+    "all-gather": ("all-gather",),
+    "reduce-scatter": ("reduce-scatter",),
+    "broadcast": (),
+    "reduce": (),
+}
 
 
 def ring(topology: Topology, collective: Collective) -> Schedule:
@@ -20,25 +32,41 @@ def ring(topology: Topology, collective: Collective) -> Schedule:
     factor with n; on servers with rails one for each rail, entering and leaving a server by turns so that every adapter
     carries one ring (multi-rail).
     """
-    n = collective.n
-    hops = {
-        "all-reduce": 2 * (n - 1),
-        "all-gather": n - 1,
-        "reduce-scatter": n - 1,
-        "broadcast": n - 1,
-        "reduce": n - 1,
-    }
-    if collective.name not in hops:
-        raise NotApplicable(f"ring does {', '.join(hops)}, not {collective.name}")
+    if collective.name not in HALVES:
+        raise NotApplicable(f"ring does {', '.join(HALVES)}, not {collective.name}")
+    n, name = collective.n, collective.name
     rings, relays = rings_of(topology)
-    rings = [np.roll(order, -int(np.argmin(order))) for order in rings]  # rank 0, the root, starts each chain
-    chain = collective.name in ("broadcast", "reduce")
-    if chain:
-        lanes = chains(rings, 1.0 / len(rings), reverse=collective.name == "reduce")
+    tours = Tours.both_ways([np.roll(order, -int(np.argmin(order))) for order in rings])  # each from rank 0, the root
+    rounds = len(HALVES[name]) * (n - 1) or n - 1
+    messages: Callable[[int], Messages]
+    if HALVES[name]:
+        traffic = tours.traffic(n, rounds / n / len(tours))
+        messages = partial(_rounds, tours, n, name)
     else:
-        lanes = around(rings, hops[collective.name] / n / len(rings), hops[collective.name])
-    step = Step.along(lanes, "round the rings", n, hops[collective.name], chain=True)
-    return Schedule("ring", "pipelined", (step,), relays)
+        tours = tours.reversed if name == "reduce" else tours
+        traffic = tours.traffic(n, 1 / len(tours), closed=False)
+        messages = partial(_along, tours, n, name)
+    step = Step("round the rings", traffic, rounds, chain=True, whole=not HALVES[name])
+    return Schedule("ring", "pipelined", (step,), relays, messages)
+
+
+def _rounds(tours: Tours, n: int, name: str, chunks: int) -> Messages:
+    """The data of every rank is cut into one part for each tour, which goes round it."""
+    halves, hops = HALVES[name], len(tours) * (n + 1)
+    parts = len(tours) * (n if name == "all-reduce" else 1)
+    draft = Draft("ring", n, parts, hops * (n - 1) * len(halves), chunks)
+
+    def shards(tour: Ids, place: Ids) -> NDArray[np.int64]:
+        return (tours.order[tour, place] * len(tours) + tour)[:, None]
+
+    tours.rounds(draft, 1 / n / len(tours), shards, halves)
+    return draft.messages()
+
+
+def _along(tours: Tours, n: int, name: str, chunks: int) -> Messages:
+    draft = Draft("ring", n, len(tours), len(tours) * n, chunks)
+    tours.along(draft, 1 / len(tours), lambda tour, place: tour[:, None], reduces=name == "reduce")
+    return draft.messages()
 
 
 def rings_of(topology: Topology) -> tuple[list[Ring], str | None]:

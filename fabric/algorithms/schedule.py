@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from fabric.algorithms.lanes import Lanes
+from fabric.algorithms.messages import Messages
 from fabric.collectives import Collective
 from fabric.traffic import Traffic
 from topologies.errors import ConfigError, InfeasibleError
@@ -35,26 +35,23 @@ class Step:
     """One step: its traffic in bytes per byte of size, and how many messages follow each other in it.
 
     A message waits for the slowest of the round before it where all ranks exchange, and for its own predecessor alone
-    where data goes round a ring (`chain`): there the mean hop counts, not the longest. Without `lanes` every pair
-    exchanges one message, and none waits for another.
+    where data goes round a ring (`chain`): there the mean hop counts, not the longest. `whole`: each rank has to have
+    all of it before it passes any on, unless the data is cut into chunks.
     """
 
     name: str
     traffic: Traffic
     rounds: int
     chain: bool = False
-    lanes: Lanes | None = None
-
-    @classmethod
-    def along(cls, lanes: Lanes, name: str, n: int, rounds: int, *, chain: bool = False) -> "Step":
-        """A step whose messages follow each other along lanes."""
-        return cls(name, lanes.traffic(n), rounds, chain, lanes)
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """Steps and their overlap: `pipelined` steps share the links all the time, `phased` ones follow each other.
 
+    `messages(chunks)` gives every message, each of so many equal chunks of the data going through the algorithm by
+    itself; it carries what the steps do. It is worked out for fluid fidelity only; None where there is no such graph.
     `relays` says whose traffic accelerators pass on by the algorithm's choice, for the reader of the answer.
     """
 
@@ -62,6 +59,7 @@ class Schedule:
     overlap: str
     steps: tuple[Step, ...]
     relays: str | None = None
+    messages: Callable[[int], Messages] | None = None
 
     def overlapped(self, overlap: str) -> "Schedule":
         """The same steps under another overlap."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.algorithms import Schedule, Step
-from fabric.algorithms.lanes import around
+from fabric.algorithms.tours import Tours
 from fabric.collectives import COLLECTIVES, Collective, collective
 from fabric.planning.demand import read_demand
 from fabric.planning.operations import DELAY
@@ -299,8 +299,8 @@ def _in_groups(name: str, n: int, groups: NDArray[np.int64]) -> list[Schedule]:
     found = [Schedule("direct", "pipelined", (exchange,) * twice)]
     if name != "all-to-all":
         hops = twice * (size - 1)
-        lanes = around(list(groups), hops / size, hops)
-        found.append(Schedule("ring", "pipelined", (Step.along(lanes, "round the rings", n, hops, chain=True),)))
+        traffic = Tours.both_ways(groups).traffic(n, hops / size / 2)
+        found.append(Schedule("ring", "pipelined", (Step("round the rings", traffic, hops, chain=True),)))
     return found
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fabric.algorithms import ALGORITHMS, NotApplicable
-from fabric.algorithms.lanes import around, chains
+from fabric.algorithms.tours import Tours
 from fabric.collectives import COLLECTIVES, collective
 from topologies.registry import build
 
@@ -169,16 +169,19 @@ def test_strides_of_a_full_mesh():
     np.testing.assert_allclose(amount, 7 / 8 / 4)
 
 
-@pytest.mark.parametrize("wrap", [True, False])
-def test_around(wrap):
-    rings = [np.array([2, 0, 1])]
-    traffic = (around(rings, 1.0, 2) if wrap else chains(rings, 1.0)).traffic(3)
-    pairs = {(s, t): a for s, t, a in zip(*(x.tolist() for x in traffic.as_pairs()), strict=True)}
+def pairs(traffic):
+    return {(s, t): a for s, t, a in zip(*(x.tolist() for x in traffic.as_pairs()), strict=True)}
+
+
+def test_tours():
+    """Half each way round; open from the first rank to both of its neighbours' sides, and back."""
+    tours = Tours.both_ways([np.array([2, 0, 1])])
     closed = {(2, 0): 0.5, (0, 1): 0.5, (1, 2): 0.5, (2, 1): 0.5, (1, 0): 0.5, (0, 2): 0.5}
-    assert pairs == (closed if wrap else {k: v for k, v in closed.items() if k not in ((1, 2), (0, 2))})
-    if not wrap:
-        mirrored = chains(rings, 1.0, reverse=True).traffic(3)
-        assert {(t, s): a for s, t, a in zip(*(x.tolist() for x in mirrored.as_pairs()), strict=True)} == pairs
+    assert pairs(tours.traffic(3, 0.5)) == closed
+    open_ = pairs(tours.traffic(3, 0.5, closed=False))
+    assert open_ == {k: v for k, v in closed.items() if k not in ((1, 2), (0, 2))}
+    back = pairs(tours.reversed.traffic(3, 0.5, closed=False))
+    assert {(t, s): a for (s, t), a in back.items()} == open_
 
 
 def test_hierarchical_steps():
