@@ -69,7 +69,8 @@ def _of_blocks(domains: Ids, rails: Tours, name: str, chunks: int) -> Messages:
         return both
 
     def halved(tour: Ids, place: Ids) -> NDArray[np.int64]:
-        return (2 * rails.order[tour, place] + tour // size)[:, None]
+        half: Ids = 2 * rails.order[tour, place] + tour // size
+        return half[:, None]
 
     ready = None
     if "reduce-scatter" in halves:
