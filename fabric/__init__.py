@@ -17,12 +17,14 @@ _WHERE = {
     "describe": "fabric.describing",
     "draw": "fabric.drawing",
     "fluid_completion": "fabric.fluid",
+    "network_power": "fabric.powering",
     "plan": "fabric.planning.planner",
     "plan_demand": "fabric.planning.engineering",
     "plan_repair": "fabric.planning.engineering",
     "replay": "fabric.schedules.running",
     "schema": "fabric.schemas",
     "simulate": "fabric.simulation",
+    "site_power": "fabric.powering",
     "tune": "fabric.tuning",
     "validate": "fabric.validation",
 }
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from fabric.fluid import fluid_completion
     from fabric.planning.engineering import plan_demand, plan_repair
     from fabric.planning.planner import plan
+    from fabric.powering import network_power, site_power
     from fabric.results import Result
     from fabric.schedules.running import replay
     from fabric.schemas import schema
@@ -47,7 +50,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FabricError", "Result", "Topology", "build", "catalogue", "compare", "describe", "draw", "fluid_completion",
-    "plan", "plan_demand", "plan_repair", "replay", "schema", "simulate", "tune", "validate",
+    "network_power", "plan", "plan_demand", "plan_repair", "replay", "schema", "simulate", "site_power", "tune",
+    "validate",
 ]  # fmt: skip
 
 

@@ -1,9 +1,10 @@
 """Bill of materials of a topology: which catalogue parts, how many of each."""
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
 from topologies.circuits import CircuitLayer
 from topologies.errors import ConfigError
@@ -90,28 +91,50 @@ def goes_by_port(row: Part) -> bool:
     return isinstance(row, Switch) and (row.power_w_per_port is not None or row.price_usd_per_port is not None)
 
 
+Plates = Counter[tuple[Hashable, str, float]]
+
+
 def _link_parts(topology: Topology) -> Counter[str]:
     counts: Counter[str] = Counter()
-    on_plate: Counter[tuple[Hashable, str, float]] = Counter()
-    nodes = dict(topology.graph.nodes(data=True))
-    built_in = {row.name for row in topology.catalogue.of_kind(Nic) if row.integrated_optics}
+    on_plate: Plates = Counter()
     no_cage = {row.name for row in topology.catalogue.of_kind(Switch) if row.integrated_optics}
-    for a, b, attributes in topology.edges:
-        if attributes.get("layer") in topology.left_out or attributes["medium"] == "circuit":
-            continue
-        if attributes["technology"] in HOST_TECHNOLOGIES:
-            continue
-        name, count, rate = attributes["cable"], attributes["count"], attributes["rate_gbps"]
+    for a, b, attributes in _counted(topology):
+        name, count = attributes["cable"], attributes["count"]
         row = topology.catalogue.get(name)
         if isinstance(row, Optic):
-            for end in (a, b):
-                own = nodes[end]["kind"] == "accelerator" and attributes.get("nic") in built_in
-                if not own and nodes[end].get("part") not in no_cage:
-                    on_plate[nodes[end].get("tray", end), name, rate] += count
+            for end in _caged(topology, (a, b), attributes, no_cage):
+                on_plate[topology.graph.nodes[end].get("tray", end), name, attributes["rate_gbps"]] += count
         else:
             counts[name] += count * (row.assemblies_per_link if isinstance(row, Cable) else 1)
     if topology.circuits is not None:
         counts += _strand_parts(topology, topology.circuits, on_plate)
+    return counts + _modules(topology, on_plate)
+
+
+def _counted(topology: Topology) -> Iterator[tuple[Hashable, Hashable, dict[str, Any]]]:
+    """Links of cables and modules: no circuits, nothing inside hosts, no layer that is left out."""
+    for a, b, attributes in topology.edges:
+        if attributes.get("layer") in topology.left_out or attributes["medium"] == "circuit":
+            continue
+        if attributes["technology"] not in HOST_TECHNOLOGIES:
+            yield a, b, attributes
+
+
+def _caged(
+    topology: Topology, ends: tuple[Hashable, Hashable], attributes: Mapping[str, Any], no_cage: set[str]
+) -> Iterator[Hashable]:
+    """The ends of an optical link that hold a module: optics of an adapter or a switch are its own."""
+    nodes = topology.graph.nodes
+    nic = topology.catalogue.get(attributes.get("nic") or "")
+    for end in ends:
+        own = nodes[end]["kind"] == "accelerator" and isinstance(nic, Nic) and nic.integrated_optics
+        if not own and nodes[end].get("part") not in no_cage:
+            yield end
+
+
+def _modules(topology: Topology, on_plate: Plates) -> Counter[str]:
+    """Modules of all face plates, by name."""
+    counts: Counter[str] = Counter()
     for (_, name, rate), links in on_plate.items():
         row = topology.catalogue[name]
         assert isinstance(row, Optic)
@@ -120,8 +143,42 @@ def _link_parts(topology: Topology) -> Counter[str]:
     return counts
 
 
+@once
+def host_ends(topology: Topology) -> Counter[str]:
+    """What of the bill sits at accelerators, adapters and hosts rather than at switches.
+
+    >>> from topologies.registry import build
+    >>> host_ends(build("dgx-h100-superpod-256"))["800g-2xdr4"], host_ends(build("nvl72"))["nvlink5-cartridge"]
+    (128, 2592.0)
+    """
+    return ends_at(topology, lambda attributes: attributes["kind"] != "switch")
+
+
+def ends_at(topology: Topology, chosen: Callable[[Mapping[str, Any]], bool]) -> Counter[str]:
+    """Modules of the bill at the nodes whose attributes are `chosen`, and cables by how many of their two ends are
+    there (0.5 for one)."""
+    nodes = topology.graph.nodes
+    here = {node for node, attributes in nodes(data=True) if chosen(attributes)}
+    no_cage = {row.name for row in topology.catalogue.of_kind(Switch) if row.integrated_optics}
+    counts: Counter[str] = Counter()
+    on_plate: Plates = Counter()
+    for a, b, attributes in _counted(topology):
+        name, count = attributes["cable"], attributes["count"]
+        row = topology.catalogue.get(name)
+        if isinstance(row, Optic):
+            for end in _caged(topology, (a, b), attributes, no_cage):
+                if end in here:
+                    on_plate[nodes[end].get("tray", end), name, attributes["rate_gbps"]] += count
+        elif a in here or b in here:
+            each = count * (row.assemblies_per_link if isinstance(row, Cable) else 1)
+            counts[name] += each * ((a in here) + (b in here)) / 2
+    if topology.circuits is not None:
+        _strand_parts(topology, topology.circuits, on_plate, here)
+    return counts + _modules(topology, on_plate)
+
+
 def _strand_parts(
-    topology: Topology, layer: CircuitLayer, on_plate: Counter[tuple[Hashable, str, float]]
+    topology: Topology, layer: CircuitLayer, on_plate: Plates, here: set[Hashable] | None = None
 ) -> Counter[str]:
     """Strands, one or two a link, have their modules, lit or dark; one that carries both ways its circulator."""
     links, generation = layer.end_links
@@ -129,6 +186,8 @@ def _strand_parts(
     circulators = 0
     for end, strands in Counter(layer.strands[:, 3].tolist()).items():
         label, link = layer.ends[end], links[int(generation[end])]
+        if here is not None and label not in here:
+            continue
         row = topology.catalogue.get(link["cable"])
         rate = layer.lanes * row.strand_gbps if isinstance(row, Optic) and row.strand_gbps else 0.0
         ending = ceil(strands / layer.strands_per_link)

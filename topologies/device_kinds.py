@@ -21,6 +21,7 @@ class Switch(Part):
     asics: int | None = None
     power_typical_w: float | None = None
     power_max_w: float | None = None
+    power_max_covers_optics: bool = False  # modules or active cables in its cages are within its maximum
     power_base_w: float | None = None  # of a cost model that goes by the port: with no port
     power_w_per_port: float | None = None  # on top, of every port that the box has
     power_with_optics_w: float | None = None

@@ -12,6 +12,7 @@ class Rack(Part):
 
     kind: ClassVar[str] = "rack"
 
+    accelerator: str | None = None  # of the catalogue; the first rack that names it is its default
     units: int | None = None
     form: str | None = None
     accelerators: int | None = None
@@ -52,6 +53,7 @@ class Facility(Part):
     coolant_supply_c: float | None = None
     coolant_flow_l_per_min_kw: float | None = None
     network_power_fraction: float | None = None
+    bf16_tflops: float | None = None  # of all its accelerators
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,29 +70,6 @@ class Floor(Part):
     slack_m: float
     racks_per_row: int
     switches_per_rack: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PowerDelivery(Part):
-    """A stage or a chain from the grid to the core: efficiency from one named boundary to another."""
-
-    kind: ClassVar[str] = "power-delivery"
-
-    efficiency: float | None = None  # of a stage
-    efficiency_grid_to_core: float | None = None
-    efficiency_grid_to_board: float | None = None
-    efficiency_grid_to_rack: float | None = None
-    efficiency_gain: float | None = None  # over the chain it replaces, 0.01 is a point
-    voltage_v: float | None = None
-    current_a: float | None = None
-    section_current_a: float | None = None
-    copper_g_per_w: float | None = None
-    copper_reduction_fraction: float | None = None
-    power_ratio_same_conductors: float | None = None
-    power_ratio_same_gauge: float | None = None
-    maintenance_reduction_fraction: float | None = None
-    cost_reduction_fraction: float | None = None
-    rating_w: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +110,10 @@ class Price(Part):
     offset_usd_per_gbps: float | None = None
     offset_usd: float | None = None
     usd_per_w: float | None = None
+    usd_per_kwh: float | None = None
+    usd_per_m: float | None = None
+    usd_per_cable: float | None = None
+    years: float | None = None
     crossover_m: float | None = None
     fraction_of_capex: float | None = None
     saving_fraction: float | None = None

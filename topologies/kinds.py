@@ -2,7 +2,7 @@
 
 from topologies.device_kinds import Accelerator, Nic, PathLatency, Switch, SwitchChip
 from topologies.electrical_kinds import Backplane, Cable, Channel, CopperMode, Fec, Serdes, Twinax
-from topologies.facility_kinds import Facility, FailureRate, Floor, PowerDelivery, Price, Rack
+from topologies.facility_kinds import Facility, FailureRate, Floor, Price, Rack
 from topologies.nameplate import Part
 from topologies.optical_kinds import (
     CircuitOperation,
@@ -13,16 +13,18 @@ from topologies.optical_kinds import (
     OpticalBudget,
     OpticalPath,
 )
+from topologies.power_kinds import EnergyStorage, Generation, PowerDelivery, PowerShare, SideNetwork
 
 __all__ = [
     "KINDS", "Accelerator", "Backplane", "Cable", "Channel", "CircuitOperation", "CircuitSwitch", "CircuitTechnology",
-    "Component", "CopperMode", "Facility", "FailureRate", "Fec", "Floor", "Nic", "Optic", "OpticalBudget",
-    "OpticalPath", "Part", "PathLatency", "PowerDelivery", "Price", "Rack", "Serdes", "Switch", "SwitchChip", "Twinax",
+    "Component", "CopperMode", "EnergyStorage", "Facility", "FailureRate", "Fec", "Floor", "Generation", "Nic", "Optic",
+    "OpticalBudget", "OpticalPath", "Part", "PathLatency", "PowerDelivery", "PowerShare", "Price", "Rack", "Serdes",
+    "SideNetwork", "Switch", "SwitchChip", "Twinax",
 ]  # fmt: skip
 
 _EVERY: tuple[type[Part], ...] = (
     Accelerator, Switch, SwitchChip, Nic, Cable, Optic, CircuitSwitch, CircuitTechnology, CircuitOperation, Component,
     OpticalBudget, OpticalPath, CopperMode, Twinax, Channel, Backplane, Serdes, Fec, PathLatency, Rack, Floor, Facility,
-    PowerDelivery, FailureRate, Price,
+    PowerDelivery, PowerShare, SideNetwork, Generation, EnergyStorage, FailureRate, Price,
 )  # fmt: skip
 KINDS = {each.kind: each for each in _EVERY}

@@ -24,8 +24,11 @@ FILES = {
     "nics": {"nic"},
     "optical_budgets": {"optical-budget"},
     "optics": {"optic"},
+    "power_shares": {"power-share"},
     "prices": {"price"},
     "racks": {"rack"},
+    "side_networks": {"side-network"},
+    "site_power": {"generation", "energy-storage"},
     "switches": {"switch", "switch-chip"},
 }
 REQUIRED = {

@@ -1,0 +1,226 @@
+"""Network power: external and in the accelerators, from the bill of materials."""
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from fabric.powering.nameplates import Watts, dynamic_fraction, power_key, ranged, row_watts
+from topologies.bill import BillRow, ends_at, host_ends, network_rows
+from topologies.errors import ConfigError, unknown
+from topologies.graph import Topology, once
+from topologies.links import HOST_TECHNOLOGIES
+from topologies.parts import Accelerator, Nic, Optic, Part, Switch
+
+EXCLUDABLE = ("nic", "host-ends", "scale-up", "serdes")
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One part of a network and what all of it draws; `watts` is None where the part gives none. `part` is an
+    accelerator's where the SerDes of its own links are meant, and `optic` then a co-packaged engine that lowers them.
+    `constant` where no source says how its power follows its load."""
+
+    part: Part
+    quantity: float
+    watts: Watts | None
+    estimated: bool
+    constant: bool
+    serdes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """Watts of a whole network, typical; `low_w` to `high_w` from the sources' ranges, `idle_w` while it carries
+    nothing, `maximum_w` at most. None where a part gives none.
+
+    `missing` names the parts without a figure, `estimates` those whose figure nobody publishes, `constant` those that
+    are counted the same at any load because no source says otherwise, `excluded` what was left out by name.
+    """
+
+    external_w: float | None
+    in_accelerator_w: float | None
+    low_w: float | None
+    high_w: float | None
+    missing: tuple[str, ...]
+    estimates: tuple[str, ...]
+    external: Watts | None = None
+    in_accelerator: Watts | None = None
+    constant: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    draws: tuple[Draw, ...] = ()
+
+    @property
+    def total_w(self) -> float | None:
+        """External and in-accelerator together."""
+        if self.external_w is None or self.in_accelerator_w is None:
+            return None
+        return self.external_w + self.in_accelerator_w
+
+    @property
+    def total(self) -> Watts | None:
+        """All watts of both together."""
+        if self.external is None or self.in_accelerator is None:
+            return None
+        return self.external + self.in_accelerator
+
+    @property
+    def idle_w(self) -> float | None:
+        """While it carries nothing."""
+        return None if self.total is None else self.total.idle
+
+    @property
+    def maximum_w(self) -> float | None:
+        """At most, by nameplate."""
+        return None if self.total is None else self.total.maximum
+
+
+def network_power(topology: Topology, *, exclude: Collection[str] = ()) -> Power:
+    """Power of the fabric: switches, adapters, cable ends, modules, circuit switches, and the SerDes of the
+    accelerators' own links (one-way rate x pJ/bit of an end; a link through an adapter is the adapter's).
+
+    `exclude` leaves out `nic` (adapters), `host-ends` (modules and cable ends at accelerators, adapters and hosts),
+    `scale-up` (switches of tier 0), `serdes` (what is drawn inside accelerators). ConfigError for another name.
+
+    >>> from topologies.registry import build
+    >>> round(network_power(build("nvl72")).in_accelerator_w)
+    2592
+    """
+    for name in exclude:
+        if name not in EXCLUDABLE:
+            raise ConfigError(unknown("share of a network to exclude", name, EXCLUDABLE))
+    if not exclude:
+        return _whole(topology)
+    return _power(topology, tuple(name for name in EXCLUDABLE if name in exclude))
+
+
+@once
+def _whole(topology: Topology) -> Power:
+    return _power(topology, ())
+
+
+def _power(topology: Topology, excluded: tuple[str, ...]) -> Power:
+    rows = _counted(topology, excluded)
+    outside = [_draw(topology, row) for row in rows]
+    inside, unnamed = ([], []) if "serdes" in excluded else _serdes_draws(topology)
+    unknown_serdes = [f"SerDes of {name}" for name in unnamed]
+    missing = [draw.part.name for draw in outside if draw.watts is None] + unknown_serdes
+    ideal = _switches_without_part(topology, excluded)
+    if ideal:
+        missing.append(f"{ideal} switches without a part (switch= names one)")
+    external = _summed(outside)
+    external = replace(external, maximum=external.maximum - _within_boxes(topology, rows))
+    within, whole = _summed(inside), not missing
+    known = whole or set(missing) == set(unknown_serdes)
+    estimates = [d.part.name for d in outside if d.estimated]
+    estimates += [f"{d.part.name} SerDes energy" for d in inside if d.estimated]
+    return Power(
+        external_w=external.typical if known else None,
+        in_accelerator_w=within.typical if not unknown_serdes else None,
+        low_w=external.low + within.low if whole else None,
+        high_w=external.high + within.high if whole else None,
+        missing=tuple(missing),
+        estimates=tuple(dict.fromkeys(estimates)),
+        external=external if known else None,
+        in_accelerator=within if not unknown_serdes else None,
+        constant=tuple(dict.fromkeys(d.part.name for d in outside if d.constant and d.watts and d.watts.typical)),
+        excluded=excluded,
+        draws=(*outside, *inside),
+    )
+
+
+def _counted(topology: Topology, excluded: tuple[str, ...]) -> list[BillRow]:
+    """Rows of the network's bill, less what is excluded."""
+    less: Counter[str] = Counter()
+    if "host-ends" in excluded:
+        less += host_ends(topology)
+    if "scale-up" in excluded:
+        less += scale_up_parts(topology)
+    rows = []
+    for row in network_rows(topology):
+        if "nic" in excluded and isinstance(row.part, Nic):
+            continue
+        left = row.quantity - less[row.part.name]
+        if left > 1e-9:
+            rows.append(BillRow(row.part, left, round(row.ports * left / row.quantity)))
+    return rows
+
+
+def scale_up_parts(topology: Topology) -> Counter[str]:
+    """Switches of tier 0 by part: those inside the scale-up domains, which stand in the accelerators' racks.
+
+    >>> from topologies.registry import build
+    >>> scale_up_parts(build("nvl72"))
+    Counter({'nvswitch4': 18})
+    """
+    counts: Counter[str] = Counter()
+    for _, attributes in topology.graph.nodes(data=True):
+        if attributes["kind"] != "switch" or attributes.get("tier", 1) != 0:
+            continue
+        if attributes.get("layer") in topology.left_out:
+            continue
+        if attributes.get("part") is not None:
+            counts[attributes["part"]] += 1
+        counts.update(attributes.get("parts", {}))
+    return counts
+
+
+def _draw(topology: Topology, row: BillRow) -> Draw:
+    watts = row_watts(row, topology.catalogue)
+    estimated = power_key(row.part) in row.part.estimates
+    return Draw(row.part, row.quantity, watts, estimated, not dynamic_fraction(row.part, topology.catalogue))
+
+
+def _summed(draws: list[Draw]) -> Watts:
+    return sum((draw.watts for draw in draws if draw.watts is not None), Watts.constant(0.0))
+
+
+def _within_boxes(topology: Topology, rows: list[BillRow]) -> float:
+    """Watts, at most, of modules whose boxes' maximum holds them already."""
+    covering = {row.part.name for row in rows if isinstance(row.part, Switch) and row.part.power_max_covers_optics}
+    if not covering:
+        return 0.0
+    at_boxes = ends_at(topology, lambda attributes: attributes.get("part") in covering)
+    counted = [BillRow(topology.catalogue[name], number) for name, number in at_boxes.items()]
+    return sum(w.maximum for row in counted if (w := row_watts(row, topology.catalogue)) is not None)
+
+
+def _switches_without_part(topology: Topology, excluded: tuple[str, ...]) -> int:
+    nodes = [d for _, d in topology.graph.nodes(data=True) if d["kind"] == "switch"]
+    inside = "scale-up" in excluded
+    return sum(not d.get("part") and not d.get("parts") and not (inside and d.get("tier", 1) == 0) for d in nodes)
+
+
+def _serdes_draws(topology: Topology) -> tuple[list[Draw], list[str]]:
+    """What the accelerators' own link ends draw, by what gives their energy; the accelerators that none gives."""
+    gbps: dict[tuple[str | None, str], float] = {}
+    nodes = dict(topology.graph.nodes(data=True))
+    for a, b, edge in topology.edges:
+        if edge.get("nic") is not None or edge.get("layer") in topology.left_out:
+            continue
+        if edge["technology"] in HOST_TECHNOLOGIES:
+            continue
+        for end in (a, b):
+            if nodes[end]["kind"] == "accelerator":
+                key = (nodes[end].get("part"), edge["cable"])
+                gbps[key] = gbps.get(key, 0.0) + edge["rate_gbps"] * edge["count"]
+    draws: list[Draw] = []
+    unnamed: list[str] = []
+    for (name, cable), rate in sorted(gbps.items(), key=str):
+        part, field = _serdes(topology, name, cable)
+        if part is None:
+            unnamed.append(name or "an accelerator without a part")
+            continue
+        typical, low, high = (rate * energy * 1e-3 for energy in ranged(part, field))  # Gb/s x pJ/bit = mW
+        watts = Watts(typical, typical, high, low, high)  # a link sends symbols whether it carries data or not
+        draws.append(Draw(part, rate, watts, field in part.estimates, constant=True, serdes=True))
+    return draws, unnamed
+
+
+def _serdes(topology: Topology, accelerator: str | None, cable: str) -> tuple[Part | None, str]:
+    """The row that says what an accelerator's end of a link costs: a co-packaged engine's, else its own."""
+    optic = topology.catalogue.get(cable)
+    if isinstance(optic, Optic) and optic.host_serdes_pj_per_bit is not None:
+        return optic, "host_serdes_pj_per_bit"
+    row = topology.catalogue.get(accelerator) if accelerator is not None else None
+    known = isinstance(row, Accelerator) and row.serdes_pj_per_bit is not None
+    return (row if known else None), "serdes_pj_per_bit"
