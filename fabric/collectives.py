@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fabric.groups import Groups
 from topologies.errors import ConfigError, unknown
 
 COLLECTIVES = (
@@ -17,11 +18,15 @@ COLLECTIVES = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Collective:
-    """A pattern over n ranks; `target` is where each rank of send-recv or permutation sends. Rank 0 is the root."""
+    """A pattern over n ranks; `target` is where each rank of send-recv or permutation sends. Rank 0 is the root.
+
+    With `groups` of n ranks each all of them do it at once, each on its own data; without, all ranks of a fabric do.
+    """
 
     name: str
     n: int
     target: NDArray[np.int64] | None = None
+    groups: Groups | None = None
 
     @property
     def busbw_factor(self) -> float:
@@ -40,17 +45,22 @@ class Collective:
 
     @property
     def received(self) -> float:
-        """Bytes that all ranks together have to receive, per byte of size."""
+        """Bytes that all ranks of a group together have to receive, per byte of size."""
         if self.target is not None:
             return float(np.count_nonzero(self.target != np.arange(self.n)))
         return (2.0 if self.name == "all-reduce" else 1.0) * (self.n - 1)
 
 
 def collective(
-    name: str, n: int, *, shift: int | None = None, permutation: "Path | str | Sequence[int] | None" = None
+    name: str,
+    n: int,
+    *,
+    shift: int | None = None,
+    permutation: "Path | str | Sequence[int] | None" = None,
+    groups: Groups | None = None,
 ) -> Collective:
-    """A pattern over n ranks; `shift` (n/2 by default) or `permutation`, ranks or a file of them, say where permutation
-    sends.
+    """A pattern over n ranks, of each of `groups` where there are any; `shift` (n/2 by default) or `permutation`, ranks
+    or a file of them, say where permutation sends.
 
     >>> collective("permutation", 4).target.tolist(), collective("send-recv", 3).target.tolist()
     ([2, 3, 0, 1], [1, 2, 0])
@@ -63,18 +73,18 @@ def collective(
         raise ConfigError("give --shift or --permutation, not both")
     ranks = np.arange(n)
     if name == "send-recv":
-        return Collective(name, n, (ranks + 1) % n)
+        return Collective(name, n, (ranks + 1) % n, groups)
     if name != "permutation":
-        return Collective(name, n)
+        return Collective(name, n, groups=groups)
     if permutation is not None:
-        return Collective(name, n, _permuted(permutation, n))
+        return Collective(name, n, _permuted(permutation, n), groups)
     try:
         by = (n // 2 if shift is None else index(shift)) % n
     except TypeError:
         raise ConfigError(f"shift {shift!r:.40} is not a whole number") from None
     if by == 0:
         raise ConfigError(f"a permutation by {shift} of {n} ranks moves nothing; give --shift from 1 to {n - 1}")
-    return Collective(name, n, (ranks + by) % n)
+    return Collective(name, n, (ranks + by) % n, groups)
 
 
 def _permuted(given: "Path | str | Sequence[int]", n: int) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.algorithms import ALGORITHMS, NotApplicable, Schedule, parse_overlap
+from fabric.algorithms.grouped import scheduled
 from fabric.algorithms.unrolling import unroll
 from fabric.bounds import Bound, collective_bound
 from fabric.collectives import Collective
@@ -104,7 +105,7 @@ def candidates(topology: Topology, pattern: Collective, given: Assumptions) -> l
     plans, reasons = [], []
     for name in ALGORITHMS if given.algorithm == "auto" else [given.algorithm]:
         try:
-            schedule = ALGORITHMS[name](topology, pattern)
+            schedule = scheduled(ALGORITHMS[name], topology, pattern)
             if given.overlap != "auto":
                 schedule = schedule.overlapped(given.overlap)
             plans.append(routed(topology, pattern, schedule, routing, given.options))

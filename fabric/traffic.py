@@ -1,5 +1,6 @@
 """Traffic: what ranks send each other, without pair lists."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,6 +71,46 @@ class Traffic:
             distinct.astype(np.int32),
             np.arange(len(distinct), dtype=np.int32),
             np.ones(len(distinct)),
+        )
+
+    def over(self, members: NDArray[np.int64], n: int) -> "Traffic":
+        """The same in every group at once: rank r of group g is rank members[g, r] (int64[groups, self.n]) of n.
+
+        >>> Traffic.uniform(2, 1.0).over(np.array([[0, 2], [1, 3]]), 4).as_pairs()[0].tolist()
+        [2, 0, 3, 1]
+        """
+        groups, lists = len(members), len(self.list_ptr) - 1
+        starts = np.arange(groups)[:, None]
+        ends = (self.list_ptr[1:] + starts * len(self.list_rank)).ravel()
+        return Traffic(
+            n,
+            np.concatenate([[0], ends]).astype(np.int64),
+            members[:, self.list_rank].ravel().astype(np.int32),
+            np.tile(self.list_amount, groups),
+            members[:, self.entry_target].ravel().astype(np.int32),
+            (self.entry_list + starts * lists).ravel().astype(np.int32),
+            np.tile(self.entry_scale, groups),
+        )
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Traffic]") -> "Traffic":
+        """All of it at once, between the same ranks.
+
+        >>> Traffic.joined([Traffic.uniform(3, 1.0), Traffic.pairs(3, [0], [2], 4.0)]).total
+        10.0
+        """
+        ranks = np.cumsum([0, *(len(part.list_rank) for part in parts)])
+        lists = np.cumsum([0, *(len(part.list_ptr) - 1 for part in parts)])
+        ends = [part.list_ptr[1:] + start for part, start in zip(parts, ranks, strict=False)]
+        entry_lists = [part.entry_list + start for part, start in zip(parts, lists, strict=False)]
+        return cls(
+            parts[0].n,
+            np.concatenate([[0], *ends]).astype(np.int64),
+            np.concatenate([part.list_rank for part in parts]),
+            np.concatenate([part.list_amount for part in parts]),
+            np.concatenate([part.entry_target for part in parts]),
+            np.concatenate(entry_lists).astype(np.int32),
+            np.concatenate([part.entry_scale for part in parts]),
         )
 
     @property

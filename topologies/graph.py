@@ -75,7 +75,8 @@ class Topology:
     it is None. `notes` are the assumptions that stand behind the build, for the reader of an answer. `left_out` are the
     layers (an attribute of nodes and links) that watts and dollars do not count. `generators` proposes automorphisms of
     this topology, as permutations of node positions (int32[V] each): what uses one verifies it first, so that a failed
-    link or another state merely costs symmetry.
+    link or another state merely costs symmetry. Where only some accelerators take part, or in another order, `chosen`
+    int64[n] names them by their ranks in `whole`, the fabric that they are of (`topologies.selection`).
     """
 
     name: str
@@ -91,11 +92,13 @@ class Topology:
     notes: Sequence[str] = ()
     left_out: frozenset[str] = frozenset()
     generators: "Callable[[Topology], Iterable[NDArray[np.int32]]]" = no_generators
+    whole: "Topology | None" = None
+    chosen: NDArray[np.int64] | None = None
 
     @cached_property
     def nodes(self) -> list[Hashable]:
         """Node labels in the stable order that every array follows."""
-        return list(self.graph)
+        return list(self.graph) if self.whole is None else self.whole.nodes
 
     @cached_property
     def index(self) -> dict[Hashable, int]:
@@ -105,6 +108,8 @@ class Topology:
     @cached_property
     def edges(self) -> list[tuple[Hashable, Hashable, dict[str, Any]]]:
         """Both ends and the attributes of every edge, in the order of the graph."""
+        if self.whole is not None:
+            return self.whole.edges
         edges: list[tuple[Hashable, Hashable, dict[str, Any]]] = []
         done: set[Hashable] = set()
         with uncollected():
@@ -116,6 +121,9 @@ class Topology:
     @cached_property
     def accelerators(self) -> list[Hashable]:
         """End points in rank order."""
+        if self.whole is not None and self.chosen is not None:
+            ends = self.whole.accelerators
+            return [ends[rank] for rank in self.chosen.tolist()]
         return [node for node, kind in self.graph.nodes(data="kind") if kind == "accelerator"]
 
     def attribute(self, key: str) -> list[Any]:
@@ -131,9 +139,9 @@ class Topology:
         [8, 8, 8, 8]
         """
         members: dict[Any, list[int]] = {}
-        nodes = (attributes for _, attributes in self.graph.nodes(data=True) if attributes.get("kind") == "accelerator")
-        for rank, attributes in enumerate(nodes):
-            domain = attributes.get("domain")
+        nodes = self.graph.nodes
+        for rank, node in enumerate(self.accelerators):
+            domain = nodes[node].get("domain")
             if domain is not None:
                 members.setdefault(domain, []).append(rank)
         return list(members.values())
@@ -149,6 +157,9 @@ class Topology:
 
     @cached_property
     def _csr(self) -> Csr:
+        if self.whole is not None:
+            csr = self.whole.csr()
+            return replace(csr, accelerators=csr.accelerators[self.chosen])
         index = self.index
         edges = self._crossed()
         u = np.fromiter((index[a] for a, _, _ in edges), np.int32, len(edges))

@@ -1,0 +1,78 @@
+"""Grouped: the schedules of several groups of ranks that run at once, merged into one of the whole fabric."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import zip_longest
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabric.algorithms.lanes import Lanes
+from fabric.algorithms.schedule import Algorithm, NotApplicable, Schedule, Step
+from fabric.collectives import Collective
+from fabric.traffic import Traffic
+from topologies.graph import Topology
+from topologies.selection import with_ranks
+
+
+def scheduled(algorithm: Algorithm, topology: Topology, collective: Collective) -> Schedule:
+    """What an algorithm does on a topology: on all ranks, or in every group of the collective's at once.
+
+    Each group runs the schedule of its own ranks; groups that look alike to an algorithm (`Groups.kinds`) are given one
+    that is built once. Step k of all of them is one step: phases of groups that differ keep pace with each other.
+    NotApplicable where the algorithm does not serve one of the groups.
+
+    >>> from fabric.algorithms.ring import ring
+    >>> from fabric.collectives import collective
+    >>> from fabric.groups import Groups
+    >>> from topologies.registry import build
+    >>> pairs = Groups(np.arange(8).reshape(4, 2))
+    >>> scheduled(ring, build("ring:n=8"), collective("all-reduce", 2, groups=pairs)).steps[0].traffic.total
+    8.0
+    """
+    groups = collective.groups
+    if groups is None:
+        return algorithm(topology, collective)
+    alone, ranks = replace(collective, groups=None), len(topology.accelerators)
+    parts = []
+    for rows in groups.kinds(topology):
+        schedule = algorithm(with_ranks(topology, groups.members[rows[0]]), alone)
+        parts.append(_over(schedule, groups.members[rows], ranks))
+    return parts[0] if len(parts) == 1 else _merged(parts)
+
+
+def _over(schedule: Schedule, members: NDArray[np.int64], ranks: int) -> Schedule:
+    """A schedule in every group at once, between the ranks of the whole."""
+    steps = [
+        replace(
+            step,
+            traffic=step.traffic.over(members, ranks),
+            lanes=None if step.lanes is None else step.lanes.over(members),
+        )
+        for step in schedule.steps
+    ]
+    return replace(schedule, steps=tuple(steps))
+
+
+def _merged(parts: Sequence[Schedule]) -> Schedule:
+    """Schedules of one algorithm side by side, step by step; one with fewer steps is done earlier."""
+    overlaps = {part.overlap for part in parts}
+    if len(overlaps) > 1:
+        raise NotApplicable(f"{parts[0].algorithm} overlaps its steps in other ways from group to group")
+    steps = [_together([step for step in row if step]) for row in zip_longest(*(part.steps for part in parts))]
+    relays = dict.fromkeys(part.relays for part in parts if part.relays)
+    return replace(parts[0], steps=tuple(steps), relays=", ".join(relays) or None)
+
+
+def _together(steps: Sequence[Step]) -> Step:
+    """Steps at once: their messages need not wait for each other."""
+    lanes = [step.lanes for step in steps if step.lanes is not None]
+    if lanes and len(lanes) < len(steps):
+        raise NotApplicable(f"{steps[0].name} goes along lanes in some groups only")
+    return Step(
+        " and ".join(dict.fromkeys(step.name for step in steps)),
+        Traffic.joined([step.traffic for step in steps]),
+        max(step.rounds for step in steps),
+        all(step.chain for step in steps),
+        Lanes.joined(lanes) if lanes else None,
+    )
