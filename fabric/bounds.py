@@ -1,6 +1,6 @@
 """Bounds: the least time that any algorithm and any routing could take for a collective on a topology."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -9,13 +9,18 @@ from numpy.typing import NDArray
 from cext import cut_ratio, min_connectivity
 from fabric.bounding.cuts import cut_name, is_balanced, whole_capacity
 from fabric.bounding.demand import Certificate, demand_bound
+from fabric.bounding.grouped import shared_bound
 from fabric.bounding.reduction import all_reduce_interval, reducing_nodes
 from fabric.collectives import Collective
+from fabric.groups import Groups
 from fabric.traffic import Traffic
 from topologies.errors import ConfigError
 from topologies.graph import Topology, once
+from topologies.selection import with_ranks
 
 SOURCES = 8  # end points that a bound on latency looks from
+FEW = 4  # groups whose own bounds are looked at
+SMALL = 50_000_000  # their ranks times arcs, up to which that costs little
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +59,9 @@ def collective_bound(
 ) -> Bound:
     """The least time of a collective on a topology, whatever the algorithm and the routing; rank 0 is the root.
 
+    Of groups, all that run at once: one alone as if the other accelerators passed data on but did not reduce, several
+    by the links that they share (`fabric.bounding.grouped`).
+
     Exact for broadcast, reduce, all-gather and reduce-scatter: the narrowest cut (Edmonds 1973; Zhao et al.,
     ForestColl, arXiv:2402.06787). An interval for all-reduce, closed where proven optimal. For all-to-all, send-recv
     and permutation a concurrent flow to within `gap`, or with None what costs next to nothing. Accelerators may relay
@@ -68,6 +76,8 @@ def collective_bound(
     """
     if gap is not None and not 0 < gap < 1:
         raise ConfigError(f"gap = {gap} is not a share between 0 and 1, such as 0.01")
+    if collective.groups is not None:
+        return _of_groups(topology, collective, collective.groups, gap, in_network, threads)
     name = collective.name
     reducing = reducing_nodes(topology, in_network) if name == "all-reduce" else np.empty(0, np.int64)
     if name in ("all-gather", "reduce-scatter"):
@@ -92,6 +102,36 @@ def collective_bound(
         relays=bool((csr.forwards[csr.accelerators] == 0).any()),
         in_network=bool(len(reducing)),
     )
+
+
+def _of_groups(
+    topology: Topology, collective: Collective, groups: Groups, gap: float | None, in_network: bool | None, threads: int
+) -> Bound:
+    """The bound of all groups together, and of as many alone as cost little."""
+    alone = replace(collective, groups=None)
+    rows = np.unique(np.linspace(0, len(groups) - 1, min(FEW, len(groups))).astype(np.int64))
+    views = [with_ranks(topology, groups.members[row]) for row in rows]
+    latency = max(_latency(view, alone) for view in views)
+    csr = topology.csr()
+    relays = bool((csr.forwards[csr.accelerators] == 0).any())
+    if collective.name == "all-to-all" or collective.target is not None:
+        traffic = _traffic(collective).over(groups.members, len(topology.accelerators))
+        found = demand_bound(topology, traffic, gap=gap, threads=threads)
+        return Bound(
+            collective.name, found.per_byte_s, latency, found.gap, found.attained, found.why, found.cut, relays, False
+        )
+    if len(groups) == 1:
+        return collective_bound(views[0], alone, gap=gap, in_network=in_network, threads=threads)
+    found = shared_bound(topology, collective, in_network)
+    reduces = collective.name == "all-reduce" and len(reducing_nodes(topology, in_network)) > 0
+    shared = Bound(collective.name, found.per_byte_s, latency, 1.0, False, found.why, None, relays, reduces)
+    if len(views) * groups.n * len(csr.heads) > SMALL:
+        return shared
+    own = [collective_bound(view, alone, gap=gap, in_network=in_network, threads=threads) for view in views]
+    slowest = max(own, key=lambda bound: bound.per_byte_s)
+    if slowest.per_byte_s <= shared.per_byte_s:
+        return shared
+    return replace(slowest, latency_s=latency, gap=1.0, attained=False)
 
 
 def _traffic(collective: Collective) -> Traffic:

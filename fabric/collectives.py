@@ -44,6 +44,16 @@ class Collective:
         }.get(self.name, 1.0)
 
     @property
+    def together(self) -> int:
+        """How many groups do it at once."""
+        return 1 if self.groups is None else len(self.groups)
+
+    @property
+    def placement(self) -> str:
+        """Where the ranks are: `packed` unless told otherwise."""
+        return "packed" if self.groups is None else self.groups.placement
+
+    @property
     def received(self) -> float:
         """Bytes that all ranks of a group together have to receive, per byte of size."""
         if self.target is not None:

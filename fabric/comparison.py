@@ -1,13 +1,14 @@
 """Comparison: configurations in comparable sets, ranked within each, with Pareto marks and a sentence each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import networkx as nx
 
 from fabric.choices import check_choices
-from fabric.collectives import collective
+from fabric.patterns import pattern_of
+from fabric.placement import Placement
 from fabric.results import Result
 from fabric.routing import RoutingOptions
 from fabric.simulation import answer
@@ -81,13 +82,18 @@ def compare(
     seed: int = 0,
     flows_per_pair: int = 1,
     hedge: float = 0.0,
+    ranks: "str | Sequence[int] | None" = None,
+    group: "str | Mapping[str, int] | None" = None,
+    over: "str | Sequence[str] | None" = None,
+    placement: Placement = "packed",
     rank_all: bool = False,
     parts: Catalogue | None = None,
     threads: int = 0,
 ) -> Comparison:
     """Each configuration under each collective, in comparable sets.
 
-    A set has the same accelerator, number of accelerators, collective, size and transport, and counts the same layers;
+    A set has the same accelerator, number of accelerators, groups, collective, size and transport, and counts the same
+    layers;
     with `rank_all` the collective, size, transport and layers alone, and watts and dollars count per accelerator.
     A fabric that has no answer under these options (no path, no algorithm, no grid for its routing) stands in
     `infeasible`; the others are compared.
@@ -115,8 +121,10 @@ def compare(
     for spec in specs:
         topology = topology_of(spec, parts=parts)
         for name in collectives:
-            pattern = collective(name, len(topology.accelerators))
             try:
+                pattern = pattern_of(
+                    topology, name, ranks=ranks, group=group, over=over, placement=placement, seed=seed
+                )
                 results.append(answer(topology, pattern, size_bytes, given))
             except FabricError as error:
                 infeasible.append(Infeasible(topology.name, name, str(error)))
@@ -149,11 +157,14 @@ def _set_of(result: Result, rank_all: bool) -> str:
     what = f"{result.collective} of {format_size(result.size_bytes)}, {result.transport} transport"
     if result.left_out:
         what += f", watts and dollars without {' and '.join(result.left_out)}"
-    return what if rank_all else f"{result.accelerators:,} x {result.accelerator or 'mixed'}, {what}"
+    counted = f"{result.accelerators:,} x {result.accelerator or 'mixed'}"
+    if result.groups > 1:
+        counted = f"{result.groups:,} groups of {counted}"
+    return what if rank_all else f"{counted}, {what}"
 
 
 def _per(result: Result, value: float | None, rank_all: bool) -> float | None:
-    return value / result.accelerators if rank_all and value is not None else value
+    return value / result.fabric_accelerators if rank_all and value is not None else value
 
 
 def _ordered(group: Sequence[Result], rank_all: bool) -> list[Result]:

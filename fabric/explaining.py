@@ -6,8 +6,8 @@ import numpy as np
 
 from fabric.algorithms import ALGORITHMS
 from fabric.bounds import Bound, collective_bound
-from fabric.collectives import collective
-from fabric.matchings import permutation_of
+from fabric.contention import sharers, told
+from fabric.patterns import pattern_of
 from fabric.routing import RoutingOptions
 from fabric.timing import Assumptions, Plan, choose
 from topologies.errors import InfeasibleError
@@ -31,16 +31,22 @@ def planned(
     hedge: float = 0.0,
     shift: int | None = None,
     permutation: Any = None,
+    ranks: Any = None,
+    group: Any = None,
+    over: Any = None,
+    placement: Any = "packed",
     threads: int = 0,
 ) -> Plan:
-    """The routed schedule behind an answer, with the loads of every link.
+    """The routed schedule behind an answer, with the loads of every link; who takes part as in `pattern_of`.
 
     >>> from topologies.registry import build
     >>> planned(build("full-mesh:n=4,latency_ns=0"), "all-to-all", "1GiB", "direct").busy(2**30).max()
     np.float64(1.0)
     """
-    target = permutation_of(topology, permutation, seed)
-    pattern = collective(collective_name, len(topology.accelerators), shift=shift, permutation=target)
+    pattern = pattern_of(
+        topology, collective_name, shift=shift, permutation=permutation, ranks=ranks, group=group, over=over,
+        placement=placement, seed=seed,
+    )  # fmt: skip
     options = RoutingOptions(tie=tie, seed=seed, flows_per_pair=flows_per_pair, hedge=hedge, threads=threads)
     given = Assumptions(algorithm, routing, overlap, options=options)
     return choose(topology, pattern, parse_size_bytes(size), given)
@@ -82,7 +88,15 @@ def explanation(
         )
     links = _links(plan, size_bytes)
     said = [*_help(plan, size_bytes, links), _at_best(plan, bound, size_bytes)]
-    return {"links": links, "algorithms": rows, "bound": _bound(bound, size_bytes), "help": said}
+    shared = sharers(plan)
+    if shared is not None:
+        csr, nodes = topology.csr(), topology.nodes
+        ends = [str(nodes[end[plan.binding_arc]]) for end in (csr.tails, csr.heads)]
+        said.insert(1, told(shared, ends))
+    return {
+        "links": links, "algorithms": rows, "bound": _bound(bound, size_bytes),
+        "sharing": None if shared is None else shared.document(), "help": said,
+    }  # fmt: skip
 
 
 def _bound(bound: Bound, size_bytes: float) -> dict[str, Any]:

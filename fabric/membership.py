@@ -39,8 +39,7 @@ def groups_of(
     >>> groups_of(t, ranks="0-2,6").members.tolist()
     [[0, 1, 2, 6]]
     """
-    if over is not None and group is None:
-        raise ConfigError("over names a dimension of --group; give e.g. --group tp=8,dp=16 --over tp")
+    check_membership(ranks, group, over)
     if ranks is None and group is None and isinstance(placement, str) and placement == "packed":
         return None
     where = placed(topology, placement, seed)
@@ -53,15 +52,31 @@ def groups_of(
     return Groups(where[labels], labels, name)
 
 
+def check_membership(
+    ranks: "str | Sequence[int] | None", group: "str | Mapping[str, int] | None", over: "str | Sequence[str] | None"
+) -> None:
+    """Raise ConfigError for what no fabric could answer: text that cannot be read, a dimension that is not there.
+
+    >>> check_membership("3-1", None, None)
+    Traceback (most recent call last):
+    topologies.errors.ConfigError: ranks '3-1': the range 3-1 runs backwards; write e.g. 0-7,16-23
+    """
+    if isinstance(ranks, str):
+        _spans(ranks)
+    if group is not None:
+        _dimensions(group, over)
+    elif over is not None:
+        raise ConfigError("--over names a dimension of --group; give e.g. --group tp=8,dp=16 --over tp")
+
+
 def chosen_ranks(text: "str | Sequence[int]", n: int) -> NDArray[np.int64]:
     """Ranks of a list such as "0-7,16-23", in its order; ConfigError for one that is no rank of n, or given twice.
 
     >>> chosen_ranks("6,0-2", 8).tolist()
     [6, 0, 1, 2]
     """
-    example = "write e.g. 0-7,16-23"
     if isinstance(text, str):
-        spans = [_span(part.strip(), text, example) for part in text.split(",")]
+        spans = _spans(text)
         last = max(end for _, end in spans)
         if last < n:
             found = np.concatenate([np.arange(start, end + 1) for start, end in spans])
@@ -79,8 +94,13 @@ def chosen_ranks(text: "str | Sequence[int]", n: int) -> NDArray[np.int64]:
     return found
 
 
-def _span(part: str, text: str, example: str) -> tuple[int, int]:
+def _spans(text: str) -> list[tuple[int, int]]:
+    return [_span(part.strip(), text) for part in text.split(",")]
+
+
+def _span(part: str, text: str) -> tuple[int, int]:
     """First and last rank of "3" or "0-7"."""
+    example = "write e.g. 0-7,16-23"
     first, dash, last = (piece.strip() for piece in part.partition("-"))
     ends = (first, last) if dash else (first, first)
     if not all(end.isascii() and end.isdigit() and len(end) < len(str(MOST)) for end in ends):

@@ -54,17 +54,17 @@ def _homes(topology: Topology) -> NDArray[np.int64]:
     n = len(topology.accelerators)
     home = np.arange(n)
     if len(topology.domains) > 1:
-        for label, ranks in enumerate(topology.domains):
-            home[ranks] = n + label
+        for domain, ranks in enumerate(topology.domains):
+            home[ranks] = n + domain
     else:
         home = contract(topology).node_of_rank.astype(np.int64)
-    first, label = np.unique(home, return_index=True, return_inverse=True)[1:]
-    if len(first) == n:
+    _, start, label = np.unique(home, return_index=True, return_inverse=True)
+    if len(start) == n:
         raise ConfigError(
             f"striped deals ranks out over domains or switches; {topology.name} has one accelerator on each; "
             "give packed, random or a file"
         )
-    numbers: NDArray[np.int64] = np.argsort(np.argsort(first))[label]
+    numbers: NDArray[np.int64] = np.argsort(np.argsort(start))[label]
     return numbers
 
 

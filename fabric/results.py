@@ -12,10 +12,15 @@ Wall = dict[str, Any]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """One topology under one collective; None where no model answers yet. Times in microseconds, rates in GB/s, watts
-    of the whole network, energies of one run of the collective."""
+    of the whole network, energies of one run of the collective. `accelerators` are those of one group, `ranks` those of
+    all `groups` that run at once, `fabric_accelerators` those of the fabric."""
 
     topology: str
     accelerators: int
+    groups: int = 1
+    ranks: int
+    placement: str = "packed"
+    fabric_accelerators: int
     collective: str
     size_bytes: int
     algorithm: str

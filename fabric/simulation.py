@@ -1,16 +1,17 @@
 """A collective on a topology: time, bandwidths, the binding link, the bound, watts and dollars."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import networkx as nx
 
 from fabric.bounds import Bound, collective_bound
-from fabric.collectives import Collective, collective
+from fabric.collectives import Collective
 from fabric.costing import capital_cost
-from fabric.matchings import permutation_of
 from fabric.optics import optics
+from fabric.patterns import pattern_of
+from fabric.placement import Placement
 from fabric.powering import network_power
 from fabric.results import Result, accelerator_of
 from fabric.routing import RoutingOptions
@@ -43,6 +44,10 @@ def simulate(
     hedge: float = 0.0,
     shift: int | None = None,
     permutation: "Path | str | Sequence[int] | None" = None,
+    ranks: "str | Sequence[int] | None" = None,
+    group: "str | Mapping[str, int] | None" = None,
+    over: "str | Sequence[str] | None" = None,
+    placement: Placement = "packed",
     rate_gbps: float | None = None,
     parts: Catalogue | None = None,
     threads: int = 0,
@@ -54,6 +59,10 @@ def simulate(
     the algorithm's loads on links under the routing over their capacity, plus its chain of zero-load latencies;
     `fluid`: every message simulated under max-min fair shares; `bound`: what no algorithm and no routing can beat.
 
+    `ranks` ("0-7,16-23") take part alone; `group` ("tp=8,dp=16") and `over` ("tp") let all groups of a parallelism run
+    at once, each with `size` of its own; `placement` (packed, striped, random, a file or the nodes themselves) puts
+    ranks on accelerators: see `fabric.membership`.
+
     Raises ConfigError for what cannot be read, TopologyError for a broken graph, InfeasibleError where no path or
     no algorithm serves the collective.
 
@@ -62,8 +71,10 @@ def simulate(
     ('bucket', 100.0)
     """
     topology = topology_of(topology, rate_gbps=rate_gbps, parts=parts)
-    target = permutation_of(topology, permutation, seed)
-    pattern = collective(collective_name, len(topology.accelerators), shift=shift, permutation=target)
+    pattern = pattern_of(
+        topology, collective_name, shift=shift, permutation=permutation, ranks=ranks, group=group, over=over,
+        placement=placement, seed=seed,
+    )  # fmt: skip
     options = RoutingOptions(tie=tie, seed=seed, flows_per_pair=flows_per_pair, hedge=hedge, threads=threads)
     given = Assumptions(algorithm, routing, overlap, transport, fidelity, options)
     return answer(topology, pattern, parse_size_bytes(size), given)
@@ -80,14 +91,18 @@ def answer(topology: Topology, pattern: Collective, size_bytes: int, given: Assu
         plan = choose(topology, pattern, size_bytes, given)
         outcome = (steady if given.fidelity == "steady" else fluid)(plan, size_bytes)
         bound = collective_bound(topology, pattern, gap=None, threads=given.options.threads)
-    bits = pattern.received * size_bytes * 8
-    told = Told(pattern.name, size_bytes, bits, pattern.busbw_factor, transport, given.fidelity, bound)
+    bits = pattern.received * pattern.together * size_bytes * 8
+    told = Told(
+        pattern.name, size_bytes, bits, pattern.busbw_factor, transport, given.fidelity, bound, pattern.n,
+        pattern.together, pattern.placement,
+    )  # fmt: skip
     return told_result(topology, outcome, told)
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a row says beside its outcome: `bits` that ranks had to receive, a bound where there is one."""
+    """What a row says beside its outcome: `bits` that ranks had to receive, a bound where there is one; ranks of a
+    group (None: all accelerators), how many groups, and where their ranks were placed."""
 
     collective: str
     size_bytes: int
@@ -96,6 +111,9 @@ class Told:
     transport: str
     fidelity: str
     bound: Bound | None
+    ranks: int | None = None
+    groups: int = 1
+    placement: str = "packed"
 
 
 def told_result(topology: Topology, outcome: Outcome, told: Told) -> Result:
@@ -104,9 +122,14 @@ def told_result(topology: Topology, outcome: Outcome, told: Told) -> Result:
     power, cost = network_power(topology), capital_cost(topology)
     watts, bound = power.total_w, told.bound
     at_best_s = None if bound is None else bound.time_s(told.size_bytes)
+    ranks = len(topology.accelerators) if told.ranks is None else told.ranks
     return Result(
         topology=topology.name,
-        accelerators=len(topology.accelerators),
+        accelerators=ranks,
+        groups=told.groups,
+        ranks=ranks * told.groups,
+        placement=told.placement,
+        fabric_accelerators=len(topology.accelerators),
         collective=told.collective,
         size_bytes=told.size_bytes,
         algorithm=outcome.algorithm,

@@ -14,6 +14,7 @@ from fabric.bounds import Bound, collective_bound
 from fabric.collectives import Collective
 from fabric.flows import Flows
 from fabric.fluid import fluid_completion
+from fabric.latency import round_s
 from fabric.paths import ROUTINGS as FLUID_ROUTINGS
 from fabric.routing import ANY, Loads, RoutingOptions, resolve, route
 from topologies.errors import ConfigError, InfeasibleError, unknown
@@ -127,7 +128,7 @@ def routed(
     per_byte, shares = _bandwidth(schedule.overlap, loads, topology.csr().capacity)
     binding = int(np.argmax(shares >= shares.max() * (1 - 1e-9)))  # the first of those that are equal but for rounding
     latency = sum(
-        step.rounds * (load.mean_latency_s if step.chain else load.latency_s)
+        step.rounds * round_s(topology, pattern.groups, step, load, routing)
         for step, load in zip(schedule.steps, loads, strict=True)
     )
     return Plan(topology, pattern, schedule, routing, options, loads, per_byte, latency, binding)

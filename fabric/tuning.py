@@ -1,6 +1,6 @@
 """Tuning: the best algorithm at every size, where the best one changes, and the bound beside it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,8 +8,9 @@ from typing import Any
 import networkx as nx
 
 from fabric.bounds import Bound, collective_bound
-from fabric.collectives import collective
-from fabric.matchings import permutation_of
+from fabric.collectives import Collective
+from fabric.patterns import pattern_of
+from fabric.placement import Placement
 from fabric.results import accelerator_of
 from fabric.routing import RoutingOptions
 from fabric.simulation import time_estimates
@@ -76,7 +77,7 @@ class Tuning:
     """Every size's best, the crossovers between them, and the curves of all algorithms that apply."""
 
     topology: Topology
-    collective: str
+    pattern: Collective
     routing: str
     transport: str
     bound_why: str
@@ -87,6 +88,11 @@ class Tuning:
     plans: tuple[Plan, ...]
     bound: Bound
     estimates: tuple[str, ...]
+
+    @property
+    def collective(self) -> str:
+        """The name of the collective."""
+        return self.pattern.name
 
     def best(self, size_bytes: float) -> Plan:
         """The fastest plan at a size; of equal ones the first."""
@@ -104,7 +110,11 @@ class Tuning:
 
         return {
             "topology": self.topology.name,
-            "accelerators": len(self.topology.accelerators),
+            "accelerators": self.pattern.n,
+            "groups": self.pattern.together,
+            "ranks": self.pattern.n * self.pattern.together,
+            "placement": self.pattern.placement,
+            "fabric_accelerators": len(self.topology.accelerators),
             "accelerator": accelerator_of(self.topology),
             "collective": self.collective,
             "routing": self.routing,
@@ -133,6 +143,10 @@ def tune(
     hedge: float = 0.0,
     shift: int | None = None,
     permutation: "Path | str | Sequence[int] | None" = None,
+    ranks: "str | Sequence[int] | None" = None,
+    group: "str | Mapping[str, int] | None" = None,
+    over: "str | Sequence[str] | None" = None,
+    placement: Placement = "packed",
     rate_gbps: float | None = None,
     parts: Catalogue | None = None,
     threads: int = 0,
@@ -150,15 +164,17 @@ def tune(
     """
     topology = topology_of(topology, rate_gbps=rate_gbps, parts=parts)
     asked = parse_sizes(sizes)
-    target = permutation_of(topology, permutation, seed)
-    pattern = collective(collective_name, len(topology.accelerators), shift=shift, permutation=target)
+    pattern = pattern_of(
+        topology, collective_name, shift=shift, permutation=permutation, ranks=ranks, group=group, over=over,
+        placement=placement, seed=seed,
+    )  # fmt: skip
     options = RoutingOptions(tie=tie, seed=seed, flows_per_pair=flows_per_pair, hedge=hedge, threads=threads)
     given = Assumptions(algorithm, routing, overlap, transport, options=options)
     plans = candidates(topology, pattern, given)
     bound = collective_bound(topology, pattern, gap=None, threads=threads)
     return Tuning(
         topology=topology,
-        collective=collective_name,
+        pattern=pattern,
         routing=plans[0].routing,
         transport=resolve_transport(transport),
         bound_why=bound.why,

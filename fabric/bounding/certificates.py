@@ -30,7 +30,7 @@ class Bound:
 def cut_bounds(topology: Topology, traffic: Traffic) -> Iterator[Bound]:
     """The narrowest cut of each plain family: single ranks, switches with their ranks, what lies below each tier,
     scale-up domains, slabs of a grid."""
-    for group, name in _groupings(topology):
+    for group, name in groupings(topology):
         yield from _narrowest(topology, traffic, group, name)
     yield from _slabs(topology, traffic)
 
@@ -56,7 +56,7 @@ def between_groups(
     return put.tocsr(), taken.tocsr()
 
 
-def _groupings(topology: Topology) -> Iterator[Grouping]:
+def groupings(topology: Topology) -> Iterator[Grouping]:
     """Disjoint groups of nodes (int64[V], -1 outside all) and what each is called."""
     csr, small, names = topology.csr(), contract(topology), topology.nodes
     nodes = len(names)
@@ -94,15 +94,25 @@ def _components(topology: Topology, kept: NDArray[np.bool_]) -> NDArray[np.int64
 def _narrowest(
     topology: Topology, traffic: Traffic, group: NDArray[np.int64], name: Callable[[int], str]
 ) -> Iterator[Bound]:
-    """The group that what it sends, and the one that what it receives, fills first."""
-    csr = topology.csr()
     groups = int(group.max()) + 1
-    tail, head = group[csr.tails], group[csr.heads]
-    own = group[csr.accelerators]
+    own = group[topology.csr().accelerators]
     put, taken = between_groups(traffic, np.where(own < 0, groups, own), groups + 1)
     inside = (put * taken).sum(axis=0)
     out = put.T @ taken.sum(axis=1) - inside
     into = taken.T @ put.sum(axis=1) - inside
+    return fullest(topology, group, name, out, into)
+
+
+def fullest(
+    topology: Topology,
+    group: NDArray[np.int64],
+    name: Callable[[int], str],
+    out: NDArray[np.float64],
+    into: NDArray[np.float64],
+) -> Iterator[Bound]:
+    """The group that what leaves it (float64[groups]), and the one that what enters it, fills first."""
+    csr, groups = topology.csr(), int(group.max()) + 1
+    tail, head = group[csr.tails], group[csr.heads]
     for end, crossing, way in ((tail, out, "out"), (head, into, "in")):
         crosses = (tail != head) & (end >= 0)
         capacity = np.bincount(end[crosses], csr.capacity[crosses], minlength=groups)

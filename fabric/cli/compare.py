@@ -7,11 +7,14 @@ import click
 
 from fabric.cli.options import (
     CONTEXT,
+    Members,
     Model,
     Output,
+    check_members,
     check_usage,
     csv_option,
     load_parts,
+    member_options,
     model_options,
     one_form,
     output_options,
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     help="May be repeated; all-reduce and all-to-all by default.",
 )
 @click.option("--rank-all", is_flag=True, help="Rank all rows of a collective together, per accelerator.")
+@member_options
 @model_options
 @csv_option
 @parts_option
@@ -45,6 +49,7 @@ def command(
     specs: tuple[str, ...],
     collective: tuple[str, ...],
     rank_all: bool,
+    members: Members,
     model: Model,
     csv: bool,
     parts: Path | None,
@@ -54,10 +59,10 @@ def command(
 ) -> int:
     """Configurations side by side, in comparable sets, ranked within each.
 
-    A set has the same accelerator, number of accelerators, collective, size and transport, and counts the same layers
-    in watts and dollars. Rank is by time; within half a per cent by network power, then by capex. Without a SPEC four
-    standing questions are answered. A * marks the Pareto front in time and in power and capex where they are known;
-    a ~ what stands on an estimate. Exit code 4 where nothing has an answer.
+    A set has the same accelerator, number of accelerators, groups, collective, size and transport, and counts the same
+    layers in watts and dollars. Rank is by time; within half a per cent by network power, then by capex. Without a SPEC
+    four standing questions are answered. A * marks the Pareto front in time and in power and capex where they are
+    known; a ~ what stands on an estimate. Exit code 4 where nothing has an answer.
     """
     from fabric.cli.output import emit_csv, emit_json, emit_tables
     from fabric.comparison import compare
@@ -66,8 +71,10 @@ def command(
 
     one_form(out, csv)
     check_usage(model, collective)
+    check_members(members)
     catalogue = load_parts(parts)
-    told = {"specs": list(specs), "collectives": list(collective), "rank_all": rank_all, **model.told()}
+    told = {"specs": list(specs), "collectives": list(collective), "rank_all": rank_all}
+    told |= {**members.told(), **model.told()}
     found: list[Answer | Comparison] = []
     if specs:
         found.append(
@@ -76,10 +83,11 @@ def command(
                 routing=model.routing, transport=model.transport, overlap=model.overlap, tie=model.tie,
                 rank_all=rank_all, parts=catalogue, threads=model.jobs, seed=model.seed,
                 flows_per_pair=model.flows_per_pair, hedge=model.hedge, fidelity=model.fidelity,
+                **members.told(),
             )
         )  # fmt: skip
     else:
-        _refuse_options(collective, rank_all, model)
+        _refuse_options(collective, rank_all, members, model)
         found += answers(model.size, catalogue, model.jobs)
     if out.json:
         emit_json("compare", _document(found), provenance(told, catalogue.hash, model.seed), out)
@@ -92,7 +100,7 @@ def command(
     return 0 if _document(found)["rows"] else 4
 
 
-def _refuse_options(collective: tuple[str, ...], rank_all: bool, model: Model) -> None:
+def _refuse_options(collective: tuple[str, ...], rank_all: bool, members: Members, model: Model) -> None:
     """The standing questions choose these themselves; an option without effect is an error."""
     given = {
         "--collective": bool(collective),
@@ -105,6 +113,10 @@ def _refuse_options(collective: tuple[str, ...], rank_all: bool, model: Model) -
         "--flows-per-pair": model.flows_per_pair != 1,
         "--hedge": model.hedge != 0,
         "--fidelity": model.fidelity != "steady",
+        "--ranks": members.ranks is not None,
+        "--group": members.group is not None,
+        "--over": members.over is not None,
+        "--placement": members.placement != "packed",
     }
     idle = [name for name, used in given.items() if used]
     if idle:

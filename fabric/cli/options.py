@@ -47,6 +47,20 @@ class Model:
         return {spec.name: getattr(self, spec.name) for spec in fields(self) if spec.name not in ("jobs", "seed")}
 
 
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Who takes part, and on which accelerators."""
+
+    ranks: str | None
+    group: str | None
+    over: str | None
+    placement: str
+
+    def told(self) -> dict[str, Any]:
+        """The parameters of the library and of provenance."""
+        return {spec.name: getattr(self, spec.name) for spec in fields(self)}
+
+
 _OUTPUT = [
     click.option("--json", is_flag=True, help="Answer as JSON with stable keys."),
     click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the answer to a file."),
@@ -76,7 +90,24 @@ _MODEL = [
     ),
     click.option("--hedge", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="te: spread, 0 to 1."),
     click.option("-j", "--jobs", type=click.IntRange(min=0), default=0, help="Threads; 0 takes all."),
-    click.option("--seed", type=int, default=0, help="Seed of what is random: hash, vlb."),
+    click.option("--seed", type=int, default=0, help="Seed of what is random: hash, vlb, placement."),
+]
+
+_MEMBERS = [
+    click.option("--ranks", metavar="LIST", help="Only these ranks take part, in this order: 0-7,16-23."),
+    click.option(
+        "--group",
+        metavar="DIM=SIZE,...",
+        help="Number the ranks by parallelism, as Megatron does, the first dimension fastest: tp=8,dp=16.",
+    ),
+    click.option("--over", metavar="DIM,...", help="--group: the dimensions of a group; all groups run at once."),
+    click.option(
+        "--placement",
+        default="packed",
+        show_default=True,
+        metavar="HOW",
+        help="Where ranks run: packed, striped (in turn over domains or leaves), random (--seed), or a file of nodes.",
+    ),
 ]
 
 
@@ -99,6 +130,7 @@ def _gathered(name: str, kind: type, options: Sequence[Decorator]) -> Decorator:
 
 output_options = _gathered("out", Output, _OUTPUT)
 model_options = _gathered("model", Model, _MODEL)
+member_options = _gathered("members", Members, _MEMBERS)
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No notes.")
 csv_option = click.option("--csv", is_flag=True, help="The table as CSV.")
 parts_option = click.option("--parts", type=click.Path(path_type=Path), help="TOML file of parts to add or override.")
@@ -137,6 +169,17 @@ def check_usage(model: Model, collectives: Sequence[str]) -> None:
             collectives=collectives, size=model.size, algorithm=model.algorithm, routing=model.routing,
             transport=model.transport, overlap=model.overlap, tie=model.tie, fidelity=model.fidelity,
         )  # fmt: skip
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def check_members(members: Members) -> None:
+    """Refuse lists of ranks and groups that no fabric could have, as wrong usage and in the words of the library."""
+    from fabric.membership import check_membership
+    from topologies.errors import ConfigError
+
+    try:
+        check_membership(members.ranks, members.group, members.over)
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
 

@@ -7,12 +7,15 @@ import click
 
 from fabric.cli.options import (
     CONTEXT,
+    Members,
     Model,
     Output,
+    check_members,
     check_usage,
     csv_option,
     is_given,
     load_parts,
+    member_options,
     model_options,
     one_form,
     output_options,
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 )
 @shift_option
 @permutation_option
+@member_options
 @model_options
 @csv_option
 @parts_option
@@ -55,6 +59,7 @@ def command(
     svg: Path | None,
     shift: int | None,
     permutation: Path | None,
+    members: Members,
     model: Model,
     csv: bool,
     parts: Path | None,
@@ -76,6 +81,7 @@ def command(
     if csv and explain:
         raise click.UsageError("--csv has no place for --explain; use --json")
     check_usage(model, [collective])
+    check_members(members)
     if svg is not None and model.fidelity == "bound":
         raise click.UsageError("--svg shows an algorithm's loads, --fidelity bound has no algorithm; leave one out")
     if collective != "permutation" and (shift is not None or permutation is not None):
@@ -88,6 +94,7 @@ def command(
         "routing": model.routing, "overlap": model.overlap, "tie": model.tie, "shift": shift,
         "permutation": permutation, "threads": model.jobs, "seed": model.seed,
         "flows_per_pair": model.flows_per_pair, "hedge": model.hedge,
+        **members.told(),
     }  # fmt: skip
     if schedule is not None:
         result = _replayed(topology, schedule, model)
@@ -102,7 +109,8 @@ def command(
     explained = explanation(topology, collective, model.size, result.algorithm, **choice) if explain else None
     if out.json:
         file = None if permutation is None else str(permutation)
-        told = {"spec": spec, "collective": collective, "shift": shift, "permutation": file, **model.told()}
+        told = {"spec": spec, "collective": collective, "shift": shift, "permutation": file}
+        told |= {**members.told(), **model.told()}
         if schedule is not None:
             told = _told(spec, schedule, model)
         document = {"result": result.row(), **({"explain": explained} if explained else {})}
@@ -115,7 +123,8 @@ def command(
 
 
 # options that a schedule leaves without effect: it has its own pattern, messages and order
-_IDLE = ("explain", "shift", "permutation", "overlap", "hedge", "flows_per_pair", "svg")
+_IDLE = ("explain", "shift", "permutation", "overlap", "hedge", "flows_per_pair", "svg",
+         "ranks", "group", "over", "placement")  # fmt: skip
 
 
 def _refuse_idle() -> None:
@@ -169,7 +178,7 @@ def _at_best(result: "Result") -> str:
 def _render(result: "Result", explained: dict[str, Any] | None, cited: list[tuple[str, str]], quiet: bool) -> list[Any]:
     from rich.text import Text
 
-    from fabric.cli.tables import capex_text, facts_table, guessed, known, sources, wall_text, warning
+    from fabric.cli.tables import capex_text, counted, facts_table, guessed, known, sources, wall_text, warning
     from fabric.walls import broken
     from topologies.units import format_number, format_power_w, format_size, format_time_us
 
@@ -180,7 +189,7 @@ def _render(result: "Result", explained: dict[str, Any] | None, cited: list[tupl
     how = f"{result.algorithm}, {result.overlap}" + (f", relayed by {result.relays}" if result.relays else "")
     facts: list[tuple[str, Any]] = [
         ("topology", result.topology),
-        ("accelerators", f"{result.accelerators:,} x {result.accelerator or 'mixed'}"),
+        ("accelerators", counted(result)),
         ("collective", f"{result.collective} of {format_size(result.size_bytes)}"),
         ("algorithm", how),
         (

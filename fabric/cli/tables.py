@@ -51,6 +51,27 @@ def rows_table(title: str, rows: Sequence[Row], width: int) -> list[Any]:
     return laid_out(title, marks, names, columns, width)
 
 
+def counted(result: Result) -> str:
+    """Who takes part in a result."""
+    return ranks_text(
+        result.accelerators, result.groups, result.accelerator, result.fabric_accelerators, result.placement
+    )
+
+
+def ranks_text(ranks: int, groups: int, accelerator: str | None, fabric: int, placement: str) -> str:
+    """Ranks of a group, how many groups, of how many accelerators, and where they are placed.
+
+    >>> ranks_text(8, 1, "h100-sxm", 8, "packed"), ranks_text(4, 2, "h100-sxm", 16, "striped")
+    ('8 x h100-sxm', '2 groups of 4 x h100-sxm, 8 of 16, striped')
+    """
+    text = f"{ranks:,} x {accelerator or 'mixed'}"
+    if groups > 1:
+        text = f"{groups:,} groups of {text}"
+    if ranks * groups < fabric:
+        text += f", {ranks * groups:,} of {fabric:,}"
+    return text if placement == "packed" else f"{text}, {placement}"
+
+
 def known(value: float | None, show: Any, estimated: bool) -> str:
     """A value, with ~ where it stands on an estimate; - where it is unknown."""
     return "-" if value is None else f"{'~' if estimated else ''}{show(value)}"

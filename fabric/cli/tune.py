@@ -7,12 +7,15 @@ import click
 
 from fabric.cli.options import (
     CONTEXT,
+    Members,
     Model,
     Output,
+    check_members,
     check_usage,
     csv_option,
     is_given,
     load_parts,
+    member_options,
     model_options,
     one_form,
     output_options,
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 )
 @shift_option
 @permutation_option
+@member_options
 @model_options
 @csv_option
 @parts_option
@@ -47,6 +51,7 @@ def command(
     sizes: str,
     shift: int | None,
     permutation: Path | None,
+    members: Members,
     model: Model,
     csv: bool,
     parts: Path | None,
@@ -61,11 +66,12 @@ def command(
 
     one_form(out, csv)
     _check_usage(model, collective, sizes, shift, permutation)
+    check_members(members)
     catalogue = load_parts(parts)
     tuned = tune(
         spec, collective, sizes, algorithm=model.algorithm, routing=model.routing, transport=model.transport,
         overlap=model.overlap, tie=model.tie, seed=model.seed, flows_per_pair=model.flows_per_pair,
-        hedge=model.hedge, shift=shift, permutation=permutation, parts=catalogue, threads=model.jobs,
+        hedge=model.hedge, shift=shift, permutation=permutation, parts=catalogue, threads=model.jobs, **members.told(),
     )  # fmt: skip
     if svg is not None:
         from fabric.drawing.speeds import draw_speeds
@@ -75,7 +81,7 @@ def command(
     if out.json:
         file = None if permutation is None else str(permutation)
         told = {"spec": spec, "collective": collective, "sizes": sizes, "shift": shift, "permutation": file}
-        told |= {key: value for key, value in model.told().items() if key != "size"}
+        told |= members.told() | {key: value for key, value in model.told().items() if key != "size"}
         emit_json("tune", tuned.document(), provenance(told, catalogue.hash, model.seed), out)
     elif csv:
         emit_csv([_flat(row) for row in tuned.rows], out)
@@ -115,11 +121,15 @@ def _flat(row: "Row") -> dict[str, Any]:
 def _render(tuned: "Tuning", width: int, quiet: bool) -> list[Any]:
     from rich.text import Text
 
+    from fabric.cli.tables import ranks_text
     from fabric.results import accelerator_of
     from fabric.tuning import told
 
     topology = tuned.topology
-    counted = f"{len(topology.accelerators):,} x {accelerator_of(topology) or 'mixed'}"
+    counted = ranks_text(
+        tuned.pattern.n, tuned.pattern.together, accelerator_of(topology), len(topology.accelerators),
+        tuned.pattern.placement,
+    )  # fmt: skip
     raw = " (raw rates, no library overhead)" if tuned.transport == "ideal" else ""
     shown: list[Any] = [
         Text(f"{tuned.collective} on {topology.name}, {counted}", style="bold"),
