@@ -43,8 +43,8 @@ def sharers(plan: Plan) -> Sharers | None:
 
     >>> from fabric.explaining import planned
     >>> from topologies.registry import build
-    >>> crossing = planned(build("clos:hosts=8,leaf_hosts=4,uplinks=1,spines=1"), "all-to-all", 1e9, "direct", group="a=4,b=2", over="b")
-    >>> sharers(crossing).groups
+    >>> tree = build("clos:hosts=8,leaf_hosts=4,uplinks=1,spines=1")
+    >>> sharers(planned(tree, "all-to-all", 1e9, "direct", group="tp=4,dp=2", over="dp")).groups
     (0, 1, 2, 3)
     """
     groups = plan.collective.groups

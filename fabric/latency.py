@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fabric.algorithms.lanes import Lanes
 from fabric.algorithms.schedule import Step
 from fabric.groups import Groups
 from fabric.paths import flow_paths
 from fabric.routing import Loads
+from fabric.traffic import Traffic
 from topologies.graph import Topology
 
 SEARCHED = 2 * 10**9  # targets times arcs of the hops that are looked at one by one
@@ -20,20 +20,20 @@ def round_s(topology: Topology, groups: Groups | None, step: Step, load: Loads, 
     """
     if not step.chain:
         return load.latency_s
-    if groups is None or len(groups) == 1 or step.lanes is None:
+    if groups is None or len(groups) == 1:
         return load.mean_latency_s
-    return max(load.mean_latency_s, float(_mean_of_groups(topology, groups, step.lanes, routing).max()))
+    return max(load.mean_latency_s, float(_mean_of_groups(topology, groups, step.traffic, routing).max()))
 
 
-def _mean_of_groups(topology: Topology, groups: Groups, lanes: Lanes, routing: str) -> NDArray[np.float64]:
+def _mean_of_groups(topology: Topology, groups: Groups, traffic: Traffic, routing: str) -> NDArray[np.float64]:
     """float64[groups]: the mean hop of a byte in each group, along shortest paths; of as many groups, evenly spaced, as
     can be looked at in seconds."""
     afford = max(1, SEARCHED // len(topology.csr().heads) // groups.n)
     rows = np.unique(np.linspace(0, len(groups) - 1, min(afford, len(groups))).astype(np.int64))
     group = np.full(len(topology.accelerators), -1)
     group[groups.members[rows]] = np.arange(len(rows))[:, None]
-    mine = group[lanes.source] >= 0
-    source, target, amount = lanes.source[mine], lanes.target[mine], lanes.amount[mine]
+    pairs = traffic.as_pairs()
+    source, target, amount = (column[group[pairs[0]] >= 0] for column in pairs)
     way = "dor" if routing.startswith("dor") else "dmodk"
     paths = flow_paths(topology, source, target, way)
     spent = np.bincount(group[source], amount * paths.latency_s[paths.path_of], minlength=len(rows))

@@ -1,18 +1,22 @@
 """Grouped: the schedules of several groups of ranks that run at once, merged into one of the whole fabric."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fabric.algorithms.lanes import Lanes
+from fabric.algorithms.draft import MAX_FLOWS
+from fabric.algorithms.messages import Messages
 from fabric.algorithms.schedule import Algorithm, NotApplicable, Schedule, Step
 from fabric.collectives import Collective
 from fabric.traffic import Traffic
+from topologies.errors import InfeasibleError
 from topologies.graph import Topology
 from topologies.selection import with_ranks
+
+Maker = Callable[[int], Messages]
 
 
 def scheduled(algorithm: Algorithm, topology: Topology, collective: Collective) -> Schedule:
@@ -43,15 +47,24 @@ def scheduled(algorithm: Algorithm, topology: Topology, collective: Collective) 
 
 def _over(schedule: Schedule, members: NDArray[np.int64], ranks: int) -> Schedule:
     """A schedule in every group at once, between the ranks of the whole."""
-    steps = [
-        replace(
-            step,
-            traffic=step.traffic.over(members, ranks),
-            lanes=None if step.lanes is None else step.lanes.over(members),
-        )
-        for step in schedule.steps
-    ]
-    return replace(schedule, steps=tuple(steps))
+    steps = [replace(step, traffic=step.traffic.over(members, ranks)) for step in schedule.steps]
+    return replace(schedule, steps=tuple(steps), messages=_all(schedule, members, ranks))
+
+
+def _all(schedule: Schedule, members: NDArray[np.int64], ranks: int) -> Maker | None:
+    """The messages of all groups; InfeasibleError above as many as fluid takes."""
+    made = schedule.messages
+    if made is None:
+        return None
+
+    def every(chunks: int) -> Messages:
+        one = made(chunks)
+        if len(one) * len(members) > MAX_FLOWS:
+            count = f"{schedule.algorithm} in {len(members):,} groups has {len(one) * len(members):,} flows"
+            raise InfeasibleError(f"{count}; fluid takes at most {MAX_FLOWS:,}: use --fidelity steady")
+        return one.over(members, ranks)
+
+    return every
 
 
 def _merged(parts: Sequence[Schedule]) -> Schedule:
@@ -61,18 +74,25 @@ def _merged(parts: Sequence[Schedule]) -> Schedule:
         raise NotApplicable(f"{parts[0].algorithm} overlaps its steps in other ways from group to group")
     steps = [_together([step for step in row if step]) for row in zip_longest(*(part.steps for part in parts))]
     relays = dict.fromkeys(part.relays for part in parts if part.relays)
-    return replace(parts[0], steps=tuple(steps), relays=", ".join(relays) or None)
+    makers = [part.messages for part in parts if part.messages is not None]
+
+    def messages(chunks: int) -> Messages:
+        return Messages.joined([make(chunks) for make in makers])
+
+    return replace(
+        parts[0],
+        steps=tuple(steps),
+        relays=", ".join(relays) or None,
+        messages=messages if len(makers) == len(parts) else None,
+    )
 
 
 def _together(steps: Sequence[Step]) -> Step:
-    """Steps at once: their messages need not wait for each other."""
-    lanes = [step.lanes for step in steps if step.lanes is not None]
-    if lanes and len(lanes) < len(steps):
-        raise NotApplicable(f"{steps[0].name} goes along lanes in some groups only")
+    """Steps at once, as long as the longest."""
     return Step(
         " and ".join(dict.fromkeys(step.name for step in steps)),
         Traffic.joined([step.traffic for step in steps]),
         max(step.rounds for step in steps),
         all(step.chain for step in steps),
-        Lanes.joined(lanes) if lanes else None,
+        any(step.whole for step in steps),
     )

@@ -1,6 +1,6 @@
 """Messages: what an algorithm sends, message by message, which data each carries and what it waits for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,3 +40,50 @@ class Messages:
 
     def __len__(self) -> int:
         return len(self.source)
+
+    def over(self, members: NDArray[np.int64], n: int) -> "Messages":
+        """The same in every group at once: rank r of group g is rank members[g, r] (int64[groups, ranks]) of n. Groups
+        number their chunks each for itself, and share the switches."""
+        groups, count, ranks = len(members), len(self), members.shape[1]
+        first = np.arange(groups)[:, None]
+
+        def placed(node: NDArray[np.int32]) -> NDArray[np.int32]:
+            rank = members[:, np.minimum(node, ranks - 1)]
+            return np.where(node < ranks, rank, node - ranks + n).ravel().astype(np.int32)
+
+        def carried() -> Chunks:
+            ptr, chunk = self.carried()
+            return np.append(0, (ptr[1:] + first * ptr[-1]).ravel()), np.tile(chunk, groups)
+
+        ends = self.pred_ptr[1:] + first * len(self.pred)
+        return Messages(
+            self.parts, placed(self.source), placed(self.target), np.tile(self.amount, groups),
+            np.tile(self.reduces, groups),
+            np.where(self.hands_on < 0, -1, self.hands_on + first * count).ravel().astype(np.int32),
+            np.append(0, ends.ravel()), (self.pred + first * count).ravel().astype(np.int32), carried,
+        )  # fmt: skip
+
+    @classmethod
+    def joined(cls, made: "Sequence[Messages]") -> "Messages":
+        """Messages side by side, none of which waits for those of another."""
+        starts = np.cumsum([0, *map(len, made)])
+        waits = np.cumsum([0, *(len(one.pred) for one in made)])
+        pairs = list(zip(made, starts.tolist(), strict=False))
+
+        def carried() -> Chunks:
+            each = [one.carried() for one in made]
+            ends = np.cumsum([0, *(len(chunk) for _, chunk in each)])
+            ptr = [ptr[1:] + end for (ptr, _), end in zip(each, ends, strict=False)]
+            return np.concatenate([[0], *ptr]), np.concatenate([chunk for _, chunk in each])
+
+        return cls(
+            max(one.parts for one in made),
+            np.concatenate([one.source for one in made]),
+            np.concatenate([one.target for one in made]),
+            np.concatenate([one.amount for one in made]),
+            np.concatenate([one.reduces for one in made]),
+            np.concatenate([np.where(one.hands_on < 0, -1, one.hands_on + at) for one, at in pairs]).astype(np.int32),
+            np.concatenate([[0], *(one.pred_ptr[1:] + at for one, at in zip(made, waits, strict=False))]),
+            np.concatenate([one.pred + at for one, at in pairs]).astype(np.int32),
+            carried,
+        )
