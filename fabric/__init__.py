@@ -12,6 +12,7 @@ _WHERE = {
     "Result": "fabric.results",
     "Topology": "topologies.graph",
     "build": "topologies.registry",
+    "capital_cost": "fabric.costing",
     "catalogue": "topologies.parts",
     "compare": "fabric.comparison",
     "describe": "fabric.describing",
@@ -21,22 +22,27 @@ _WHERE = {
     "plan": "fabric.planning.planner",
     "plan_demand": "fabric.planning.engineering",
     "plan_repair": "fabric.planning.engineering",
+    "power_trace": "fabric.powering.swing",
     "replay": "fabric.schedules.running",
     "schema": "fabric.schemas",
     "simulate": "fabric.simulation",
     "site_power": "fabric.powering",
+    "total_cost_of_ownership": "fabric.costing.ownership",
     "tune": "fabric.tuning",
     "validate": "fabric.validation",
 }
 
 if TYPE_CHECKING:
     from fabric.comparison import compare
+    from fabric.costing import capital_cost
+    from fabric.costing.ownership import total_cost_of_ownership
     from fabric.describing import describe
     from fabric.drawing import draw
     from fabric.fluid import fluid_completion
     from fabric.planning.engineering import plan_demand, plan_repair
     from fabric.planning.planner import plan
     from fabric.powering import network_power, site_power
+    from fabric.powering.swing import power_trace
     from fabric.results import Result
     from fabric.schedules.running import replay
     from fabric.schemas import schema
@@ -49,9 +55,9 @@ if TYPE_CHECKING:
     from topologies.registry import build
 
 __all__ = [
-    "FabricError", "Result", "Topology", "build", "catalogue", "compare", "describe", "draw", "fluid_completion",
-    "network_power", "plan", "plan_demand", "plan_repair", "replay", "schema", "simulate", "site_power", "tune",
-    "validate",
+    "FabricError", "Result", "Topology", "build", "capital_cost", "catalogue", "compare", "describe", "draw",
+    "fluid_completion", "network_power", "plan", "plan_demand", "plan_repair", "power_trace", "replay", "schema",
+    "simulate", "site_power", "total_cost_of_ownership", "tune", "validate",
 ]  # fmt: skip
 
 

@@ -104,6 +104,7 @@ class Accelerator(Part):
     nic_gbps: float | None = None
     serdes_pj_per_bit: float | None = None
     heat_flux_w_per_cm2: float | None = None
+    price_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,6 @@
-"""What a network and its site draw: nameplates, the fabric's watts by kind, the site's, its delivery and its swing."""
+"""What a network and its site draw: nameplates, the fabric's watts by kind, the site's, its delivery and its swing.
+
+What asks for the time of a collective stands beside this face: fabric.powering.swing."""
 
 from fabric.powering.delivery import Delivery, Stage, deliver
 from fabric.powering.nameplates import Watts, power_key, power_of, row_power_w, row_watts, unit_power_w
