@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fabric.cli.options import CONTEXT, Output, one_form, output_options, quiet_option, verbose_option
+from fabric.cli.options import CONTEXT, Output, one_form, output_options, quiet_option, svg_option, verbose_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,26 +22,47 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="TOML file of cases in place of ours.",
 )
+@click.option(
+    "--measured",
+    is_flag=False,
+    flag_value="",
+    metavar="[FILE]",
+    help="CSV file of measured collectives, ours without one, against predictions; ID is then a system or a log.",
+)
+@click.option("--csv", is_flag=True, help="--measured: the rows as CSV.")
+@svg_option("--measured: predicted against measured times.")
 @quiet_option
-@verbose_option("List what is left out and why.")
+@verbose_option("List what is left out and why; --measured: every row, and what each system was taken for.")
 @output_options
 def command(
     only: str | None,
     files: tuple[Path, ...],
+    measured: str | None,
+    csv: bool,
+    svg: Path | None,
     quiet: bool,
     verbose: bool,
     out: Output,
 ) -> int:
     """Published figures against our answers, with error, tolerance and source. Exit code 1 where one misses.
 
-    ID is a case, a system or a pattern (nvl72-*); -v lists what is left out and why.
+    ID is a case, a system or a pattern (nvl72-*); -v lists what is left out and why. With --measured, rows of
+    nccl-tests (system, gpus, nodes, collective, size_bytes, time_us, notes) against predictions; exit code 0.
     """
     from fabric.cli.output import console, emit_json, emit_tables
     from fabric.results import provenance
     from fabric.validation import validate
     from topologies.parts import catalogue
 
-    one_form(out)
+    one_form(out, csv)
+    if measured is not None:
+        from fabric.cli.measured import show_measured
+
+        if files:
+            raise click.UsageError("--file holds published cases, --measured measurements; give one")
+        return show_measured(Path(measured) if measured else None, only, out, csv, svg, quiet, verbose)
+    if csv or svg is not None:
+        raise click.UsageError("--csv and --svg belong to --measured")
     found = validate(list(files) or None, only)
     if out.json:
         told = {"only": only, "files": [str(f) for f in files]}

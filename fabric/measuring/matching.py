@@ -111,9 +111,14 @@ def counted(what: str, text: str) -> int | None:
 
 
 def plain(text: str) -> str:
-    """Lower case, one kind of blank, `x` for the multiplication sign."""
+    """Lower case, one kind of blank, `x` for the multiplication sign and apart from names.
+
+    >>> plain("8xH100"), plain("MI300X"), plain("H100x8")
+    ('8x h100', 'mi300x', 'h100 x8')
+    """
     folded = unicodedata.normalize("NFKC", text).lower().replace("\N{MULTIPLICATION SIGN}", "x").replace("_", " ")
-    return " ".join(folded.split())
+    apart = re.sub(r"\b(\d+)x(?=[a-z])", r"\1x ", folded)
+    return " ".join(re.sub(r"(?<=[a-z])(\d+)x(\d+)\b", r"\1 x\2", apart).split())
 
 
 def _value(text: str) -> Any:

@@ -133,8 +133,8 @@ def _row(number: int, cells: Mapping[str, str]) -> Measurement | Skipped:
     gib = _GIB if re.search(known["units"]["gib"], notes.lower()) else 1.0
     least = known["units"]["least_busbw"]
     if time is None and algbw is None and (busbw is None or busbw < least):
-        reason = f"no time, and a busbw of {busbw} GB/s is printed too coarsely" if busbw else "no time, no bandwidth"
-        return Skipped(number, reason)
+        coarse = f"no time, and a busbw below {least} GB/s is printed too coarsely"
+        return Skipped(number, coarse if busbw else "no time, no bandwidth")
     return Measurement(
         row=number, log=cells.get("log_id", ""), system=cells["system"], notes=notes,
         ranks=_count(cells.get("gpus", "")), nodes=_count(cells.get("nodes", "")), collective=pattern, size_bytes=size,

@@ -360,6 +360,12 @@ BAD = [
     ([*RING, "--parts", "parts-default.toml"], CONFIG, "'odd'|default_for_gbps|4"),
     (["solve", "ring:n=4,cable=odd", "--parts", "parts-mode.toml"], CONFIG, "copper-mode|'zz'"),
     # files of cases
+    (["validate", "--measured", "none.csv"], CONFIG, "none.csv|No such file"),
+    (["validate", "--measured", "short.txt"], CONFIG, "short.txt|no column system|size_bytes"),
+    (["validate", "--measured", "", "h100x"], CONFIG, "'h100x'|a pattern"),
+    (["validate", "--measured", "", "--file", "none.toml"], USAGE, "--file|--measured"),
+    (["validate", "--csv"], USAGE, "--csv|--measured"),
+    (["validate", "--svg", "x.svg"], USAGE, "--svg|--measured"),
     (["validate", "--file", "none.toml"], CONFIG, "none.toml|No such file"),
     (["validate", "--file", "cases-cut.toml"], CONFIG, "cases-cut.toml|TOML"),
     (["validate", "--file", "cases-none.toml"], CONFIG, "cases-none.toml|[[case]]"),

@@ -1,0 +1,145 @@
+"""How `validate --measured` is shown: errors by band, system and collective, the worst rows, what has no prediction."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from fabric.cli.options import Output
+    from fabric.measuring.comparing import Comparison
+
+WORST = 12  # rows that are named
+
+
+def show_measured(
+    file: Path | None, only: str | None, out: "Output", csv: bool, svg: Path | None, quiet: bool, verbose: bool
+) -> int:
+    """Compare and print; 0, whatever the errors: a report is an answer."""
+    from dataclasses import asdict
+
+    from fabric.cli.output import console, emit_csv, emit_json, emit_tables, write_whole
+    from fabric.measuring.comparing import compare_measured
+    from fabric.results import provenance
+    from topologies.parts import catalogue
+
+    found = compare_measured(file, only)
+    if svg is not None:
+        from fabric.drawing.scatter import draw_scatter
+
+        write_whole(draw_scatter(found.rows), svg)
+        click.echo(f"drawn into {svg}", err=True)
+    if csv:
+        emit_csv([asdict(row) for row in found.rows], out)
+    elif out.json:
+        told = {"only": only, "measured": "ours" if file is None else str(file)}
+        emit_json("validate", found.document(), provenance(told, catalogue().hash), out)
+    else:
+        emit_tables(_render(found, console(out.color).width, quiet, verbose), out)
+    return 0
+
+
+def _render(found: "Comparison", width: int, quiet: bool, verbose: bool) -> list[Any]:
+    from rich.text import Text
+
+    from fabric.measuring.comparing import bands
+
+    summary = found.summary
+    rows = [("every row", summary["by_band"]), ("median of the systems", summary["over_systems"])]
+    simpler = {name: bands(judged) for name, judged in found.baselines.items()}
+    beside = [(name, told["by_band"]) for name, told in simpler.items()]
+    shown: list[Any] = [
+        _table("measured against predicted: error of time in %", rows), Text(),
+        _table("simpler models on the same rows", beside), Text(),
+        _table("by system", list(summary["by_system"].items())), Text(),
+        _table("by collective", list(summary["by_collective"].items())), Text(),
+    ]  # fmt: skip
+    shown += [] if quiet else [_worst(found, every=verbose), Text()]
+    if found.unmatched:
+        shown += [_listed("without a prediction: an error of 100 % each", found.unmatched), Text()]
+    if found.skipped and not quiet:
+        shown += [_listed("not compared", found.skipped), Text()]
+    shown += [_machines(found), Text()] if verbose else []
+    shown.append(Text(f"{summary['matched']:,} of {summary['rows']:,} rows have a prediction. {_standing(found)}"))
+    return shown
+
+
+def _standing(found: "Comparison") -> str:
+    """What the predictions are of, where libraries have no model."""
+    from fabric.measuring.predicting import modelled
+
+    ideal = Counter(m.transport.partition(":")[0] for m in found.machines if modelled(m.transport) != m.transport)
+    if not ideal:
+        return ""
+    return f"Without a model of {', '.join(sorted(ideal))}: transport ideal, raw rates and no software."
+
+
+def _table(title: str, rows: Sequence[tuple[str, Any]]) -> Any:
+    from fabric.cli.tables import new_table
+
+    table = new_table(title)
+    table.add_column("", overflow="fold", ratio=1)
+    for band in ("large", "small"):
+        table.add_column(f"{band}\nrows", justify="right", no_wrap=True)
+        for head in ("\nmedian", "\np90", "\nsigned"):
+            table.add_column(head, justify="right", no_wrap=True)
+    for name, told in rows:
+        table.add_row(name, *[cell for band in ("large", "small") for cell in _cells(told[band])])
+    return table
+
+
+def _cells(told: dict[str, Any]) -> list[str]:
+    if not told["rows"]:
+        return ["-"] * 4
+    median, p90, signed = (100 * told[key] for key in ("median_abs_error", "p90_abs_error", "median_error"))
+    return [f"{told['rows']:,}", _percent(median), _percent(p90), _percent(signed, "+")]
+
+
+def _percent(value: float, sign: str = "") -> str:
+    return f"{value:{sign}.1f}" if abs(value) < 99.95 else f"{value:{sign},.0f}"
+
+
+def _worst(found: "Comparison", every: bool) -> Any:
+    """The worst row of each system and collective, or every row."""
+    from fabric.cli.tables import new_table
+    from topologies.units import format_size, format_time_us
+
+    table = new_table("every row, the worst first" if every else "worst rows, one of each system and collective")
+    for name in ("row", "size", "measured", "predicted", "error"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("what, and what was assumed", overflow="fold", ratio=1)
+    pairs = sorted(zip(found.rows, found.machines, strict=True), key=lambda pair: -abs(pair[0].error))
+    first = list({(row.system, row.collective): (row, machine) for row, machine in reversed(pairs)}.values())[::-1]
+    for row, machine in pairs if every else sorted(first, key=lambda pair: -abs(pair[0].error))[:WORST]:
+        told = "; ".join([f"{row.collective} on {row.system}", *machine.said])
+        table.add_row(
+            str(row.row), format_size(row.size_bytes), format_time_us(row.measured_us),
+            format_time_us(row.predicted_us), f"{_percent(100 * row.error, '+')} %", told,
+        )  # fmt: skip
+    return table
+
+
+def _listed(title: str, rows: Sequence[Any]) -> Any:
+    """Reasons, and how many rows of which numbers have each."""
+    from fabric.cli.tables import new_table
+
+    table = new_table(title)
+    table.add_column("rows", justify="right", no_wrap=True)
+    table.add_column("from", justify="right", no_wrap=True)
+    table.add_column("why", overflow="fold", ratio=1)
+    for reason, number in Counter(row.reason for row in rows).most_common():
+        table.add_row(f"{number:,}", str(next(row.row for row in rows if row.reason == reason)), reason)
+    return table
+
+
+def _machines(found: "Comparison") -> Any:
+    from fabric.cli.tables import new_table
+
+    table = new_table("what systems were predicted as")
+    table.add_column("system", overflow="fold", ratio=2)
+    table.add_column("SPEC, transport and what was assumed", overflow="fold", ratio=5)
+    for told in found.document()["machines"]:
+        table.add_row(told["system"], "; ".join([told["spec"], told["transport"], *told["assumed"]]))
+    return table

@@ -1,0 +1,229 @@
+"""Measured times against predicted ones, row by row, and what the errors come to by band, system and collective."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fabric.measuring.baselines import BASELINES
+from fabric.measuring.machines import Machine, NoMachineError, machine_of
+from fabric.measuring.predicting import Prediction, modelled, predict
+from fabric.measuring.reading import Measurement, Skipped, read_measured
+from topologies.errors import ConfigError, FabricError, unknown
+
+BANDS = ("large", "small")
+LARGE_BYTES = 16 << 20
+NO_PREDICTION = -1.0  # the error of a row without one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """A row with its prediction. Times in microseconds; `error` is (predicted - measured)/measured."""
+
+    row: int
+    system: str
+    spec: str
+    collective: str
+    size_bytes: int
+    measured_us: float
+    predicted_us: float
+    low_us: float | None
+    high_us: float | None
+    error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An error beside what it is an error of, for statistics; a row without a prediction has one of -1."""
+
+    system: str
+    collective: str
+    size_bytes: int
+    error: float
+
+    @property
+    def band(self) -> str:
+        """Large from 16 MiB up."""
+        return "large" if self.size_bytes >= LARGE_BYTES else "small"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """Every row of a file compared, without a prediction, or left out; `machines` is what rows were predicted with, in
+    the order of `rows`. `baselines` are errors of simpler models on the same rows, by name."""
+
+    rows: tuple[Compared, ...]
+    machines: tuple[Machine, ...]
+    unmatched: tuple[Skipped, ...]
+    skipped: tuple[Skipped, ...]
+    judged: tuple[Judged, ...]
+    baselines: dict[str, tuple[Judged, ...]]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Errors by band, over systems, by system and by collective."""
+        judged = self.judged
+        return {
+            "rows": len(judged),
+            "matched": len(self.rows),
+            **bands(judged),
+            "by_system": _split(judged, lambda j: j.system),
+            "by_collective": _split(judged, lambda j: j.collective),
+        }
+
+    def document(self) -> dict[str, Any]:
+        """The keys that `validate --measured --json` prints beside schema and provenance."""
+        machines = {(row.system, m.spec, m.transport): m for row, m in zip(self.rows, self.machines, strict=True)}
+        return {
+            "rows": [asdict(row) for row in self.rows],
+            "unmatched": [asdict(row) for row in self.unmatched],
+            "summary": self.summary,
+            "skipped": [asdict(row) for row in self.skipped],
+            "baselines": {name: bands(judged) for name, judged in self.baselines.items()},
+            "machines": [
+                {
+                    "system": system, "spec": spec, "transport": transport, "modelled_as": modelled(transport),
+                    "assumed": list(machine.said),
+                }
+                for (system, spec, transport), machine in machines.items()
+            ],
+        }  # fmt: skip
+
+
+def compare_measured(path: Path | None = None, only: str | None = None) -> Comparison:
+    """Every measured row of a CSV file, or of those that come with the program, against our prediction.
+
+    `only` keeps the rows whose system or log it matches, `*` and `?` as in a shell. ConfigError for any other file.
+
+    >>> found = compare_measured(only="TPU7x*")
+    >>> found.summary["matched"], sorted(found.summary["by_collective"])
+    (10, ['all-gather'])
+    """
+    rows, skipped = read_measured(path)
+    if only is not None:
+        kept = [row for row in rows if any(fnmatchcase(n.lower(), only.lower()) for n in (row.system, row.log))]
+        if not kept:
+            names = list(dict.fromkeys(row.system for row in rows))
+            raise ConfigError(unknown("system", only, names, "give a system, a log or a pattern, e.g. *h100*"))
+        rows, skipped = kept, []
+    machines, unmatched = _machines(rows)
+    predicted, refused = _predicted(rows, machines)
+    unmatched |= refused
+    return _comparison(rows, machines, predicted, unmatched, skipped)
+
+
+def _machines(rows: Sequence[Measurement]) -> tuple[dict[int, Machine], dict[int, str]]:
+    machines: dict[int, Machine] = {}
+    unmatched: dict[int, str] = {}
+    for row in rows:
+        try:
+            machines[row.row] = machine_of(row)
+        except NoMachineError as reason:
+            unmatched[row.row] = str(reason)
+    return machines, unmatched
+
+
+def _predicted(
+    rows: Sequence[Measurement], machines: dict[int, Machine]
+) -> tuple[dict[int, Prediction], dict[int, str]]:
+    """Predictions by row, all sizes of a machine and a collective together, and why where there is none."""
+    groups: dict[tuple[str, str, str], list[Measurement]] = defaultdict(list)
+    for row in rows:
+        if (machine := machines.get(row.row)) is not None:
+            groups[machine.spec, machine.transport, row.collective].append(row)
+    predicted: dict[int, Prediction] = {}
+    refused: dict[int, str] = {}
+    for members in groups.values():
+        try:
+            times = predict(machines[members[0].row], members[0].collective, [row.size_bytes for row in members])
+            predicted |= {row.row: time for row, time in zip(members, times, strict=True)}
+        except FabricError as reason:
+            refused |= {row.row: str(reason) for row in members}
+    return predicted, refused
+
+
+def _comparison(
+    rows: Sequence[Measurement],
+    machines: dict[int, Machine],
+    predicted: dict[int, Prediction],
+    unmatched: dict[int, str],
+    skipped: Sequence[Skipped],
+) -> Comparison:
+    compared: list[Compared] = []
+    used: list[Machine] = []
+    judged: list[Judged] = []
+    simpler: dict[str, list[Judged]] = {name: [] for name in BASELINES}
+    for row in rows:
+        machine, found = machines.get(row.row), predicted.get(row.row)
+        judge = partial(Judged, row.system, row.collective, row.size_bytes)
+        measured = row.measured_us(machine.ranks) if machine is not None else None
+        if machine is not None and measured is None:
+            unmatched[row.row] = "no time, and no busbw among so few ranks"
+        if machine is None or measured is None:
+            simpler = {name: [*told, judge(NO_PREDICTION)] for name, told in simpler.items()}
+            judged.append(judge(NO_PREDICTION))
+            continue
+        for name, model in BASELINES.items():
+            time = model(machine, row.collective, row.size_bytes)
+            simpler[name].append(judge(NO_PREDICTION if time is None else time / measured - 1))
+        if found is None:
+            judged.append(judge(NO_PREDICTION))
+            continue
+        error = found.time_us / measured - 1
+        judged.append(judge(error))
+        used.append(machine)
+        compared.append(
+            Compared(
+                row=row.row, system=row.system, spec=machine.spec, collective=row.collective,
+                size_bytes=row.size_bytes, measured_us=measured, predicted_us=found.time_us, low_us=found.low_us,
+                high_us=found.high_us, error=error,
+            )
+        )  # fmt: skip
+    without = tuple(Skipped(number, reason) for number, reason in sorted(unmatched.items()))
+    told = {name: tuple(errors) for name, errors in simpler.items()}
+    return Comparison(tuple(compared), tuple(used), without, tuple(skipped), tuple(judged), told)
+
+
+def bands(judged: Sequence[Judged]) -> dict[str, dict[str, Any]]:
+    """Figures of both bands over rows, and over systems: the median of the systems' own figures."""
+    systems = _split(judged, lambda j: j.system).values()
+    over = {}
+    for band in BANDS:
+        figures = [system[band] for system in systems if system[band]["rows"]]
+        keys = ("median_abs_error", "p90_abs_error", "median_error")
+        medians = {key: float(np.median([f[key] for f in figures])) if figures else None for key in keys}
+        over[band] = {"rows": len(figures), **medians}
+    return {"by_band": _of_bands(judged), "over_systems": over}
+
+
+def _split(judged: Iterable[Judged], key: Callable[[Judged], str]) -> dict[str, dict[str, Any]]:
+    groups: dict[str, list[Judged]] = defaultdict(list)
+    for row in judged:
+        groups[key(row)].append(row)
+    return {name: _of_bands(members) for name, members in groups.items()}
+
+
+def _of_bands(judged: Iterable[Judged]) -> dict[str, Any]:
+    rows = list(judged)
+    return {band: figures([row.error for row in rows if row.band == band]) for band in BANDS}
+
+
+def figures(errors: Sequence[float]) -> dict[str, Any]:
+    """Number, median and 90th percentile of the absolute errors, and the median signed one; None of no rows.
+
+    >>> figures([0.1, -0.3, 0.2])
+    {'rows': 3, 'median_abs_error': 0.2, 'p90_abs_error': 0.28, 'median_error': 0.1}
+    """
+    if not errors:
+        return {"rows": 0, "median_abs_error": None, "p90_abs_error": None, "median_error": None}
+    size = np.abs(errors)
+    median, p90 = (round(float(np.quantile(size, q)), 12) for q in (0.5, 0.9))
+    return {
+        "rows": len(errors), "median_abs_error": median, "p90_abs_error": p90,
+        "median_error": round(float(np.median(errors)), 12),
+    }  # fmt: skip
