@@ -13,8 +13,8 @@ SCHEDULES = "msccl"
 @click.command("export", context_settings=CONTEXT)
 @click.argument("spec")
 @click.option("-f", "--format", "form", help=f"{FORMATS}; by default what the ending says; {SCHEDULES}.")
-@click.option("-c", "--collective", help="msccl: all-reduce (default), all-gather, reduce-scatter, all-to-all.")
-@click.option("--algorithm", help="msccl: ring (default) or direct.")
+@click.option("-c", "--collective", help="msccl: all-reduce (default), or any other but send-recv, permutation.")
+@click.option("--algorithm", help="msccl: ring (default), or any that `solve` takes.")
 @parts_option
 @quiet_option
 @output_options

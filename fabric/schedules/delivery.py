@@ -30,8 +30,13 @@ def check_delivery(algorithm: Algorithm) -> None:
     writes it, must also be ordered by what they wait for: otherwise they race. Reduce and broadcast are from and to
     rank 0.
 
-    >>> from fabric.schedules.msccl_writing import ring_algorithm
-    >>> check_delivery(ring_algorithm([range(4)], "all-reduce", 4))
+    >>> from fabric.collectives import Collective
+    >>> from fabric.algorithms import ALGORITHMS
+    >>> from fabric.schedules.msccl_writing import algorithm_of
+    >>> from topologies.registry import build
+    >>> pattern = Collective("all-reduce", 4)
+    >>> ring = algorithm_of(ALGORITHMS["ring"](build("switch:n=4"), pattern), pattern)
+    >>> check_delivery(ring)
     """
     memory = _run(algorithm)
     for rank, place, wanted in _promised(algorithm):

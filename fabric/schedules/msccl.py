@@ -104,8 +104,13 @@ def read_msccl(path: Path) -> Recorded:
 def program(algorithm: Algorithm, size_bytes: float) -> Program:
     """The operations of an algorithm on data of that size; a step that receives and sends is two.
 
-    >>> from fabric.schedules.msccl_writing import ring_algorithm
-    >>> len(program(ring_algorithm([range(4)], "all-reduce", 4), 1e6))  # both ways, 6 rounds of 4
+    >>> from fabric.collectives import Collective
+    >>> from fabric.algorithms import ALGORITHMS
+    >>> from fabric.schedules.msccl_writing import algorithm_of
+    >>> from topologies.registry import build
+    >>> pattern = Collective("all-reduce", 4)
+    >>> ring = algorithm_of(ALGORITHMS["ring"](build("switch:n=4"), pattern), pattern)
+    >>> len(program(ring, 1e6))  # both ways, 6 rounds of 4
     96
     """
     made = Program(len(algorithm.gpus), str(algorithm.path))

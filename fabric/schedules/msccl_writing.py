@@ -1,140 +1,85 @@
-"""Our own ring and direct schedules as MSCCL algorithms."""
+"""Our own schedules as MSCCL algorithms."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-from fabric.algorithms.ring import rings_of
+from fabric.algorithms import ALGORITHMS, Schedule, parse_overlap
+from fabric.collectives import Collective, collective
 from fabric.schedules.delivery import MAX_ORDERED, check_delivery
-from fabric.schedules.msccl import COLLECTIVES, Algorithm, Block, Gpu, Place, Step
-from topologies.errors import ConfigError, InfeasibleError
+from fabric.schedules.msccl import COLLECTIVES, Algorithm
+from fabric.schedules.thread_blocks import thread_blocks
+from topologies.errors import ConfigError, InfeasibleError, unknown
 from topologies.formats.writing import Exported
 from topologies.formats.writing.xml_text import attributes
 from topologies.graph import Topology
 
 MAX_STEPS = 256  # of a thread block (MSCCL_MAX_NUM_STEPS)
-WRITTEN = {"ring": ("all-reduce", "all-gather", "reduce-scatter"), "direct": (*list(COLLECTIVES.values())[:4],)}
-_NAMES = {ours: theirs for theirs, ours in COLLECTIVES.items()}
-_NONE = Place("i", -1)
+NAMES = {ours: theirs for theirs, ours in COLLECTIVES.items()}
 
 
-def msccl_text(topology: Topology, collective: str, algorithm: str) -> Exported:
-    """An MSCCL algorithm file of our ring or direct schedule on a fabric, in place but for all-to-all.
+def msccl_text(topology: Topology, collective_name: str, algorithm: str, overlap: str = "auto") -> Exported:
+    """An MSCCL algorithm file of a schedule of ours on a fabric.
 
-    A ring goes round on the channels that our own takes, one for each ring and direction; direct sends from each rank
-    to each other one on one channel, its steps one after the other (`--overlap phased`). Up to 20,000 steps the
-    algorithm is run symbolically before it is written.
+    The data go through it whole, or in so many chunks as an overlap `chunked:k` says: the library cuts them into slices
+    that follow each other itself.
 
-    ConfigError for what is not written, InfeasibleError where a ring passes a rank twice.
+    ConfigError for a collective that MSCCL has no name for, InfeasibleError where the algorithm does not apply, or has
+    no messages that MSCCL could send.
 
     >>> from topologies.registry import build
     >>> print(msccl_text(build("switch:n=2"), "all-gather", "direct").text.splitlines()[0])
     <algo name="aifabric-direct-all-gather" nchannels="1" nchunksperloop="2" proto="Simple" ngpus="2" \
 coll="allgather" inplace="1" outofplace="0">
     """
-    if algorithm not in WRITTEN or collective not in WRITTEN[algorithm]:
-        does = "; ".join(f"{name} for {', '.join(kinds)}" for name, kinds in WRITTEN.items())
-        raise ConfigError(f"msccl is written of {does}, not of {algorithm} for {collective}")
-    ranks = len(topology.accelerators)
-    if algorithm == "ring":
-        orders = [order.tolist() for order in rings_of(topology)[0]]
-        if any(len(set(order)) < len(order) for order in orders):
-            raise InfeasibleError(f"{topology.name}: its rings pass a rank twice, which MSCCL's chunks do not")
-        made = ring_algorithm(orders, collective, ranks)
-    else:
-        made = direct_algorithm(collective, ranks)
-    notes = []
+    if algorithm not in ALGORITHMS:
+        raise ConfigError(unknown("algorithm", algorithm, ALGORITHMS))
+    if collective_name not in NAMES:
+        raise ConfigError(f"msccl has no collective {collective_name}; it has {', '.join(NAMES)}")
+    pattern = collective(collective_name, len(topology.accelerators))
+    schedule = ALGORITHMS[algorithm](topology, pattern)
+    return msccl_of(schedule if overlap == "auto" else schedule.overlapped(overlap), pattern)
+
+
+def msccl_of(schedule: Schedule, pattern: Collective, sizes: tuple[int, int] | None = None) -> Exported:
+    """The file of a schedule, meant for sizes from and to so many bytes where they are given, and what to know of it.
+
+    It is run symbolically before it is written: every rank ends with what the collective promises.
+    """
+    made, held_up = _made(schedule, pattern, sizes)
+    check_delivery(made)
+    notes = [f"{held_up:,} receives wait for another one that adds to the same chunk"] if held_up else []
     operations = sum(len(block.steps) for gpu in made.gpus for block in gpu.blocks)
-    if operations <= MAX_ORDERED:
-        check_delivery(made)
-    else:
-        notes.append(f"{operations:,} steps: the algorithm was not run symbolically")
+    if operations > MAX_ORDERED:
+        notes.append(f"{operations:,} steps: they deliver, but which may race was not checked")
     longest = max(len(block.steps) for gpu in made.gpus for block in gpu.blocks)
     if longest > MAX_STEPS:
         notes.append(f"thread blocks have up to {longest} steps; MSCCL's interpreter takes {MAX_STEPS}")
     return Exported("".join(_lines(made)), tuple(notes))
 
 
-def ring_algorithm(orders: Sequence[Sequence[int]], collective: str, ranks: int) -> Algorithm:
-    """Every ring both ways round, each on a channel with chunks of its own.
+def algorithm_of(schedule: Schedule, pattern: Collective) -> Algorithm:
+    """The thread blocks of a schedule: in place but for all-to-all, at most 30,000 messages.
 
-    At position p of a ring, round t of the reduce-scatter passes on the chunk of position p - 1 - t, which ends where
-    it belongs; round t of the all-gather that of position p - t (Patarasu and Yuan, JPDC 2009).
-
-    >>> ring_algorithm([range(4)], "all-gather", 4).chunks
+    >>> from topologies.registry import build
+    >>> pattern = collective("all-gather", 4)
+    >>> algorithm_of(ALGORITHMS["ring"](build("switch:n=4"), pattern), pattern).chunks
     8
     """
-    ways = [list(way) for order in orders for way in (order, [*order[:1], *order[:0:-1]])]
-    channels = len(ways)
-    buffer = "o" if collective == "all-gather" else "i"
-    blocks: list[list[Block]] = [[] for _ in range(ranks)]
-    for channel, way in enumerate(ways):
-        for position, rank in enumerate(way):
-
-            def place(turn: int, way: list[int] = way, channel: int = channel) -> Place:
-                return Place(buffer, way[turn % ranks] * channels + channel)
-
-            steps: list[Step] = []
-            turns = range(ranks - 1)
-            if collective != "all-gather":
-                for t in turns:
-                    steps += [_step("s", place(position - 1 - t)), _step("rrc", place(position - 2 - t))]
-            if collective != "reduce-scatter":
-                for t in turns:
-                    steps += [_step("s", place(position - t)), _step("r", place(position - 1 - t))]
-            after, before = way[(position + 1) % ranks], way[position - 1]
-            blocks[rank].append(Block(channel, after, before, channel, tuple(steps)))
-    return _algorithm("ring", collective, ranks * channels, blocks)
+    return _made(schedule, pattern, None)[0]
 
 
-def direct_algorithm(collective: str, ranks: int) -> Algorithm:
-    """One thread block for each rank to send to and one for each to receive from; sums are made in the order of ranks.
-
-    >>> len(direct_algorithm("all-reduce", 4).gpus[0].blocks)
-    6
-    """
-    return _algorithm("direct", collective, ranks, [list(_direct(collective, ranks, rank)) for rank in range(ranks)])
-
-
-def _direct(collective: str, ranks: int, rank: int) -> Iterator[Block]:
-    peers = [(rank + k) % ranks for k in range(1, ranks)]
-    scatters, gathers = collective in ("all-reduce", "reduce-scatter"), collective in ("all-reduce", "all-gather")
-    buffer = "o" if collective == "all-gather" else "i"
-    own, last = Place(buffer, rank), 2 * len(peers) - 1
-    for number, peer in enumerate(peers):
-        steps = []
-        if collective == "all-to-all":
-            steps.append(_step("s", Place("i", peer), Place("o", rank)))
-        if scatters:
-            steps.append(_step("s", Place("i", peer)))
-        if gathers:  # the sum is whole when the last thread block has added its part
-            steps.append(_step("s", own, after=(last, 0) if scatters else None))
-        yield Block(number, peer, -1, 0, tuple(steps))
-    for number, peer in enumerate(reversed(peers), start=len(peers)):
-        steps = []
-        if collective == "all-to-all":
-            steps.append(_step("r", Place("o", peer)))
-        if scatters:
-            steps.append(_step("rrc", own, after=(number - 1, 0) if number > len(peers) else None))
-        if gathers:
-            steps.append(_step("r", Place(buffer, peer)))
-        yield Block(number, -1, peer, 0, tuple(steps))
-    if collective == "all-to-all":
-        yield Block(2 * len(peers), -1, -1, 0, (_step("cpy", Place("i", rank), Place("o", rank)),))
-
-
-def _step(kind: str, source: Place, target: Place | None = None, after: tuple[int, int] | None = None) -> Step:
-    return Step(kind, source, target or source, 1, after, 0)
-
-
-def _algorithm(name: str, collective: str, chunks: int, blocks: list[list[Block]]) -> Algorithm:
-    own = chunks // len(blocks)
-    sizes = {
-        "all-reduce": (chunks, 0, 0), "reduce-scatter": (chunks, 0, 0), "all-gather": (0, chunks, 0),
-        "all-to-all": (own * len(blocks), chunks, 0),
-    }[collective]  # fmt: skip
-    gpus = tuple(Gpu(rank, sizes, tuple(held)) for rank, held in enumerate(blocks))
-    label = f"aifabric-{name}-{collective}"
-    return Algorithm(label, Path(label), _NAMES[collective], chunks, collective != "all-to-all", gpus, None)
+def _made(schedule: Schedule, pattern: Collective, sizes: tuple[int, int] | None) -> tuple[Algorithm, int]:
+    """The algorithm, and how many of its receives wait for more than the messages say."""
+    name = schedule.algorithm
+    if pattern.name not in NAMES:
+        raise ConfigError(f"msccl has no collective {pattern.name}; it has {', '.join(NAMES)}")
+    if schedule.messages is None:
+        raise InfeasibleError(f"{name} has no exact messages that a schedule could be written of")
+    made = thread_blocks(schedule.messages(parse_overlap(schedule.overlap)[1]), name, pattern)
+    label = f"aifabric-{name}-{pattern.name}"
+    in_place = pattern.name != "all-to-all"
+    whole = Algorithm(label, Path(label), NAMES[pattern.name], made.chunks, in_place, made.gpus, sizes)
+    return whole, made.held_up
 
 
 def _lines(made: Algorithm) -> Iterator[str]:
@@ -143,6 +88,8 @@ def _lines(made: Algorithm) -> Iterator[str]:
         name=made.name, nchannels=channels, nchunksperloop=made.chunks, proto="Simple", ngpus=len(made.gpus),
         coll=made.collective, inplace=int(made.in_place), outofplace=int(not made.in_place),
     )  # fmt: skip
+    if made.sizes is not None:
+        head += attributes(minBytes=made.sizes[0], maxBytes=made.sizes[1])
     yield f"<algo{head}>\n"
     for gpu in made.gpus:
         i, o, s = gpu.chunks

@@ -49,8 +49,11 @@ def replay(
     serves a message.
 
     >>> from fabric.schedules.msccl import program
-    >>> from fabric.schedules.msccl_writing import ring_algorithm
-    >>> ring = ring_algorithm([range(8)], "all-reduce", 8)
+    >>> from fabric.algorithms import ALGORITHMS
+    >>> from fabric.schedules.msccl_writing import algorithm_of
+    >>> from topologies.registry import build
+    >>> pattern = Collective("all-reduce", 8)
+    >>> ring = algorithm_of(ALGORITHMS["ring"](build("switch:n=8"), pattern), pattern)
     >>> recorded = Recorded("ring", "msccl", 8, "all-reduce", lambda size: program(ring, size))
     >>> result = replay("switch:n=8,latency_ns=0", recorded, "1MiB")
     >>> round(result.time_us, 3), result.busbw_gb_per_s                 # 2 x 7/8 x 1 MiB at 50 GB/s
