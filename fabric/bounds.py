@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from cext import cut_ratio, min_connectivity
 from fabric.bounding.cuts import cut_name, is_balanced, whole_capacity
 from fabric.bounding.demand import Certificate, demand_bound
+from fabric.bounding.experts import experts_bound
 from fabric.bounding.grouped import shared_bound
 from fabric.bounding.reduction import all_reduce_interval, reducing_nodes
 from fabric.collectives import Collective
 from fabric.groups import Groups
+from fabric.moe import exchange
 from fabric.traffic import Traffic
 from topologies.errors import ConfigError
 from topologies.graph import Topology, once
@@ -88,6 +90,8 @@ def collective_bound(
         ratio, inside = _ratio(topology, False)
         root, side = _connectivity(topology, False)
         found = all_reduce_interval(topology, ratio, inside, root, side, reducing)
+    elif collective.moe is not None:
+        found = experts_bound(topology, exchange(topology, name, collective.moe), gap=gap, threads=threads)
     else:
         found = demand_bound(topology, _traffic(collective), gap=gap, threads=threads)
     csr = topology.csr()
@@ -119,6 +123,10 @@ def _of_groups(
         found = demand_bound(topology, traffic, gap=gap, threads=threads)
         return Bound(
             collective.name, found.per_byte_s, latency, found.gap, found.attained, found.why, found.cut, relays, False
+        )
+    if collective.moe is not None:
+        return max(
+            (collective_bound(view, alone, gap=gap, threads=threads) for view in views), key=lambda b: b.per_byte_s
         )
     if len(groups) == 1:
         return collective_bound(views[0], alone, gap=gap, in_network=in_network, threads=threads)

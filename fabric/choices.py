@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from fabric.algorithms import ALGORITHMS, parse_overlap
 from fabric.collectives import COLLECTIVES
+from fabric.moe import OPERATIONS
 from fabric.routing import ROUTINGS, TIES
 from fabric.timing import FIDELITIES
 from fabric.transport import resolve_transport
@@ -29,7 +30,7 @@ def check_choices(
     topologies.errors.ConfigError: no algorithm is named 'bukcet'; did you mean 'bucket'?
     """
     for name in collectives:
-        _check("collective", name, COLLECTIVES)
+        _check("collective", name, [*COLLECTIVES, *OPERATIONS])
     parse_size_bytes(size)
     _check("algorithm", algorithm, ["auto", *ALGORITHMS])
     _check("routing", routing.partition(":")[0], [name.partition(":")[0] for name in ROUTINGS])

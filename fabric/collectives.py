@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.groups import Groups
+from fabric.moe import OPERATIONS, Moe
 from topologies.errors import ConfigError, unknown
 
 COLLECTIVES = (
@@ -18,7 +19,8 @@ COLLECTIVES = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Collective:
-    """A pattern over n ranks; `target` is where each rank of send-recv or permutation sends. Rank 0 is the root.
+    """A pattern over n ranks; `target` is where each rank of send-recv or permutation sends, `moe` the layer of experts
+    that moe-dispatch and moe-combine serve. Rank 0 is the root.
 
     With `groups` of n ranks each all of them do it at once, each on its own data; without, all ranks of a fabric do.
     """
@@ -27,6 +29,7 @@ class Collective:
     n: int
     target: NDArray[np.int64] | None = None
     groups: Groups | None = None
+    moe: Moe | None = None
 
     @property
     def busbw_factor(self) -> float:
@@ -58,6 +61,8 @@ class Collective:
         """Bytes that all ranks of a group together have to receive, per byte of size."""
         if self.target is not None:
             return float(np.count_nonzero(self.target != np.arange(self.n)))
+        if self.moe is not None:
+            return float(self.n)  # a size is what one rank sends to others, on average
         return (2.0 if self.name == "all-reduce" else 1.0) * (self.n - 1)
 
 
@@ -68,19 +73,24 @@ def collective(
     shift: int | None = None,
     permutation: "Path | str | Sequence[int] | None" = None,
     groups: Groups | None = None,
+    moe: Moe | None = None,
 ) -> Collective:
     """A pattern over n ranks, of each of `groups` where there are any; `shift` (n/2 by default) or `permutation`, ranks
-    or a file of them, say where permutation sends.
+    or a file of them, say where permutation sends; `moe` is the layer of moe-dispatch and moe-combine.
 
     >>> collective("permutation", 4).target.tolist(), collective("send-recv", 3).target.tolist()
     ([2, 3, 0, 1], [1, 2, 0])
     """
-    if name not in COLLECTIVES:
-        raise ConfigError(unknown("collective", name, COLLECTIVES))
+    if name not in (*COLLECTIVES, *OPERATIONS):
+        raise ConfigError(unknown("collective", name, (*COLLECTIVES, *OPERATIONS)))
     if name != "permutation" and (shift is not None or permutation is not None):
         raise ConfigError(f"--shift and --permutation belong to the collective permutation, not to {name}")
     if shift is not None and permutation is not None:
         raise ConfigError("give --shift or --permutation, not both")
+    if name in OPERATIONS:
+        return Collective(name, n, groups=groups, moe=moe or Moe())
+    if moe is not None:
+        raise ConfigError(f"tokens and experts belong to {' and '.join(OPERATIONS)}, not to {name}")
     ranks = np.arange(n)
     if name == "send-recv":
         return Collective(name, n, (ranks + 1) % n, groups)

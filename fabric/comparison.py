@@ -7,7 +7,7 @@ from typing import Any
 import networkx as nx
 
 from fabric.choices import check_choices
-from fabric.patterns import pattern_of
+from fabric.patterns import bytes_of, pattern_of
 from fabric.placement import Placement
 from fabric.results import Result
 from fabric.routing import RoutingOptions
@@ -125,7 +125,7 @@ def compare(
                 pattern = pattern_of(
                     topology, name, ranks=ranks, group=group, over=over, placement=placement, seed=seed
                 )
-                results.append(answer(topology, pattern, size_bytes, given))
+                results.append(answer(topology, pattern, bytes_of(topology, pattern, size_bytes), given))
             except FabricError as error:
                 infeasible.append(Infeasible(topology.name, name, str(error)))
     return replace(rank(results, rank_all=rank_all), infeasible=tuple(infeasible))

@@ -7,12 +7,12 @@ import numpy as np
 from fabric.algorithms import ALGORITHMS
 from fabric.bounds import Bound, collective_bound
 from fabric.contention import sharers, told
-from fabric.patterns import pattern_of
+from fabric.moe import Moe
+from fabric.patterns import bytes_of, pattern_of
 from fabric.routing import RoutingOptions
 from fabric.timing import Assumptions, Plan, choose
 from topologies.errors import InfeasibleError
 from topologies.graph import Topology
-from topologies.units import parse_size_bytes
 
 ROLES = {0: "scale-up switch", 1: "leaf", 2: "spine", 3: "core"}
 
@@ -35,6 +35,7 @@ def planned(
     group: Any = None,
     over: Any = None,
     placement: Any = "packed",
+    moe: Moe | None = None,
     threads: int = 0,
 ) -> Plan:
     """The routed schedule behind an answer, with the loads of every link; who takes part as in `pattern_of`.
@@ -45,11 +46,11 @@ def planned(
     """
     pattern = pattern_of(
         topology, collective_name, shift=shift, permutation=permutation, ranks=ranks, group=group, over=over,
-        placement=placement, seed=seed,
+        placement=placement, moe=moe, seed=seed,
     )  # fmt: skip
     options = RoutingOptions(tie=tie, seed=seed, flows_per_pair=flows_per_pair, hedge=hedge, threads=threads)
     given = Assumptions(algorithm, routing, overlap, options=options)
-    return choose(topology, pattern, parse_size_bytes(size), given)
+    return choose(topology, pattern, bytes_of(topology, pattern, size), given)
 
 
 def explanation(
@@ -64,9 +65,9 @@ def explanation(
 ) -> dict[str, Any]:
     """Links by class with their utilisation, every algorithm with its time under both overlaps or the reason why not,
     and the changes that move what binds; `choice` as in `planned`."""
-    size_bytes = parse_size_bytes(size)
     plan = planned(topology, collective_name, size, algorithm, routing=routing, threads=threads, **choice)
     pattern, options = plan.collective, plan.options
+    size_bytes = bytes_of(topology, pattern, size)
     bound = collective_bound(topology, pattern, threads=threads)
     rows = []
     for name in ALGORITHMS:

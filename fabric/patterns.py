@@ -7,10 +7,12 @@ from fabric.collectives import Collective, collective
 from fabric.groups import Groups
 from fabric.matchings import MATCHINGS, permutation_of
 from fabric.membership import groups_of
+from fabric.moe import Moe, exchange
 from fabric.placement import Placement
 from topologies.errors import ConfigError
 from topologies.graph import Topology
 from topologies.selection import with_ranks
+from topologies.units import parse_size_bytes
 
 
 def pattern_of(
@@ -23,6 +25,7 @@ def pattern_of(
     group: "str | Mapping[str, int] | None" = None,
     over: "str | Sequence[str] | None" = None,
     placement: Placement = "packed",
+    moe: Moe | None = None,
     seed: int = 0,
 ) -> Collective:
     """The collective of that name on a topology: of all accelerators, or of groups of ranks (`fabric.membership`).
@@ -35,7 +38,31 @@ def pattern_of(
     groups = groups_of(topology, ranks=ranks, group=group, over=over, placement=placement, seed=seed)
     n = len(topology.accelerators) if groups is None else groups.n
     target = permutation_of(_seen(topology, groups, permutation), permutation, seed)
-    return collective(name, n, shift=shift, permutation=target, groups=groups)
+    return collective(name, n, shift=shift, permutation=target, groups=groups, moe=moe)
+
+
+def bytes_of(topology: Topology, pattern: Collective, size: "str | float | None") -> int:
+    """The size in bytes, 1 GiB where none is given; of experts' tokens it follows from the layer, whatever is given.
+
+    ConfigError where groups lie so differently in scale-up domains that they send different amounts.
+
+    >>> from topologies.registry import build
+    >>> switch = build("switch:n=8")
+    >>> bytes_of(switch, pattern_of(switch, "moe-combine", moe=Moe(tokens=1, experts=8)), None)  # 7 times 7168 of bf16
+    100352
+    """
+    if pattern.moe is None:
+        return parse_size_bytes("1GiB" if size is None else size)
+    views = [topology]
+    if pattern.groups is not None:
+        views = [with_ranks(topology, pattern.groups.members[rows[0]]) for rows in pattern.groups.kinds(topology)]
+    sizes = {round(exchange(view, pattern.name, pattern.moe).size_bytes) for view in views}
+    if max(sizes) - min(sizes) > 1:
+        raise ConfigError(
+            f"groups of {pattern.n} ranks lie differently in scale-up domains and send {min(sizes):,} to "
+            f"{max(sizes):,} bytes a rank; give groups that fit the domains, or no max_domains"
+        )
+    return max(1, *sizes)
 
 
 def _seen(topology: Topology, groups: Groups | None, permutation: object) -> Topology:

@@ -1,7 +1,7 @@
 """A collective on a topology: time, bandwidths, the binding link, the bound, watts and dollars."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import networkx as nx
@@ -9,8 +9,9 @@ import networkx as nx
 from fabric.bounds import Bound, collective_bound
 from fabric.collectives import Collective
 from fabric.costing import capital_cost
+from fabric.moe import Moe
 from fabric.optics import optics
-from fabric.patterns import pattern_of
+from fabric.patterns import bytes_of, pattern_of
 from fabric.placement import Placement
 from fabric.powering import network_power
 from fabric.results import Result, accelerator_of
@@ -25,13 +26,12 @@ from topologies.graph import Topology
 from topologies.parts import Cable, Catalogue, Optic
 from topologies.reach import cable_lengths
 from topologies.registry import topology_of
-from topologies.units import parse_size_bytes
 
 
 def simulate(
     topology: "Topology | nx.Graph | str | Path",
     collective_name: str = "all-reduce",
-    size: "str | float" = "1GiB",
+    size: "str | float | None" = None,
     *,
     algorithm: str = "auto",
     routing: str = "auto",
@@ -48,6 +48,7 @@ def simulate(
     group: "str | Mapping[str, int] | None" = None,
     over: "str | Sequence[str] | None" = None,
     placement: Placement = "packed",
+    moe: Moe | None = None,
     rate_gbps: float | None = None,
     parts: Catalogue | None = None,
     threads: int = 0,
@@ -55,9 +56,10 @@ def simulate(
     """Time of one collective on one fabric, and what it draws and costs.
 
     `topology` is a Topology, a spec ("torus:dims=4x4x8", "nvl72"), or any networkx.Graph, whose links without
-    `rate_gbps` take the one given here. `size` is in the nccl-tests convention, in bytes or "1GiB". Fidelity `steady`:
-    the algorithm's loads on links under the routing over their capacity, plus its chain of zero-load latencies;
-    `fluid`: every message simulated under max-min fair shares; `bound`: what no algorithm and no routing can beat.
+    `rate_gbps` take the one given here. `size` is in the nccl-tests convention, in bytes or "1GiB" (the default);
+    that of moe-dispatch and moe-combine follows from `moe`, a layer of experts. Fidelity `steady`: the algorithm's
+    loads on links under the routing over their capacity, plus its chain of zero-load latencies; `fluid`: every message
+    simulated under max-min fair shares; `bound`: what no algorithm and no routing can beat.
 
     `ranks` ("0-7,16-23") take part alone; `group` ("tp=8,dp=16") and `over` ("tp") let all groups of a parallelism run
     at once, each with `size` of its own; `placement` (packed, striped, random, a file or the nodes themselves) puts
@@ -73,11 +75,13 @@ def simulate(
     topology = topology_of(topology, rate_gbps=rate_gbps, parts=parts)
     pattern = pattern_of(
         topology, collective_name, shift=shift, permutation=permutation, ranks=ranks, group=group, over=over,
-        placement=placement, seed=seed,
+        placement=placement, moe=moe, seed=seed,
     )  # fmt: skip
+    if pattern.moe is not None and size is not None:
+        raise ConfigError(f"size has no effect: that of {collective_name} follows from its tokens; leave it out")
     options = RoutingOptions(tie=tie, seed=seed, flows_per_pair=flows_per_pair, hedge=hedge, threads=threads)
     given = Assumptions(algorithm, routing, overlap, transport, fidelity, options)
-    return answer(topology, pattern, parse_size_bytes(size), given)
+    return answer(topology, pattern, bytes_of(topology, pattern, size), given)
 
 
 def answer(topology: Topology, pattern: Collective, size_bytes: int, given: Assumptions) -> Result:
@@ -91,6 +95,8 @@ def answer(topology: Topology, pattern: Collective, size_bytes: int, given: Assu
         plan = choose(topology, pattern, size_bytes, given)
         outcome = (steady if given.fidelity == "steady" else fluid)(plan, size_bytes)
         bound = collective_bound(topology, pattern, gap=None, threads=given.options.threads)
+    if pattern.moe is not None:
+        outcome = replace(outcome, said=[*outcome.said, *pattern.moe.said(pattern.name)])
     bits = pattern.received * pattern.together * size_bytes * 8
     told = Told(
         pattern.name, size_bytes, bits, pattern.busbw_factor, transport, given.fidelity, bound, pattern.n,

@@ -3,6 +3,7 @@
 from topologies.device_kinds import Accelerator, Nic, PathLatency, Switch, SwitchChip
 from topologies.electrical_kinds import Backplane, Cable, Channel, CopperMode, Fec, Serdes, Twinax
 from topologies.facility_kinds import Facility, FailureRate, Floor, Price, Rack
+from topologies.kernel_kinds import NumberFormat, OneSidedKernel
 from topologies.nameplate import Part
 from topologies.optical_kinds import (
     CircuitOperation,
@@ -17,14 +18,15 @@ from topologies.power_kinds import EnergyStorage, Generation, PowerDelivery, Pow
 
 __all__ = [
     "KINDS", "Accelerator", "Backplane", "Cable", "Channel", "CircuitOperation", "CircuitSwitch", "CircuitTechnology",
-    "Component", "CopperMode", "EnergyStorage", "Facility", "FailureRate", "Fec", "Floor", "Generation", "Nic", "Optic",
-    "OpticalBudget", "OpticalPath", "Part", "PathLatency", "PowerDelivery", "PowerShare", "Price", "Rack", "Serdes",
-    "SideNetwork", "Switch", "SwitchChip", "Twinax",
+    "Component", "CopperMode", "EnergyStorage", "Facility", "FailureRate", "Fec", "Floor", "Generation", "Nic",
+    "NumberFormat", "OneSidedKernel", "Optic", "OpticalBudget", "OpticalPath", "Part", "PathLatency", "PowerDelivery",
+    "PowerShare", "Price", "Rack", "Serdes", "SideNetwork", "Switch", "SwitchChip", "Twinax",
 ]  # fmt: skip
 
 _EVERY: tuple[type[Part], ...] = (
     Accelerator, Switch, SwitchChip, Nic, Cable, Optic, CircuitSwitch, CircuitTechnology, CircuitOperation, Component,
     OpticalBudget, OpticalPath, CopperMode, Twinax, Channel, Backplane, Serdes, Fec, PathLatency, Rack, Floor, Facility,
-    PowerDelivery, PowerShare, SideNetwork, Generation, EnergyStorage, FailureRate, Price,
+    PowerDelivery, PowerShare, SideNetwork, Generation, EnergyStorage, FailureRate, Price, NumberFormat,
+    OneSidedKernel,
 )  # fmt: skip
 KINDS = {each.kind: each for each in _EVERY}

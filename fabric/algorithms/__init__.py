@@ -2,6 +2,7 @@
 
 from fabric.algorithms.bucket import bucket
 from fabric.algorithms.direct import direct
+from fabric.algorithms.experts import two_hop
 from fabric.algorithms.hierarchical import hierarchical
 from fabric.algorithms.pxn import pxn
 from fabric.algorithms.ring import ring
@@ -10,6 +11,7 @@ from fabric.algorithms.schedule import OVERLAPS, Algorithm, NotApplicable, Sched
 ALGORITHMS: dict[str, Algorithm] = {
     "direct": direct,
     "pxn": pxn,
+    "two-hop": two_hop,
     "bucket": bucket,
     "hierarchical": hierarchical,
     "ring": ring,

@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 
 from fabric.algorithms.draft import Draft
+from fabric.algorithms.experts import to_experts
 from fabric.algorithms.groups import exchange, within
 from fabric.algorithms.messages import Messages
 from fabric.algorithms.schedule import Schedule, Step
@@ -21,6 +22,8 @@ def direct(topology: Topology, collective: Collective) -> Schedule:
     2 (n-1)/n S/B for all-reduce (Thakur, Rabenseifner, Gropp, IJHPCA 2005).
     """
     n = collective.n
+    if collective.moe is not None:
+        return to_experts(topology, collective)
     messages = partial(_messages, collective)
     if collective.target is not None:
         moved = np.flatnonzero(collective.target != np.arange(n))

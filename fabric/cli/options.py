@@ -111,14 +111,14 @@ _MEMBERS = [
 ]
 
 
-def _gathered(name: str, kind: type, options: Sequence[Decorator]) -> Decorator:
+def gathered(name: str, kind: type, options: Sequence[Decorator]) -> Decorator:
     """A decorator that adds options and hands their values on as one argument."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
         def run(**given: Any) -> Any:
-            gathered = kind(**{spec.name: given.pop(spec.name) for spec in fields(kind)})
-            return function(**given, **{name: gathered})
+            value = kind(**{spec.name: given.pop(spec.name) for spec in fields(kind)})
+            return function(**given, **{name: value})
 
         command: Callable[..., Any] = run
         for option in reversed(options):
@@ -128,9 +128,9 @@ def _gathered(name: str, kind: type, options: Sequence[Decorator]) -> Decorator:
     return decorate
 
 
-output_options = _gathered("out", Output, _OUTPUT)
-model_options = _gathered("model", Model, _MODEL)
-member_options = _gathered("members", Members, _MEMBERS)
+output_options = gathered("out", Output, _OUTPUT)
+model_options = gathered("model", Model, _MODEL)
+member_options = gathered("members", Members, _MEMBERS)
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No notes.")
 csv_option = click.option("--csv", is_flag=True, help="The table as CSV.")
 parts_option = click.option("--parts", type=click.Path(path_type=Path), help="TOML file of parts to add or override.")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fabric.cli.experts import Layer, layer_options
 from fabric.cli.options import (
     CONTEXT,
     Members,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 @shift_option
 @permutation_option
 @member_options
+@layer_options
 @model_options
 @csv_option
 @parts_option
@@ -60,6 +62,7 @@ def command(
     shift: int | None,
     permutation: Path | None,
     members: Members,
+    layer: Layer,
     model: Model,
     csv: bool,
     parts: Path | None,
@@ -88,20 +91,21 @@ def command(
         raise click.UsageError(f"--shift and --permutation belong to the collective permutation, not to {collective}")
     if shift is not None and permutation is not None:
         raise click.UsageError("give --shift or --permutation, not both")
+    moe = layer.moe(collective, model.seed)
     catalogue = load_parts(parts)
     topology = build(spec, catalogue)
     choice: dict[str, Any] = {
         "routing": model.routing, "overlap": model.overlap, "tie": model.tie, "shift": shift,
         "permutation": permutation, "threads": model.jobs, "seed": model.seed,
         "flows_per_pair": model.flows_per_pair, "hedge": model.hedge,
-        **members.told(),
+        "moe": moe, **members.told(),
     }  # fmt: skip
     if schedule is not None:
         result = _replayed(topology, schedule, model)
     else:
         result = simulate(
-            topology, collective, model.size, algorithm=model.algorithm, transport=model.transport,
-            fidelity=model.fidelity, **choice,
+            topology, collective, model.size if moe is None else None, algorithm=model.algorithm,
+            transport=model.transport, fidelity=model.fidelity, **choice,
         )  # fmt: skip
     if svg is not None:
         plan = planned(topology, collective, model.size, result.algorithm, **choice)
@@ -111,6 +115,8 @@ def command(
         file = None if permutation is None else str(permutation)
         told = {"spec": spec, "collective": collective, "shift": shift, "permutation": file}
         told |= {**members.told(), **model.told()}
+        if moe is not None:
+            told |= {"size": None, **layer.told()}
         if schedule is not None:
             told = _told(spec, schedule, model)
         document = {"result": result.row(), **({"explain": explained} if explained else {})}

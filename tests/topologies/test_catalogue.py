@@ -22,6 +22,7 @@ FILES = {
     "floors": {"floor"},
     "latencies": {"path-latency"},
     "nics": {"nic"},
+    "number_formats": {"number-format"},
     "optical_budgets": {"optical-budget"},
     "optics": {"optic"},
     "power_shares": {"power-share"},
