@@ -7,13 +7,13 @@ from typing import Any
 import networkx as nx
 
 from fabric.choices import check_choices
+from fabric.limits import broken
 from fabric.patterns import bytes_of, pattern_of
 from fabric.placement import Placement
 from fabric.results import Result
 from fabric.routing import RoutingOptions
 from fabric.simulation import answer
 from fabric.timing import Assumptions
-from fabric.walls import broken
 from topologies.errors import ConfigError, FabricError
 from topologies.graph import Topology
 from topologies.parts import Catalogue

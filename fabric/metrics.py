@@ -11,11 +11,11 @@ from cext import distance_profile
 from fabric.bounding.connectivity import bisection_interval
 from fabric.bounding.regular import router_degree
 from fabric.costing import capital_cost, price_of
+from fabric.limits import walls
 from fabric.optics import optics
 from fabric.powering import network_power, power_of
 from fabric.routing import contract
 from fabric.simulation import estimates
-from fabric.walls import walls
 from topologies.bill import bill_of_materials
 from topologies.errors import InfeasibleError
 from topologies.graph import Topology

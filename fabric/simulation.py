@@ -9,6 +9,7 @@ import networkx as nx
 from fabric.bounds import Bound, collective_bound
 from fabric.collectives import Collective
 from fabric.costing import capital_cost
+from fabric.limits import assumptions, walls
 from fabric.moe import Moe
 from fabric.optics import optics
 from fabric.patterns import bytes_of, pattern_of
@@ -20,7 +21,6 @@ from fabric.sharing import said as time_shared
 from fabric.sharing import sharing
 from fabric.timing import FIDELITIES, Assumptions, Outcome, best, choose, fluid, steady
 from fabric.transport import resolve_transport
-from fabric.walls import walls
 from topologies.errors import ConfigError
 from topologies.graph import Topology
 from topologies.parts import Cable, Catalogue, Optic
@@ -198,7 +198,7 @@ def estimates(topology: Topology) -> list[str]:
         boundary = topology.parameters.get("boundary")
         within = "" if boundary is None else f"boundary {boundary}: "
         said.append(f"{within}watts and dollars leave out {' and '.join(sorted(topology.left_out))}")
-    return [*said, *topology.notes]
+    return [*said, *assumptions(topology), *topology.notes]
 
 
 def time_estimates(topology: Topology) -> list[str]:

@@ -12,7 +12,6 @@ class Rack(Part):
 
     kind: ClassVar[str] = "rack"
 
-    accelerator: str | None = None  # of the catalogue; the first rack that names it is its default
     units: int | None = None
     form: str | None = None
     accelerators: int | None = None
@@ -22,6 +21,10 @@ class Rack(Part):
     power_per_switch_tray_w: float | None = None
     power_switches_w: float | None = None  # of all its switch trays
     power_feed: str | None = None
+    power_feed_w: float | None = None  # what it gives with its redundancy
+    power_host_w: float | None = None  # of an accelerator's share: processors, memory, drives, fans
+    power_stage: str | None = None  # the conversion inside it, a row of power delivery
+    houses: tuple[str, ...] = ()  # accelerators that stand in it where nothing else is said; the first rack counts
     power_shelves: int | None = None
     power_shelf_w: float | None = None
     cooling: str | None = None
@@ -50,10 +53,41 @@ class Facility(Part):
     power_typical_w: float | None = None
     power_max_w: float | None = None
     power_usage_effectiveness: float | None = None
+    cooling: str | None = None  # the way that racks name: air, rear-door, liquid, immersion
+    coolant: str | None = None
+    heat_flux_w_per_cm2: float | None = None  # that it takes off a die
+    coolant_rise_k: float | None = None
+    coolant_supply_max_c: float | None = None
+    coolant_return_max_c: float | None = None
     coolant_supply_c: float | None = None
     coolant_flow_l_per_min_kw: float | None = None
     network_power_fraction: float | None = None
     bf16_tflops: float | None = None  # of all its accelerators
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coolant(Part):
+    """What carries heat away: air, water, a mixture, an oil; at about 35 C."""
+
+    kind: ClassVar[str] = "coolant"
+
+    density_kg_per_l: float
+    heat_capacity_j_per_kg_k: float
+
+    @property
+    def heat_j_per_l_k(self) -> float:
+        """Heat that a litre takes up for each kelvin."""
+        return self.density_kg_per_l * self.heat_capacity_j_per_kg_k
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cage(Part):
+    """A cage of a face plate: the fastest module it takes, and the heat it carries off it."""
+
+    kind: ClassVar[str] = "cage"
+
+    rate_gbps: float
+    power_max_w: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -187,6 +187,8 @@ def _typed(value: Any, annotation: str, where: str) -> Any:
     if annotation.startswith("tuple"):
         if not isinstance(value, list):
             raise ConfigError(f"{where} = {value!r} is not an array")
+        if annotation.startswith("tuple[str"):
+            return tuple(_typed(v, "str", where) for v in value)
         return tuple(_number(v, where) for v in value)
     if "Mapping" in annotation:
         if not isinstance(value, dict):

@@ -136,5 +136,5 @@ def _value(value: Any) -> str:
     if hasattr(value, "items"):
         return ", ".join(f"{k}: {v:g}" for k, v in value.items())
     if isinstance(value, tuple):
-        return ", ".join(f"{v:g}" for v in value)
+        return ", ".join(v if isinstance(v, str) else f"{v:g}" for v in value)
     return f"{value:,.10g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

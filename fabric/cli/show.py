@@ -70,8 +70,9 @@ def _bisection(low: float | None, high: float | None) -> str:
 def _render(found: dict[str, Any], quiet: bool, verbose: bool) -> list[Any]:
     from rich.text import Text
 
-    from fabric.cli.tables import facts_table, known, sources, wall_text, warning
-    from fabric.walls import broken
+    from fabric.cli.tables import facts_table, known, sources, warning
+    from fabric.cli.wall_tables import walls_facts
+    from fabric.limits import broken
     from topologies.units import format_number, format_usd
 
     def listed(counts: dict[str, int]) -> str:
@@ -94,8 +95,7 @@ def _render(found: dict[str, Any], quiet: bool, verbose: bool) -> list[Any]:
         *under_way,
         ("network power", _power(found, guess)),
         ("capex", _capex(found, format_usd)),
-        ("copper wall", wall_text(found["walls"]["copper"])),
-        ("", (found["walls"]["copper"] or {}).get("why", "")),
+        *walls_facts(found["walls"]),
     ]
     if found["circuit_switches"]:
         used, side = found["strands_per_circuit_switch"], found["ports_per_side"]
@@ -160,7 +160,7 @@ def _links(found: dict[str, Any]) -> Any:
 
 def _optics(optics: dict[str, Any]) -> list[tuple[str, Any]]:
     """The tightest circuits' margin, the links expected to fail, and the strands of a link."""
-    from fabric.cli.tables import wall_text
+    from fabric.cli.wall_tables import wall_text
     from topologies.units import format_number
 
     if optics["state"] is None:

@@ -184,8 +184,9 @@ def _at_best(result: "Result") -> str:
 def _render(result: "Result", explained: dict[str, Any] | None, cited: list[tuple[str, str]], quiet: bool) -> list[Any]:
     from rich.text import Text
 
-    from fabric.cli.tables import capex_text, counted, facts_table, guessed, known, sources, wall_text, warning
-    from fabric.walls import broken
+    from fabric.cli.tables import capex_text, counted, facts_table, guessed, known, sources, warning
+    from fabric.cli.wall_tables import walls_facts, walls_table
+    from fabric.limits import broken
     from topologies.units import format_number, format_power_w, format_size, format_time_us
 
     end = result.bottleneck
@@ -221,14 +222,13 @@ def _render(result: "Result", explained: dict[str, Any] | None, cited: list[tupl
         ),
         ("energy", known(result.energy_pj_per_bit, lambda e: f"{format_number(e, 3)} pJ/bit{idle}", watts)),
         ("capex", capex_text(result.capex_usd, result.priced_usd, guessed(result, "price"))),
-        ("copper wall", wall_text(result.walls["copper"])),
-        ("", (result.walls["copper"] or {}).get("why", "")),
+        *walls_facts(result.walls),
     ]
     shown: list[Any] = [facts_table(facts)]
     if why := broken(result.walls):
         shown[:0] = [warning(f"CANNOT BE BUILT AS GIVEN, {why}"), Text()]
     if explained is not None:
-        shown += _explained(explained)
+        shown += [*_explained(explained), Text(), *walls_table(result.walls.items(), "no model is given")]
     shown += [Text(), *sources(cited)] if cited else []
     if result.estimates and not quiet:
         shown += [Text(), Text("stands on estimates and defaults (~):", style="dim")]

@@ -8,11 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from fabric.cli.layout import Column, laid_out
+from fabric.cli.wall_tables import first_text
 from fabric.comparison import Row
-from fabric.results import Result, Wall
+from fabric.results import Result
 from topologies.units import format_number, format_power_w, format_time_us, format_usd
-
-STYLE = {"ok": "green", "marginal": "yellow", "over": "red", "unknown": "dim"}
 
 
 def new_table(title: str | None = None) -> Table:
@@ -45,7 +44,7 @@ def rows_table(title: str, rows: Sequence[Row], width: int) -> list[Any]:
         column("W per\nacc.", "W per accelerator", per, 1),
         column("capex", "capex", [capex_text(r.capex_usd, r.priced_usd, g[1])
                                   for r, g in zip(results, guesses, strict=True)]),
-        column("copper", "copper", [wall_text(r.walls["copper"]) for r in results], 2, left=True),
+        column("first wall", "first wall", [first_text(r.walls) for r in results], 2, left=True),
         column("binds", "binds", [f"{e['medium']} {e['from']} > {e['to']}" if e else "-" for e in ends], 4, left=True),
     ]  # fmt: skip
     return laid_out(title, marks, names, columns, width)
@@ -87,14 +86,6 @@ def capex_text(capex: float | None, priced: float | None, estimated: bool) -> st
 def guessed(result: Result, what: str) -> bool:
     """Does power or price of this row stand on an estimate?"""
     return any(line.startswith(f"{what} of ") for line in result.estimates)
-
-
-def wall_text(wall: Wall | None) -> Text:
-    """The state of a wall, with its margin."""
-    if wall is None:
-        return Text("-")
-    margin = "" if wall["margin"] is None else f" {wall['margin']:+.1f} {wall['unit']}"
-    return Text(f"{wall['state']}{margin}", style=STYLE[wall["state"]])
 
 
 def warning(text: str) -> Text:

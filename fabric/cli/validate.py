@@ -76,7 +76,8 @@ def _render(found: "Validation", width: int, quiet: bool, verbose: bool) -> list
     from rich.text import Text
 
     from fabric.cli.layout import Column, laid_out
-    from fabric.cli.tables import STYLE, new_table
+    from fabric.cli.tables import new_table
+    from fabric.cli.wall_tables import STYLE
 
     cases = found.cases
     held = [Text("ok", STYLE["ok"]) if case.ok else Text("MISS", STYLE["over"]) for case in cases]

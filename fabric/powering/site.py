@@ -104,7 +104,17 @@ def rack_of(topology: Topology, rack: str | None = None) -> Rack | None:
     if rack is not None:
         return topology.catalogue.part(rack, Rack)
     name = accelerator_of(topology)
-    return next((row for row in topology.catalogue.of_kind(Rack) if name and row.accelerator == name), None)
+    return None if name is None else house_of(name, topology.catalogue)
+
+
+def house_of(accelerator: str, parts: Catalogue) -> Rack | None:
+    """The rack in which accelerators of a model stand by default; None where the catalogue has none.
+
+    >>> from topologies.parts import catalogue
+    >>> house_of("gb200", catalogue()).name, house_of("generic", catalogue())
+    ('gb200-nvl72', None)
+    """
+    return next((row for row in parts.of_kind(Rack) if accelerator in row.houses), None)
 
 
 def _accelerator(topology: Topology) -> Accelerator:

@@ -254,7 +254,7 @@ def test_keys_of_rows(printed):
         assert set(row["walls"]) == {"copper", "power", "thermal", "memory"}
         assert set(row["bottleneck"]) == {"from", "to", "medium", "utilisation"}
         for wall in filter(None, row["walls"].values()):
-            assert set(wall) == {"state", "margin", "limit", "value", "unit", "why"}
+            assert set(wall) == {"state", "margin", "limit", "value", "unit", "why", "moves"}
             assert wall["state"] in ("ok", "marginal", "over", "unknown")
     assert all({"set", "rank", "pareto"} <= set(row) for row in compared)
     header = printed([*TWISTED, "--csv"]).splitlines()[0].split(",")

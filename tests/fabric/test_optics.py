@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fabric.limits import broken, walls
 from fabric.optics import optical_wall, optics
-from fabric.walls import broken, walls
 from topologies.optical_budget import circuit_budgets
 from topologies.parts import Catalogue, CircuitSwitch, catalogue, part
 from topologies.registry import build

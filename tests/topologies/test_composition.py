@@ -106,7 +106,7 @@ def test_spans_are_shown():
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
 def test_every_example_builds_and_reaches(path):
-    from fabric.walls import walls
+    from fabric.limits import walls
 
     built = build(str(path))
     assert built.name == path.stem and walls(built)["copper"]["state"] in ("ok", "marginal")
