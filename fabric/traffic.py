@@ -138,6 +138,15 @@ class Traffic:
         return own
 
     @property
+    def entries(self) -> int:
+        """How many pairs it lists, those of a rank with itself included.
+
+        >>> Traffic.uniform(4, 1.0).entries
+        16
+        """
+        return int(np.diff(self.list_ptr)[self.entry_list].sum())
+
+    @property
     def total(self) -> float:
         """All that is sent."""
         return float(self.sent.sum())

@@ -36,6 +36,12 @@ if TYPE_CHECKING:
 @click.option(
     "--sizes", default="1KiB-16GiB", show_default=True, help="FROM-TO, which doubles, or a list: 1KiB,1MiB,3MiB."
 )
+@click.option(
+    "--msccl",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Write MSCCL algorithms: the best at --size into a file, else that of every span of sizes into a new folder.",
+)
 @shift_option
 @permutation_option
 @member_options
@@ -49,6 +55,7 @@ def command(
     spec: str,
     collective: str,
     sizes: str,
+    msccl: Path | None,
     shift: int | None,
     permutation: Path | None,
     members: Members,
@@ -67,6 +74,7 @@ def command(
     one_form(out, csv)
     _check_usage(model, collective, sizes, shift, permutation)
     check_members(members)
+    _check_size(model, msccl)
     catalogue = load_parts(parts)
     tuned = tune(
         spec, collective, sizes, algorithm=model.algorithm, routing=model.routing, transport=model.transport,
@@ -78,6 +86,8 @@ def command(
 
         write_whole(draw_speeds(tuned), svg)
         click.echo(f"drawn into {svg}", err=True)
+    if msccl is not None:
+        _write_msccl(tuned, msccl, model.size if is_given("size") else None)
     if out.json:
         file = None if permutation is None else str(permutation)
         told = {"spec": spec, "collective": collective, "sizes": sizes, "shift": shift, "permutation": file}
@@ -101,12 +111,38 @@ def _check_usage(model: Model, collective: str, sizes: str, shift: int | None, p
         raise click.UsageError("give --shift or --permutation, not both")
     if model.fidelity != "steady":
         raise click.UsageError(f"tune answers in steady fidelity; --fidelity {model.fidelity} belongs to solve")
-    if is_given("size"):
-        raise click.UsageError(f"--size has no effect on tune; give --sizes, such as --sizes {model.size}")
     try:
         parse_sizes(sizes)
     except ConfigError as error:
         raise click.UsageError(f"--sizes: {error}") from None
+
+
+def _check_size(model: Model, msccl: Path | None) -> None:
+    """--size is that of an MSCCL file, and of nothing else here."""
+    if is_given("size") and msccl is None:
+        raise click.UsageError(f"--size has no effect without --msccl; give --sizes, such as --sizes {model.size}")
+    if msccl is not None and not is_given("size") and msccl.exists():
+        what = "stands there" if msccl.is_dir() else "is a file"
+        raise click.UsageError(f"--msccl '{msccl}' {what}; name a new folder, or give --size to write one file")
+
+
+def _write_msccl(tuned: "Tuning", path: Path, size: str | None) -> None:
+    """One file at a size, or a folder of those of all spans; stderr says where they went and what to know of them."""
+    from fabric.cli.output import write_whole
+    from fabric.schedules.tuned import best_file, files_of_spans
+    from topologies.formats.writing import write_folder
+    from topologies.units import parse_size_bytes
+
+    if size is not None:
+        made = {path.name: best_file(tuned, parse_size_bytes(size))}
+        write_whole(made[path.name].text, path)
+    else:
+        made = files_of_spans(tuned)
+        write_folder({name: one.text for name, one in made.items()}, path)
+    click.echo(f"written into {path}" + ("" if size else f": {', '.join(made)}"), err=True)
+    for name, one in made.items():
+        for note in one.notes:
+            click.echo(f"note: {name}: {note}", err=True)
 
 
 def _flat(row: "Row") -> dict[str, Any]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fabric.algorithms import ALGORITHMS, Schedule, parse_overlap
 from fabric.collectives import Collective, collective
+from fabric.schedules.causes import MAX_MESSAGES
 from fabric.schedules.delivery import MAX_ORDERED, check_delivery
 from fabric.schedules.msccl import COLLECTIVES, Algorithm
 from fabric.schedules.thread_blocks import thread_blocks
@@ -75,6 +76,10 @@ def _made(schedule: Schedule, pattern: Collective, sizes: tuple[int, int] | None
         raise ConfigError(f"msccl has no collective {pattern.name}; it has {', '.join(NAMES)}")
     if schedule.messages is None:
         raise InfeasibleError(f"{name} has no exact messages that a schedule could be written of")
+    least = sum(step.traffic.entries - pattern.n for step in schedule.steps) * parse_overlap(schedule.overlap)[1]
+    if least > MAX_MESSAGES:
+        many = f"{name} has {least:,} messages or more"
+        raise InfeasibleError(f"{many}; at most {MAX_MESSAGES:,} are laid out in thread blocks")
     made = thread_blocks(schedule.messages(parse_overlap(schedule.overlap)[1]), name, pattern)
     label = f"aifabric-{name}-{pattern.name}"
     in_place = pattern.name != "all-to-all"

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 import fabric
 from fabric.drawing.axes import Scale, round_ticks, size_ticks, spread
 from fabric.drawing.speeds import draw_speeds
+from fabric.schedules.msccl import read_algorithm
+from fabric.schedules.tuned import best_file, files_of_spans
 from fabric.timing import Assumptions, candidates
 from fabric.tuning import parse_sizes, tune
 from topologies.errors import ConfigError, InfeasibleError
@@ -112,3 +114,31 @@ def test_picture_names_every_algorithm_once_at_its_line(built):
         assert drawn.count(f'">{plan.schedule.algorithm} ') == 1
     assert ">bound " in drawn and drawn.count('stroke-dasharray="2 3"') == len(tuned.crossovers)
     assert draw_speeds(tune(built("switch:n=6"), "all-reduce", "1MiB")).endswith("</svg>\n")
+
+
+def test_files_of_spans_are_for_their_sizes(built, tmp_path):
+    """Between them they cover all sizes, and each is our own time at one of them."""
+    fabric_of = built("rail:servers=4,gpus=4")
+    tuned = tune(fabric_of, "all-reduce", "1KiB-1GiB", overlap="phased")
+    files = files_of_spans(tuned)
+    assert len(files) == len(tuned.crossovers) + 1 > 1
+    ends = []
+    for number, (name, made) in enumerate(files.items(), start=1):
+        (tmp_path / name).write_text(made.text)
+        read = read_algorithm(tmp_path / name)
+        assert name == f"{number}-{tuned.best(read.sizes[0]).schedule.algorithm}.xml"
+        ends += read.sizes
+        ours = fabric.simulate(
+            fabric_of, "all-reduce", read.sizes[1], algorithm=name[2:-4], fidelity="fluid", overlap="phased"
+        )
+        assert fabric.replay(fabric_of, tmp_path / name, read.sizes[1]).time_us == pytest.approx(ours.time_us, rel=1e-9)
+    assert (ends[0], ends[-1]) == (1024, 2**30)
+    assert all(b == a + 1 for a, b in zip(ends[1:-1:2], ends[2::2], strict=True))
+
+
+def test_one_file_at_a_size(built):
+    tuned = tune(built("rail:servers=4,gpus=4"), "all-reduce", "1KiB-1GiB")
+    assert 'name="aifabric-hierarchical-all-reduce"' in best_file(tuned, 2**30).text
+    assert "minBytes" not in best_file(tuned, 2**30).text
+    with pytest.raises(InfeasibleError, match="direct has 48,000,000 messages or more; at most 30,000"):
+        best_file(tune(built("fat-tree:k=4"), "all-reduce", "1KiB", overlap="chunked:100000"), 1024)

@@ -43,10 +43,11 @@ def command(
     from fabric.cli.options import Output, load_parts
     from fabric.cli.output import emit_json
     from fabric.cli.planning.devices import read_names_of
-    from fabric.planning.export.folder import INDEX, RUNBOOK, export_files, write_folder
+    from fabric.planning.export.folder import INDEX, RUNBOOK, export_files
     from fabric.planning.export.interfaces import read_interfaces
     from fabric.planning.files import read_plan
     from fabric.results import provenance
+    from topologies.formats.writing import write_folder
 
     catalogue = load_parts(parts)
     read = read_plan(plan)

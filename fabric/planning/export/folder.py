@@ -1,11 +1,7 @@
 """The folder of an export: files by stage and device, an index of their order, written whole or not at all."""
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from fabric.planning.export.interfaces import Interfaces, counts_before, packet_files
@@ -15,7 +11,6 @@ from fabric.planning.export.names import Names
 from fabric.planning.export.runbook import runbook
 from fabric.planning.files import document_of
 from fabric.planning.plan import Change, Plan, Stage
-from topologies.errors import ConfigError
 
 INDEX = "index.json"
 RUNBOOK = "runbook.md"
@@ -104,22 +99,3 @@ def _kinds(names: Mapping[str, Names]) -> dict[str, Any]:
         }
         for name, kind in sorted(kinds.items())
     }
-
-
-def write_folder(files: Mapping[str, str], folder: Path) -> None:
-    """Write a new folder beside its place, then move it there; ConfigError where something stands in its place."""
-    if folder.exists():
-        raise ConfigError(f"{folder} exists; name a folder that does not, so that old files are not sent by mistake")
-    if not folder.parent.is_dir():
-        raise ConfigError(f"no folder '{folder.parent}' to write {folder.name} into; create it first")
-    made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
-        for path, text in files.items():
-            place = made / path
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(text.encode())
-        os.chmod(made, 0o755)
-        os.rename(made, folder)
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise

@@ -1,7 +1,9 @@
 """Writers of foreign formats, one file each, and files that are written whole or not at all."""
 
 import os
-from collections.abc import Hashable
+import shutil
+import tempfile
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -68,6 +70,25 @@ def write_whole(text: str, path: Path) -> None:
         raise ConfigError(f"{path}: {error.strerror}; nothing was written") from error
     except BaseException:
         draft.unlink(missing_ok=True)
+        raise
+
+
+def write_folder(files: Mapping[str, str], folder: Path) -> None:
+    """Write a new folder beside its place, then move it there; ConfigError where something stands in its place."""
+    if folder.exists():
+        raise ConfigError(f"{folder} exists; name a folder that does not, so that old files are not taken for new ones")
+    if not folder.parent.is_dir():
+        raise ConfigError(f"no folder '{folder.parent}' to write {folder.name} into; create it first")
+    made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        for path, text in files.items():
+            place = made / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(text.encode())
+        os.chmod(made, 0o755)
+        os.rename(made, folder)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
         raise
 
 

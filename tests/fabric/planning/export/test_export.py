@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from fabric.planning.export import KINDS, kind
-from fabric.planning.export.folder import export_files, write_folder
+from fabric.planning.export.folder import export_files
 from fabric.planning.export.names import all_names, read_names
 from fabric.planning.plan import Change, Switch
 from topologies.errors import ConfigError
+from topologies.formats.writing import write_folder
 from topologies.parts import catalogue
 
 GOLDEN = Path(__file__).with_name("golden")
