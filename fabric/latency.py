@@ -10,7 +10,7 @@ from fabric.routing import Loads
 from fabric.traffic import Traffic
 from topologies.graph import Topology
 
-SEARCHED = 2 * 10**9  # targets times arcs of the hops that are looked at one by one
+SEARCHED = 5 * 10**8  # targets times arcs of the hops that are looked at one by one
 
 
 def round_s(topology: Topology, groups: Groups | None, step: Step, load: Loads, routing: str) -> float:

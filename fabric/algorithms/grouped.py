@@ -47,7 +47,8 @@ def scheduled(algorithm: Algorithm, topology: Topology, collective: Collective) 
 
 def _over(schedule: Schedule, members: NDArray[np.int64], ranks: int) -> Schedule:
     """A schedule in every group at once, between the ranks of the whole."""
-    steps = [replace(step, traffic=step.traffic.over(members, ranks)) for step in schedule.steps]
+    traffic = {id(step.traffic): step.traffic.over(members, ranks) for step in schedule.steps}  # one where one was
+    steps = [replace(step, traffic=traffic[id(step.traffic)]) for step in schedule.steps]
     return replace(schedule, steps=tuple(steps), messages=_all(schedule, members, ranks))
 
 

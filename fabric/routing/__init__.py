@@ -1,6 +1,7 @@
 """Routing: traffic on a topology to the load of every arc; one file per family of routings, registered here."""
 
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 from fabric.routing.contraction import Contracted, contract
 from fabric.routing.dmodk import dmodk
@@ -71,17 +72,29 @@ def route(topology: Topology, traffic: Traffic, routing: str, options: RoutingOp
         raise ConfigError(f"tie '{options.tie}' is not one of {', '.join(TIES)}")
     name, _, argument = resolve(topology, routing).partition(":")
     options = replace(options, argument=argument)
-    if not traffic.is_uniform:
-        return ROUTERS[name](topology, traffic, options)
-    known, amount = _uniform_loads(topology), float(traffic.list_amount[0] * traffic.entry_scale[0])
     asked = (name, replace(options, threads=0))
+    if not traffic.is_uniform:
+        found = _loads(topology).setdefault(traffic, {})
+        if asked not in found:
+            found[asked] = ROUTERS[name](topology, traffic, options)
+        return found[asked]
+    known, amount = _uniform_loads(topology), float(traffic.list_amount[0] * traffic.entry_scale[0])
     if asked not in known:
         known[asked] = ROUTERS[name](topology, Traffic.uniform(traffic.n, 1.0), options)
     unit = known[asked]
     return replace(unit, arcs=unit.arcs * amount, peaks=None if unit.peaks is None else unit.peaks * amount)
 
 
+Known = dict[tuple[str, RoutingOptions], Loads]
+
+
 @once
-def _uniform_loads(topology: Topology) -> dict[tuple[str, RoutingOptions], Loads]:
+def _loads(topology: Topology) -> WeakKeyDictionary[Traffic, Known]:
+    """Loads of other traffic, for as long as it lives: steps may share it, and routings build on each other."""
+    return WeakKeyDictionary()
+
+
+@once
+def _uniform_loads(topology: Topology) -> Known:
     """Loads of one byte between every two ranks, by routing and options, as they become known."""
     return {}
