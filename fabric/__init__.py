@@ -15,6 +15,7 @@ _WHERE = {
     "capital_cost": "fabric.costing",
     "catalogue": "topologies.parts",
     "compare": "fabric.comparison",
+    "compare_measured": "fabric.measuring.comparing",
     "describe": "fabric.describing",
     "draw": "fabric.drawing",
     "fluid_completion": "fabric.fluid",
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from fabric.describing import describe
     from fabric.drawing import draw
     from fabric.fluid import fluid_completion
+    from fabric.measuring.comparing import compare_measured
     from fabric.planning.engineering import plan_demand, plan_repair
     from fabric.planning.planner import plan
     from fabric.powering import network_power, site_power
@@ -55,7 +57,7 @@ if TYPE_CHECKING:
     from topologies.registry import build
 
 __all__ = [
-    "FabricError", "Result", "Topology", "build", "capital_cost", "catalogue", "compare", "describe", "draw",
+    "FabricError", "Result", "Topology", "build", "capital_cost", "catalogue", "compare", "compare_measured", "describe", "draw",
     "fluid_completion", "network_power", "plan", "plan_demand", "plan_repair", "power_trace", "replay", "schema",
     "simulate", "site_power", "total_cost_of_ownership", "tune", "validate",
 ]  # fmt: skip

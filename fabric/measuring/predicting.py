@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from fabric.choices import check_choices
 from fabric.collectives import collective
+from fabric.intervals import interval
 from fabric.measuring.machines import Machine
-from fabric.simulation import simulate
 from fabric.timing import Assumptions, Plan, candidates
-from fabric.transport import TRANSPORTS
+from topologies.errors import ConfigError
 from topologies.graph import Topology
 from topologies.registry import build
 
@@ -34,21 +35,27 @@ def predict(machine: Machine, pattern: str, sizes: Sequence[int]) -> list[Predic
     [2.5, 1966.6]
     """
     transport = modelled(machine.transport)
+    plans = _plans(machine.spec, pattern, transport)
+    times = [min(plan.time_s(size) for plan in plans) * 1e6 for size in sizes]
     if transport == IDEAL:
-        plans = _plans(machine.spec, pattern)
-        return [Prediction(min(plan.time_s(size) for plan in plans) * 1e6) for size in sizes]
-    topology = _topology(machine.spec)
-    found = [simulate(topology, pattern, size, transport=transport) for size in sizes]
-    return [Prediction(r.time_us, r.time_low_us, r.time_high_us) for r in found]
+        return [Prediction(time) for time in times]
+    kind, domains = machine.kind, machine.domains
+    return [Prediction(t, *interval(t, size, kind, domains)) for t, size in zip(times, sizes, strict=True)]
 
 
+@lru_cache(maxsize=256)
 def modelled(transport: str) -> str:
-    """The transport of a machine, or `ideal` where its library has no model.
+    """The transport of a machine, or `ideal` where its library has no model; ConfigError for options that it has not.
 
     >>> modelled("no-such-library:net=tcp")
     'ideal'
     """
-    return transport if transport.partition(":")[0] in TRANSPORTS else IDEAL
+    try:
+        check_choices(transport=transport.partition(":")[0])
+    except ConfigError:
+        return IDEAL
+    check_choices(transport=transport)
+    return transport
 
 
 @lru_cache(maxsize=64)
@@ -56,8 +63,9 @@ def _topology(spec: str) -> Topology:
     return build(spec)
 
 
-@lru_cache(maxsize=256)
-def _plans(spec: str, pattern: str) -> tuple[Plan, ...]:
-    """Every algorithm that applies, routed; closed forms in the size."""
+@lru_cache(maxsize=512)
+def _plans(spec: str, pattern: str, transport: str) -> tuple[Plan, ...]:
+    """Every algorithm that the library chooses from, routed; closed forms in the size."""
     topology = _topology(spec)
-    return tuple(candidates(topology, collective(pattern, len(topology.accelerators)), Assumptions(transport=IDEAL)))
+    given = Assumptions(transport=transport)
+    return tuple(candidates(topology, collective(pattern, len(topology.accelerators)), given))
