@@ -57,9 +57,9 @@ if TYPE_CHECKING:
     from topologies.registry import build
 
 __all__ = [
-    "FabricError", "Result", "Topology", "build", "capital_cost", "catalogue", "compare", "compare_measured", "describe",
-    "draw", "fluid_completion", "network_power", "plan", "plan_demand", "plan_repair", "power_trace", "replay", "schema",
-    "simulate", "site_power", "total_cost_of_ownership", "tune", "validate",
+    "FabricError", "Result", "Topology", "build", "capital_cost", "catalogue", "compare", "compare_measured",
+    "describe", "draw", "fluid_completion", "network_power", "plan", "plan_demand", "plan_repair", "power_trace",
+    "replay", "schema", "simulate", "site_power", "total_cost_of_ownership", "tune", "validate",
 ]  # fmt: skip
 
 
