@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _WHERE = {
+    "Conditions": "fabric.limits",
     "FabricError": "topologies.errors",
     "Result": "fabric.results",
     "Topology": "topologies.graph",
@@ -31,6 +32,8 @@ _WHERE = {
     "total_cost_of_ownership": "fabric.costing.ownership",
     "tune": "fabric.tuning",
     "validate": "fabric.validation",
+    "wall_growth": "fabric.limits.growth",
+    "walls": "fabric.limits",
 }
 
 if TYPE_CHECKING:
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
     from fabric.describing import describe
     from fabric.drawing import draw
     from fabric.fluid import fluid_completion
+    from fabric.limits import Conditions, walls
+    from fabric.limits.growth import wall_growth
     from fabric.measuring.comparing import compare_measured
     from fabric.planning.engineering import plan_demand, plan_repair
     from fabric.planning.planner import plan
@@ -57,9 +62,10 @@ if TYPE_CHECKING:
     from topologies.registry import build
 
 __all__ = [
-    "FabricError", "Result", "Topology", "build", "capital_cost", "catalogue", "compare", "compare_measured",
-    "describe", "draw", "fluid_completion", "network_power", "plan", "plan_demand", "plan_repair", "power_trace",
-    "replay", "schema", "simulate", "site_power", "total_cost_of_ownership", "tune", "validate",
+    "Conditions", "FabricError", "Result", "Topology", "build", "capital_cost", "catalogue", "compare",
+    "compare_measured", "describe", "draw", "fluid_completion", "network_power", "plan", "plan_demand",
+    "plan_repair", "power_trace", "replay", "schema", "simulate", "site_power", "total_cost_of_ownership", "tune",
+    "validate", "wall_growth", "walls",
 ]  # fmt: skip
 
 

@@ -16,6 +16,7 @@ _RATES_GBPS = {
     "tb/s": 1e3, "tbps": 1e3, "tbit/s": 1e3, "t": 1e3,
     "mb/s": 1e-3, "mbps": 1e-3, "mbit/s": 1e-3,
 }  # fmt: skip
+_WATTS = {"": 1.0, "w": 1.0, "kw": 1e3, "mw": 1e6, "gw": 1e9}
 
 
 def _parse(text: str, units: dict[str, float], what: str, example: str) -> Fraction:
@@ -65,6 +66,18 @@ def parse_length_m(text: str | float) -> float:
     (3.0, 0.5, 2.0)
     """
     return float(_parse(str(text), {"": 1.0, "m": 1.0, "cm": 0.01, "km": 1e3}, "length", "3, 3m or 0.5km"))
+
+
+def parse_power_w(text: str | float) -> float:
+    """Watts; a bare number is watts, "MW" are megawatts.
+
+    >>> parse_power_w("4MW"), parse_power_w("132 kW"), parse_power_w(900)
+    (4000000.0, 132000.0, 900.0)
+    """
+    power = float(_parse(str(text), _WATTS, "power", "4MW, 132kW or 900"))
+    if power <= 0:
+        raise ConfigError(f"power '{text}' is not above zero; write it like 4MW, 132kW or 900")
+    return power
 
 
 def _scaled(value: float, units: list[tuple[float, str]], digits: int) -> str:

@@ -14,6 +14,7 @@ COMMANDS = {
     "solve": ("fabric.cli.solve", "One configuration in depth."),
     "tune": ("fabric.cli.tune", "The best algorithm at every size, and where it changes."),
     "show": ("fabric.cli.show", "What a topology is made of."),
+    "walls": ("fabric.cli.walls", "Which limit is met first: copper, power, heat or memory."),
     "plan": ("fabric.cli.plan", "A reconfiguration plan that keeps a floor in every stage."),
     "topologies": ("fabric.cli.topologies", "What topologies can be named, with parameters and sources."),
     "parts": ("fabric.cli.parts", "The device catalogue, with sources."),

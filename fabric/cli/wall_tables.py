@@ -1,16 +1,20 @@
 """Walls for the eye: the first of a fabric, the others, and all with what would move them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.text import Text
 
 from fabric.limits import first_wall
+from fabric.limits.growth import Point
 from fabric.results import Wall
 from topologies.units import format_number
 
 STYLE = {"ok": "green", "marginal": "yellow", "over": "red", "unknown": "dim"}
 INDENT = "  "
+TITLES = {"scale": "a larger domain, over racks side by side", "lane": "faster lanes on the same links",
+          "density": "more in a rack of the same feed and cooling"}  # fmt: skip
+HEADS = {"scale": "domain in racks", "lane": "a lane", "density": "accelerators"}
 
 
 def wall_text(wall: Wall | None) -> Text:
@@ -67,3 +71,27 @@ def _measure(wall: Mapping[str, Any], key: str) -> str:
         return "-"
     sign = "+" if key == "margin" and value >= 0 else ""
     return f"{sign}{format_number(value)} {wall['unit']}"
+
+
+def growth_table(axis: str, points: Sequence[Point], width: int) -> list[Any]:
+    """The walls at every step along an axis."""
+    from fabric.cli.layout import Column, laid_out
+
+    def column(head: str, cells: list[Text], left: bool = False) -> Column:
+        return Column(head, head, cells, 0, left)
+
+    sign = "" if axis == "lane" else "x"
+    marks = column("", [Text(f"{sign}{point.at:g}") for point in points])
+    names = column(HEADS[axis], [Text(_there(point)) for point in points], True)
+    columns = [column(name, [wall_text(p.walls[name]) for p in points], True) for name in points[0].walls]
+    return laid_out(TITLES[axis], marks, names, columns, width)
+
+
+def _there(point: Point) -> str:
+    """A step in words: the domain and its racks, the lane, or the rack."""
+    if point.axis == "lane":
+        return f"{point.at:g} Gb/s"
+    if point.axis == "density":
+        return "-" if point.per_rack is None else f"{point.per_rack:,} a rack"
+    racks = "" if point.racks is None else f" in {point.racks:,}"
+    return f"{point.domain:,}{racks}" + ("" if point.length_m is None else f", {format_number(point.length_m)} m")

@@ -69,14 +69,14 @@ def checks(topology: Topology, given: Conditions = DEFAULT) -> dict[str, list[Ch
     }
 
 
-def assumptions(topology: Topology) -> list[str]:
+def assumptions(topology: Topology, given: Conditions = DEFAULT) -> list[str]:
     """What the walls of power and heat take for granted: racks by default, feeds and hosts whose watts are estimates.
 
     >>> from topologies.registry import build
     >>> assumptions(build("hgx-h100"))
     ['walls: 8 h100-sxm in a rack (dgx-h100-rack); estimates: its watts of hosts, feed']
     """
-    return [line for load in hottest(rack_loads(topology, DEFAULT)) if (line := load.said)]
+    return [line for load in hottest(rack_loads(topology, given)) if (line := load.said)]
 
 
 def broken(found: Mapping[str, Wall | None]) -> str | None:

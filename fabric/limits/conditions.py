@@ -6,6 +6,10 @@ from topologies.errors import ConfigError
 from topologies.kinds import Facility, Rack
 from topologies.parts import Catalogue
 
+ABSOLUTE_ZERO_C = -273.15
+TINY = 1e-9
+LEAST = {"kv_bytes": 0.0, "supply_c": ABSOLUTE_ZERO_C}
+
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
@@ -32,11 +36,11 @@ class Conditions:
     def __post_init__(self) -> None:
         for spec in fields(self):
             value = getattr(self, spec.name)
-            if isinstance(value, str) or value is None or spec.name == "supply_c":
+            if isinstance(value, str) or value is None:
                 continue
-            least = 0.0 if spec.name == "kv_bytes" else 1e-9
-            if not least <= value < float("inf"):
-                raise ConfigError(f"{spec.name} = {value:g} is not a positive number; give one, or leave it out")
+            if not LEAST.get(spec.name, TINY) <= value < float("inf"):
+                above = f" above {ABSOLUTE_ZERO_C:g}" if spec.name == "supply_c" else " above zero"
+                raise ConfigError(f"{spec.name} = {value:g} is not a number{above}; give one, or leave it out")
 
     def check(self, parts: Catalogue) -> None:
         """Raise ConfigError for a rack or a way of cooling that the catalogue does not have."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from fabric.limits.conditions import Conditions, cooling_ways
-from fabric.limits.judging import Check, Span, kilowatts
+from fabric.limits.judging import CELSIUS, Check, Span, kilowatts
 from fabric.limits.racks import RackLoad, end_power_w, hottest
 from topologies.graph import Topology, once
 from topologies.kinds import Cage, Coolant, Facility
@@ -104,11 +104,11 @@ def _temperature(load: RackLoad, total: Span, wet: Span, way: Facility, parts: C
         why = f"air comes at {supply:g} C" + _airflow(load, total, way, parts)
         why += "" if limit is None else f"; servers bear {limit.value:g} C at their inlets"
         moves = "" if limit is None or supply <= limit.value else f"supply below {limit.value:g} C"
-        return Check("inlet air", Span.exact(supply), limit, "C", why, moves)
+        return Check("inlet air", Span.exact(supply), limit, CELSIUS, why, moves)
     warmest = _bears(load, way, "coolant_supply_max_c")
     why = f"coolant comes at {supply:g} C; cold plates bear {warmest:g} C at their inlets"
     return Check(
-        "coolant supply", Span.exact(supply), Span.exact(warmest), "C", why,
+        "coolant supply", Span.exact(supply), Span.exact(warmest), CELSIUS, why,
         "" if supply <= warmest else f"supply below {warmest:g} C",
     )  # fmt: skip
 

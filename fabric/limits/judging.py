@@ -8,6 +8,7 @@ from fabric.results import Wall
 from topologies.parts import Part
 from topologies.units import format_number
 
+CELSIUS = "C"  # of whose values no share makes sense
 STATES = ("unknown", "ok", "marginal", "over")  # from the least to the most severe
 
 
@@ -56,7 +57,7 @@ NOTHING = Span(0.0, 0.0, 0.0)
 class Check:
     """A value that must not exceed a limit; None where no source says.
 
-    `moves` says what would move it, empty where nothing has to. `scale` and `unit` are those that it is printed in.
+    `moves` says what would move it, empty where nothing has to.
     """
 
     name: str
@@ -90,7 +91,8 @@ class Check:
         """How near the limit is: by state, then by the share of it that is used."""
         if self.value is None or self.limit is None:
             return 0, 0.0
-        return STATES.index(self.state), self.value.value / self.limit.value if self.limit.value > 0 else float("inf")
+        share = 0.0 if self.unit == CELSIUS else self.value.value / self.limit.value if self.limit.value > 0 else 1.0
+        return STATES.index(self.state), share
 
     def row(self) -> dict[str, Any]:
         """The keys of a wall, and the check's name."""

@@ -81,12 +81,13 @@ def _box(topology: Topology) -> Check | None:
     feeds = [rack for rack in topology.catalogue.of_kind(Rack) if rack.power_feed_w is not None]
     if hottest is None or not feeds:
         return None
-    row, watts = hottest
+    row, watts, number = hottest
     least = min(feeds, key=lambda rack: rack.power_feed_w or 0.0)
     feed = Span.of(least, "power_feed_w")
     assert feed is not None
     fit = int(feed.value / watts.value)
-    why = f"{row.name} with its modules draws {kilowatts(watts.value)}: "
+    block = f", a block of {number} {kilowatts(number * watts.value)}" if number > 1 else ""
+    why = f"{row.name} with its modules draws {kilowatts(watts.value)}{block}: "
     why += f"{fit} stand in a rack with the feed of {least.name} ({kilowatts(feed.value)})"
     return Check("switch box", _kw(watts), _kw(feed), "kW", why, "" if fit else "a rack of its own feed")
 

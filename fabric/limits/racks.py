@@ -232,9 +232,10 @@ def _watts(parts: Catalogue, held: Counter[str]) -> Span:
     return total
 
 
-def hottest_box(topology: Topology) -> tuple[Switch, Span] | None:
-    """The box of the network outside the racks of accelerators that draws most, its modules included."""
-    best: tuple[Switch, Span] | None = None
+def hottest_box(topology: Topology) -> tuple[Switch, Span, int] | None:
+    """The box of the network outside the racks of accelerators that draws most, its modules included, and how many of
+    it make a node (a block of an aggregation layer)."""
+    best: tuple[Switch, Span, int] | None = None
     for box in census(topology).boxes.values():
         row = topology.catalogue.get(box.part)
         watts = unit_power_w(row) if isinstance(row, Switch) else None
@@ -243,5 +244,5 @@ def hottest_box(topology: Topology) -> tuple[Switch, Span] | None:
         plugged = Span.exact(box.modules_w / box.number)
         whole = Span(watts[1], watts[0], watts[2]).plus(plugged)
         if best is None or (whole.value > best[1].value and not isclose(whole.value, best[1].value)):
-            best = row, whole
+            best = row, whole, box.number
     return best

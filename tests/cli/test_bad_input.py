@@ -9,8 +9,9 @@ USAGE, CONFIG, INFEASIBLE = 2, 3, 4
 TORUS, RING = ["solve", "torus:dims=4x4"], ["solve", "ring:n=8"]
 RAILS = ["solve", "rail:servers=64,core=none", "-c", "all-to-all"]
 TUNE = ["tune", "torus:dims=4x4"]
+WALLS = ["walls", "nvl72"]
 MOVED = [*RING, "-c", "permutation"]
-WRITES = ("compare", "solve", "show", "topologies", "parts", "validate")
+WRITES = ("compare", "solve", "show", "topologies", "parts", "validate", "walls")
 
 PART = '[[part]]\nname = "odd"\ntitle = "odd"\nyear = 2024\n'
 SOURCE = 'source = "made up"\nconfidence = "low"\n'
@@ -262,6 +263,21 @@ BAD = [
     ([*TORUS, "-c", "all-to-all", "--algorithm", "ring"], INFEASIBLE, "ring|all-to-all"),
     (["solve", "fat-tree:k=4", "--routing", "dor"], CONFIG, "dor|fat-tree:k=4|ecmp"),
     (["solve", "torus:dims=4x4x8,twist=true", "--routing", "dor"], CONFIG, "dor|twisted|ecmp"),
+    # walls
+    ([*WALLS, "--scale", "2,x"], USAGE, "--scale|'2,x'|2,4,8"),
+    ([*WALLS, "--scale", "2,2"], USAGE, "--scale|different"),
+    ([*WALLS, "--density", "-1"], USAGE, "--density|above zero"),
+    ([*WALLS, "--lane", "2000"], CONFIG, "2000 Gb/s|100, 200, 400"),
+    ([*WALLS, "--per-rack", "0"], USAGE, "--per-rack|0"),
+    ([*WALLS, "--rack", "gb200-nvl27"], CONFIG, "'gb200-nvl27'|did you mean 'gb200-nvl72'?"),
+    ([*WALLS, "--rack", "qm9700"], CONFIG, "qm9700|kind rack"),
+    ([*WALLS, "--cooling", "wind"], CONFIG, "'wind'|immersion"),
+    ([*WALLS, "--rise", "0"], USAGE, "rise_k = 0"),
+    ([*WALLS, "--site-power", "four"], USAGE, "power 'four'|4MW"),
+    ([*WALLS, "--kv", "1GB"], USAGE, "--kv|--weights"),
+    ([*WALLS, "--weights", "0"], USAGE, "size '0'"),
+    ([*WALLS, "--weights", "1GB", "--read-ms", "nan"], USAGE, "read_s = nan"),
+    ([*WALLS, "--supply", "nan"], USAGE, "supply_c = nan"),
     # permutations
     ([*MOVED, "--shift", "0"], CONFIG, "permutation by 0|--shift"),
     ([*MOVED, "--shift", "8"], CONFIG, "permutation by 8|1 to 7"),

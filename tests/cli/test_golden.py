@@ -18,6 +18,7 @@ JUPITER = ["show", "jupiter:blocks=8,uplinks=64"]
 VALIDATED = ["validate", "--file", "cases.toml"]
 MEASURED = ["validate", "--measured", "measured.csv"]
 TUNED = ["tune", "dgx-h100-superpod-256", "--sizes", "16KiB-256MiB"]
+WALLS = ["walls", "nvl72", "--scale", "2,4,8", "--lane", "112,224,448", "--density", "2,4", "--weights", "1400GB"]
 PLANNED = ["plan", "tpu-pod:slice=4x4x8", "tpu-pod:slice=4x4x8,twist=true"]
 PHASES = ["plan", "phases", "../../../examples/planning/phases.toml"]
 IMPORTED = ["import", "ibnetdiscover", "small.out"]
@@ -33,6 +34,8 @@ TEXTS = {
     "solve-pxn.txt": PXN,
     "solve-permutation.txt": ["solve", "torus:dims=4x4", "-c", "permutation", "--shift", "3", "-s", "1MiB", "-q"],
     "tune.txt": TUNED,
+    "walls.txt": WALLS,
+    "walls-verbose.txt": ["walls", "dgx-h100-superpod-256", "-v"],
     "show-nvl72.txt": ["show", "nvl72"],
     "show-tpu-v4-512.txt": ["show", "tpu-v4-512"],
     "show-jupiter.txt": JUPITER,
@@ -67,6 +70,7 @@ JSONS = {
     "solve-twisted-explain.json": [*TWISTED, "--explain", "--json"],
     "solve-pxn.json": [*PXN, "--json"],
     "tune.json": [*TUNED, "--json"],
+    "walls.json": [*WALLS, "--json"],
     "show-nvl72.json": ["show", "nvl72", "--json"],
     "show-jupiter.json": [*JUPITER, "--json"],
     "topologies-torus.json": ["topologies", "torus", "--json"],

@@ -123,7 +123,7 @@ def test_the_first_wall_is_the_most_severe():
         ({"rack": "gb200-nvl27"}, "did you mean 'gb200-nvl72'"),
         ({"rack": "qm9700"}, "a part of kind rack is needed"),
         ({"cooling": "wind"}, "there are air, rear-door, liquid, immersion"),
-        ({"per_rack": 0}, "per_rack = 0 is not a positive number"),
+        ({"per_rack": 0}, "per_rack = 0 is not a number above zero"),
         ({"weights_bytes": float("nan")}, "weights_bytes = nan"),
         ({"rise_k": -3.0}, "rise_k = -3"),
     ],
