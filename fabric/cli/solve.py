@@ -186,7 +186,7 @@ def _render(result: "Result", explained: dict[str, Any] | None, cited: list[tupl
 
     from fabric.cli.tables import capex_text, counted, facts_table, guessed, known, sources, warning
     from fabric.cli.wall_tables import walls_facts, walls_table
-    from fabric.limits import broken
+    from fabric.limits import NO_MODEL, broken
     from topologies.units import format_number, format_power_w, format_size, format_time_us
 
     end = result.bottleneck
@@ -228,7 +228,7 @@ def _render(result: "Result", explained: dict[str, Any] | None, cited: list[tupl
     if why := broken(result.walls):
         shown[:0] = [warning(f"CANNOT BE BUILT AS GIVEN, {why}"), Text()]
     if explained is not None:
-        shown += [*_explained(explained), Text(), *walls_table(result.walls.items(), "no model is given")]
+        shown += [*_explained(explained), Text(), *walls_table(result.walls.items(), {"memory": NO_MODEL})]
     shown += [Text(), *sources(cited)] if cited else []
     if result.estimates and not quiet:
         shown += [Text(), Text("stands on estimates and defaults (~):", style="dim")]

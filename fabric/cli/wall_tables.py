@@ -40,8 +40,9 @@ def walls_facts(walls: Mapping[str, Wall | None]) -> list[tuple[str, Any]]:
     return [("first wall", first_text(walls)), *why, ("other walls", Text(", ").join(others))]
 
 
-def walls_table(rows: Iterable[tuple[str, Wall | None]], none: str = "-") -> list[Any]:
-    """Every wall with value, limit and margin, its reason below it, and what would move it; `none` for one without."""
+def walls_table(rows: Iterable[tuple[str, Wall | None]], none: Mapping[str, str]) -> list[Any]:
+    """Every wall with value, limit and margin, its reason below it, and what would move it; `none` says why there is
+    none, by the wall's name."""
     from rich.padding import Padding
 
     from fabric.cli.layout import Column, laid_out
@@ -59,8 +60,9 @@ def walls_table(rows: Iterable[tuple[str, Wall | None]], none: str = "-") -> lis
     marks = column("", [Text("") for _ in listed])
     lines = laid_out("walls", marks, names, [state, *numbers], 10**4)
     shown += lines[:3]
-    for line, (_, wall) in zip(lines[3:], listed, strict=True):
-        said = none if wall is None else wall["why"] + (f". To move it: {wall['moves']}" if wall["moves"] else "")
+    for line, (name, wall) in zip(lines[3:], listed, strict=True):
+        said = none.get(name, "unknown") if wall is None else wall["why"]
+        said += f". To move it: {wall['moves']}" if wall is not None and wall["moves"] else ""
         shown += [line, Padding(Text(said, style="dim"), (0, 0, 0, len(INDENT)))]
     return shown
 

@@ -17,7 +17,7 @@ from fabric.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from fabric.limits import Check
+    from fabric.limits import Check, Wall
     from fabric.limits.growth import Growth
 
 
@@ -65,7 +65,7 @@ def command(
     """Which limit a fabric meets first: copper, power, heat or memory; with --scale, --lane or --density, where each is
     met. Exit code 1 where the fabric itself is over one."""
     from fabric.cli.output import emit_json, emit_tables
-    from fabric.limits import Conditions, assumptions, broken, checks, first_wall
+    from fabric.limits import Conditions, assumptions, broken, checks, first_wall, link_walls
     from fabric.limits.growth import APPROXIMATED, AXES, wall_growth
     from fabric.results import provenance
     from topologies.errors import ConfigError
@@ -98,7 +98,10 @@ def command(
             "topology": topology.name,
             "walls": dict(found.walls),
             "first": first_wall(found.walls),
-            "checks": {name: [check.row() for check in each] for name, each in asked.items()},
+            "checks": {
+                "copper": [{"check": name, **wall} for name, wall in link_walls(topology)],
+                **{name: [check.row() for check in each] for name, each in asked.items()},
+            },
             "growth": [point.row() for point in found.points],
             "met": {a: {"first": _named(found.first(a)), "walls": found.hits(a)} for a in AXES if axes[a]},
             "estimates": estimates,
@@ -106,7 +109,8 @@ def command(
         told = {"spec": spec, **axes, **{name: getattr(given, name) for name in given.__slots__}}
         emit_json("walls", document, provenance(told, catalogue.hash), out)
     else:
-        emit_tables(_render(topology.name, found, asked, [] if quiet else estimates, out, verbose), out)
+        rows = list(found.walls.items()) if not verbose else _every(link_walls(topology), asked)
+        emit_tables(_render(topology.name, found, rows, [] if quiet else estimates, out), out)
     return 0 if broken(found.walls) is None else 1
 
 
@@ -125,26 +129,33 @@ def _named(met: tuple[str, str, float] | None) -> dict[str, Any] | None:
     return None if met is None else {"wall": met[0], "state": met[1], "at": met[2]}
 
 
+def _every(
+    links: "list[tuple[str, Wall]]", asked: "dict[str, list[Check]]"
+) -> "list[tuple[str, Wall | None]]":
+    """What stands behind each wall: its name, and before the reason that of the value."""
+    every = {"copper": links, **{wall: [(check.name, check.wall()) for check in each] for wall, each in asked.items()}}
+    rows: list[tuple[str, Wall | None]] = []
+    for name, found in every.items():
+        rows += [(name, {**wall, "why": f"{what}: {wall['why']}"}) for what, wall in found] or [(name, None)]
+    return rows
+
+
 def _render(
-    name: str, found: "Growth", asked: "dict[str, list[Check]]", estimates: list[str], out: Output, verbose: bool
+    name: str, found: "Growth", rows: "list[tuple[str, Wall | None]]", estimates: list[str], out: Output
 ) -> list[Any]:
     from rich.text import Text
 
     from fabric.cli.output import console
     from fabric.cli.tables import warning
     from fabric.cli.wall_tables import growth_table, walls_table
-    from fabric.limits import broken, first_wall
+    from fabric.limits import NO_MODEL, broken, first_wall
     from fabric.limits.growth import AXES
 
-    rows = list(found.walls.items())
-    if verbose:
-        rows = [rows[0], *((f"{wall}: {c.name}", c.wall()) for wall, each in asked.items() for c in each)]
-        rows += [(wall, None) for wall, each in asked.items() if not each]
     first = first_wall(found.walls)
     shown: list[Any] = [Text(f"walls of {name}" + (f", {first} first" if first else ""), style="bold"), Text()]
     if why := broken(found.walls):
         shown[:0] = [warning(f"CANNOT BE BUILT AS GIVEN, {why}"), Text()]
-    shown += walls_table(rows, "no model is given; --weights states its bytes")
+    shown += walls_table(rows, {"copper": "no cable or circuit is judged", "memory": NO_MODEL})
     width = console(out.color).width
     for axis in AXES:
         points = [point for point in found.points if point.axis == axis]

@@ -8,7 +8,7 @@ import networkx as nx
 from fabric.limits.conditions import DEFAULT, Conditions
 from fabric.limits.heat import heat_checks
 from fabric.limits.judging import STATES, Check, worst
-from fabric.limits.links import link_wall
+from fabric.limits.links import link_wall, link_walls
 from fabric.limits.memory import memory_checks
 from fabric.limits.power import power_checks
 from fabric.limits.racks import hottest, rack_loads
@@ -18,10 +18,11 @@ from topologies.parts import Catalogue
 from topologies.registry import topology_of
 
 __all__ = [
-    "DEFAULT", "Check", "Conditions", "Wall", "assumptions", "broken", "checks", "first_wall", "walls",
+    "DEFAULT", "Check", "Conditions", "Wall", "assumptions", "broken", "checks", "first_wall",
+    "link_walls", "walls",
 ]  # fmt: skip
 
-NO_MODEL = "no model is given; --weights states its bytes"
+NO_MODEL = "no model is given; `aifabric walls SPEC --weights 140GB` states its bytes"
 
 
 def walls(

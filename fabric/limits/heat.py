@@ -18,7 +18,14 @@ L_PER_CUBIC_FOOT = 28.316846592
 
 
 def heat_checks(topology: Topology, loads: Sequence[RackLoad], given: Conditions) -> list[Check]:
-    """Racks of every kind: heat, coolant, temperature, dies; then the hottest module in its cage."""
+    """Racks of every kind: heat, coolant, temperature, dies; then the hottest module in its cage.
+
+    >>> from fabric.limits.racks import rack_loads
+    >>> from topologies.registry import build
+    >>> nvl72, warm = build("nvl72"), Conditions(supply_c=60)
+    >>> [check.name for check in heat_checks(nvl72, rack_loads(nvl72, warm), warm) if check.state == "over"]
+    ['coolant flow', 'coolant supply']
+    """
     parts = topology.catalogue
     checks = [check for load in hottest(loads) for check in _rack(load, parts, given)]
     cage = _cage(topology)

@@ -44,8 +44,8 @@ class Span(NamedTuple):
     def over(self, other: "Span") -> "Span":
         """The quotient of positive spans.
 
-        >>> Span(90, 100, 110).over(Span(0.9, 1.0, 1.0))
-        Span(low=90.0, value=100.0, high=122.22222222222223)
+        >>> Span(90, 100, 108).over(Span(0.9, 1.0, 1.0))
+        Span(low=90.0, value=100.0, high=120.0)
         """
         return Span(self.low / other.high, self.value / other.value, self.high / other.low)
 

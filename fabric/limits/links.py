@@ -4,12 +4,12 @@ from fabric.limits.racks import end_power_w
 from fabric.optics import optical_wall
 from fabric.results import Wall
 from topologies.cabling import choose_cable, longest_m
-from topologies.copper import MARGINAL_DB, Reach, copper_budget
+from topologies.copper import MARGINAL_DB, Reach, copper_budget, copper_reach
 from topologies.errors import ReachError
 from topologies.graph import Topology, once
 from topologies.optical_budget import STATES
-from topologies.parts import Cable, Catalogue, CopperMode, Optic, Twinax
-from topologies.reach import beyond_reach, outside, tightest_copper
+from topologies.parts import Cable, Catalogue, CopperMode, Optic, Part, Twinax
+from topologies.reach import beyond_reach, cable_lengths, outside, tightest_copper
 from topologies.units import format_number
 
 MODULE_LANES = 8  # of the module that takes the place of cables whose lanes no slower one carries
@@ -30,6 +30,47 @@ def link_wall(topology: Topology) -> Wall:
     if copper["margin"] is None and copper["state"] == "ok":
         return circuits
     return max(copper, circuits, key=lambda wall: STATES.index(wall["state"]))
+
+
+def link_walls(topology: Topology) -> list[tuple[str, Wall]]:
+    """Every cable at the longest that it is used, then the circuits: its gauge and length, and its wall. Traces on
+    boards are not judged.
+
+    >>> from topologies.registry import build
+    >>> [(name, round(wall["margin"], 1), wall["unit"]) for name, wall in link_walls(build("tpu-v4-512"))]
+    [('ici-v4-copper 28AWG 1 m', 8.7, 'dB'), ('circuits', 1.5, 'dB')]
+    """
+    rows = [
+        (f"{name}{_gauge(row)} {length:g} m", wall)
+        for name, length in dict(cable_lengths(topology)).items()  # sorted: the longest of each cable stays
+        if (row := topology.catalogue.get(name)) is not None
+        and (wall := _of_cable(row, length, topology.catalogue)) is not None
+    ]
+    circuits = optical_wall(topology)
+    return rows if circuits is None else [*rows, ("circuits", {**circuits, "moves": _brighter(circuits)})]
+
+
+def _gauge(row: Part) -> str:
+    return f" {row.gauge_awg}AWG" if isinstance(row, Cable) and row.gauge_awg is not None else ""
+
+
+def _of_cable(row: Part, length: float, parts: Catalogue) -> Wall | None:
+    """By its loss budget, else by its reach; None for traces on a board, and for modules of circuits."""
+    budget = copper_reach(row, length, parts) if isinstance(row, Cable) else None
+    if budget is not None and isinstance(row, Cable):
+        return reach_wall(row, budget, parts)
+    if not isinstance(row, Cable | Optic) or (isinstance(row, Optic) and row.bidirectional) or row.medium == "board":
+        return None
+    reach = longest_m(row)
+    state = "unknown" if reach is None or row.reach_m is None else "over" if length > reach else "ok"
+    if state == "ok" and length > (row.reach_m or 0.0):
+        state = "marginal"
+    why = f"{length:g} m of {row.name}" + (f", which reaches {row.reach_m:g} m" if row.reach_m is not None else "")
+    return {
+        "state": state, "margin": None if row.reach_m is None else row.reach_m - length, "limit": row.reach_m,
+        "value": length, "unit": "m", "why": why if row.reach_m is not None else f"{why}, whose reach no source states",
+        "moves": _farther(row, length, parts) if state in ("marginal", "over") else None,
+    }  # fmt: skip
 
 
 def _brighter(wall: Wall) -> str | None:

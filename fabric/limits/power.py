@@ -16,7 +16,14 @@ FLOOR = "floor-600mm"
 
 def power_checks(topology: Topology, loads: Sequence[RackLoad], given: Conditions) -> list[Check]:
     """Racks of every kind, the boxes of the network (first where nothing is known of racks), row and site where their
-    feeds are given."""
+    feeds are given.
+
+    >>> from fabric.limits.racks import rack_loads
+    >>> from topologies.registry import build
+    >>> four_dgx = build("dgx-h100-superpod-256")
+    >>> [check.name for check in power_checks(four_dgx, rack_loads(four_dgx, Conditions()), Conditions(row_w=1e6))]
+    ['rack', 'switch box', 'row']
+    """
     checks = [_rack(load, topology.catalogue) for load in hottest(loads)]
     known = [check for check in checks if check.value is not None]
     boxes = _box(topology)
@@ -36,6 +43,7 @@ def _rack(load: RackLoad, parts: Catalogue) -> Check:
         return Check("rack", None, feed, "kW", _unknown(load))
     name = load.rack.name if load.rack is not None else "rack"
     why = f"{name} with {load.accelerators} {load.model} draws {kilowatts(total.value)} ({_shares(load, total)})"
+    why += f" without {', '.join(load.missing)}, whose watts no source states," if load.missing else ""
     if feed is None:
         return Check("rack", _kw(total), None, "kW", f"{why}; no source states what feeds it")
     why += f" of a feed of {kilowatts(feed.value)}"

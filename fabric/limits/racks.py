@@ -11,7 +11,7 @@ from fabric.powering import house_of, unit_power_w
 from topologies.bill import modules
 from topologies.graph import GENERIC, Topology, once
 from topologies.kinds import PowerDelivery, Rack
-from topologies.parts import Accelerator, Cable, Catalogue, Nic, Optic, Part, Switch
+from topologies.parts import Accelerator, Cable, Catalogue, Component, Nic, Optic, Part, Switch
 
 ESTIMATED = {"power_host_w": "watts of hosts", "power_feed_w": "feed", "liquid_fraction": "heat to liquid"}
 IN_RACK_TIER = 0  # switches of a scale-up domain stand with its accelerators
@@ -22,7 +22,7 @@ class RackLoad:
     """Racks alike: `count` of them, each with `accelerators` of one model; spans of watts of one rack.
 
     `network_w` is of its switches, adapters and modules. None where no source gives watts. `default` where nobody
-    says how many accelerators stand in a rack.
+    says how many accelerators stand in a rack; `missing` names what is left out of the network for want of watts.
     """
 
     rack: Rack | None
@@ -34,6 +34,7 @@ class RackLoad:
     network_w: Span
     efficiency: Span
     default: bool = False
+    missing: tuple[str, ...] = ()
 
     @property
     def total_w(self) -> Span | None:
@@ -182,17 +183,18 @@ def _placed(topology: Topology, found: Census, given: Conditions) -> Iterator[Ra
         chips = Counter(dict(chips_of))
         model = chips.most_common(1)[0][0]
         rack = topology.catalogue.part(named, Rack) if named else house_of(model, topology.catalogue)
-        network = _watts(topology.catalogue, Counter(dict(parts_of))).plus(Span.exact(plugged))
-        yield _load(topology.catalogue, rack, chips, count, network, default=False)
+        network, missing = _watts(topology.catalogue, Counter(dict(parts_of)))
+        load = _load(topology.catalogue, rack, chips, count, network.plus(Span.exact(plugged)), default=False)
+        yield replace(load, missing=missing)
 
 
 def _arranged(topology: Topology, found: Census, given: Conditions) -> Iterator[RackLoad]:
     """Racks of the catalogue, filled one after the other; the network of all of them shared out by accelerators."""
     parts = topology.catalogue
     everywhere = sum((chips.total() for chips in found.chips.values()), 0)
-    network = NOTHING
-    for label, held in found.parts.items():
-        network = network.plus(_watts(parts, held)).plus(Span.exact(found.modules_w.get(label, [0.0])[0]))
+    held: Counter[str] = sum(found.parts.values(), Counter())
+    network, missing = _watts(parts, held)
+    network = network.plus(Span.exact(sum(watts for (watts,) in found.modules_w.values())))
     models: Counter[str] = sum(found.chips.values(), Counter())
     for model, number in models.items():
         rack = parts.part(given.rack, Rack) if given.rack is not None else house_of(model, parts)
@@ -200,7 +202,8 @@ def _arranged(topology: Topology, found: Census, given: Conditions) -> Iterator[
         each = min(holds or number, number)
         share = network.times(each / everywhere)
         default = given.per_rack is None
-        yield _load(parts, rack, Counter({model: each}), ceil(number / each), share, default=default)
+        load = _load(parts, rack, Counter({model: each}), ceil(number / each), share, default=default)
+        yield replace(load, missing=missing)
 
 
 def _load(
@@ -221,15 +224,17 @@ def _load(
     )  # fmt: skip
 
 
-def _watts(parts: Catalogue, held: Counter[str]) -> Span:
-    """Watts of adapters and switches, those without a figure left out."""
-    total = NOTHING
+def _watts(parts: Catalogue, held: Counter[str]) -> tuple[Span, tuple[str, ...]]:
+    """Watts of adapters and switches, and the names of those without a figure."""
+    total, missing = NOTHING, []
     for name, number in held.items():
         row = parts.get(name)
         watts = unit_power_w(row) if isinstance(row, Nic | Switch) else None
         if watts is not None:
             total = total.plus(Span(watts[1], watts[0], watts[2]).times(number))
-    return total
+        elif not isinstance(row, Component):
+            missing.append(name)
+    return total, tuple(missing)
 
 
 def hottest_box(topology: Topology) -> tuple[Switch, Span, int] | None:

@@ -1,12 +1,16 @@
 """Copper classes against the objectives of their standards, and margins that only fall with length."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fabric.limits import link_walls, walls
 from topologies.copper import copper_budget
 from topologies.kinds import Channel
 from topologies.parts import Cable, CopperMode, Twinax, catalogue, part
+from topologies.registry import build
 
 MODES = [row.name for row in catalogue().of_kind(CopperMode)]
 GAUGES = [row.gauge_awg for row in catalogue().of_kind(Twinax)]
@@ -95,3 +99,19 @@ def test_every_copper_cable_has_a_mode_of_its_lanes():
     for row in catalogue().of_kind(Cable):
         if row.copper_mode is not None:
             assert part(row.copper_mode, CopperMode).lane_gbps == row.lane_gbps, row.name
+
+
+def test_every_cable_of_a_fabric_at_its_longest():
+    """A GB200 rack, two racks of DGX H100 and their leaves: three cables, each with gauge, length and margin."""
+    built = build(str(Path(__file__).parents[3] / "examples" / "mixed.toml"))
+    found = dict(link_walls(built))
+    assert found["nvlink5-cartridge 28AWG 1 m"]["margin"] == pytest.approx(13.2 - 9.51)
+    assert found["acc-800g 26AWG 4.9 m"]["margin"] == pytest.approx(26.1 - 4.9 * 5.22)
+    assert min(wall["margin"] for wall in found.values()) == walls(built)["copper"]["margin"]
+
+
+def test_cables_without_a_budget_are_judged_by_their_reach():
+    found = dict(link_walls(build("clos:hosts=128,length_m=600")))
+    wall = found["800g-2xdr4 600 m"]
+    assert (wall["state"], wall["margin"], wall["unit"]) == ("over", -100, "m") and "800g-2xfr4" in wall["moves"]
+    assert link_walls(build("hgx-h100")) == []
