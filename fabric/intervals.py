@@ -32,18 +32,19 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Spreads by band and kind, and how they widen: per doubling of domains beyond what was measured, and by band for
-    kinds that were not."""
+    """Spreads by band and kind, and how they widen: per doubling of domains beyond what was measured, by band for kinds
+    that were not, and by band to what two testers of one machine differ by at `least`."""
 
     spreads: tuple[Spread, ...]
     per_doubling: float
     unseen: Mapping[str, float]
+    least: Mapping[str, float]
 
     def factors(self, size_bytes: float, kind: str, domains: int = 1) -> tuple[float, float] | None:
         """What a predicted time is multiplied with for both ends of its interval; None where nothing was measured.
 
         >>> known = Spread("large", "switched:hopper", -0.1, 0.2, 50, 3, 1)
-        >>> low, high = Table((known,), 0.1, {"large": 1.5}).factors(1 << 30, "switched:hopper")
+        >>> low, high = Table((known,), 0.1, {"large": 1.5}, {"large": 0.05}).factors(1 << 30, "switched:hopper")
         >>> round(low, 3), round(high, 3)
         (0.905, 1.221)
         """
@@ -53,7 +54,8 @@ class Table:
             return None
         wider = 1.0 if found.kind == kind else self.unseen[band]
         wider *= 1 + self.per_doubling * max(0.0, log2(domains / found.domains))
-        return exp(wider * found.low), exp(wider * found.high)
+        least = self.least[band]
+        return exp(wider * min(found.low, -least)), exp(wider * max(found.high, least))
 
 
 def interval(
@@ -65,7 +67,7 @@ def interval(
     its own where rows of at least two systems are known, else its class before the colon, else everything, wider then.
 
     >>> known = Spread("small", "*", -0.5, 0.5, 50, 3, 1)
-    >>> interval(10, 1024, "switched:hopper", table=Table((known,), 0.1, {"small": 1.0}))
+    >>> interval(10, 1024, "switched:hopper", table=Table((known,), 0.1, {"small": 1.0}, {"small": 0.1}))
     (6.065306597126334, 16.487212707001284)
     """
     found = (shipped() if table is None else table).factors(size_bytes, kind, domains)
@@ -81,6 +83,26 @@ def band_of(size_bytes: float) -> str:
     return "large" if size_bytes >= LARGE_BYTES else "small"
 
 
+def kind_of(library: str, accelerator: str, network: str | None = None, on_pcie: bool = False) -> str:
+    """The kind of evidence behind a time: a library across a network, or links of a generation inside one domain.
+
+    >>> kind_of("nccl", "h200-sxm"), kind_of("nccl", "h200-sxm", "efa"), kind_of("rccl", "mi300x", "roce")
+    ('switched:hopper', 'network:efa', 'rccl:roce')
+    >>> kind_of("nccl", "l40s", on_pcie=True), kind_of("nccl", "abacus")
+    ('pcie:ada', 'unknown:abacus')
+    """
+    from fabric.measuring.matching import servers
+
+    if network is not None:
+        return f"{'network' if library == 'nccl' else library}:{network}"
+    known = servers()["servers"]
+    if accelerator not in known:
+        return f"unknown:{accelerator}"
+    usual = {**known["default"], **known[accelerator]}
+    shape = "pcie" if on_pcie else "mesh" if usual["shape"] == "pcie" else usual["shape"]
+    return f"{shape}:{usual['generation']}"
+
+
 def kinds(kind: str) -> Sequence[str]:
     """A kind, its class and everything: what evidence is taken from, the nearest first.
 
@@ -93,11 +115,11 @@ def kinds(kind: str) -> Sequence[str]:
 @cache
 def shipped() -> Table:
     """The table that comes with the program, of intervals.toml; empty where there is none."""
-    return read_table(_TABLE) if _TABLE.exists() else Table((), 0.0, {})
+    return read_table(_TABLE) if _TABLE.exists() else Table((), 0.0, {}, {})
 
 
 def read_table(path: Path) -> Table:
     """A table as benchmarks/intervals.py writes it."""
     told: dict[str, Any] = read_toml(path, "a table of intervals")
     spreads = tuple(Spread(**row) for row in told["interval"])
-    return Table(spreads, told["widening"]["per_doubling"], told["widening"]["unseen"])
+    return Table(spreads, **told["widening"])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from fabric.intervals import kind_of
 from fabric.measuring.matching import Facts, counted, facts_of, plain, rules, servers
 from fabric.measuring.reading import Measurement
 from topologies.parts import Accelerator, catalogue
@@ -32,8 +33,9 @@ class Machine:
 
     @property
     def kind(self) -> str:
-        """The kind of evidence that its measurements are: inside a domain of a shape, or across a network."""
-        return f"network:{self.fabric}" if self.domains > 1 else f"{self.shape}:{self.generation}"
+        """The kind of evidence that its measurements are."""
+        library = self.transport.partition(":")[0]
+        return kind_of(library, self.accelerator, self.fabric, on_pcie=self.shape == "pcie")
 
 
 class NoMachineError(Exception):

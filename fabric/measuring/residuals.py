@@ -26,6 +26,7 @@ from topologies.toml_documents import read_toml
 
 TARGET = 0.9
 LEAST_SIDE = 0.2  # of the whole interval, on either side of the prediction
+WIDENING = ("per_doubling", "unseen", "least")
 LEAST_SYSTEMS = 2  # of a kind that has a spread of its own
 
 
@@ -110,21 +111,30 @@ def table(every: Sequence[Residual], scale: Mapping[str, float], widening: Mappi
                 low, high = (scale[band] * end for end in spread(pool))
                 systems, domains = len({r.system for r in pool}), max(r.domains for r in pool)
                 made.append(Spread(band, name, low, high, len(pool), systems, domains))
-    return Table(tuple(made), widening["per_doubling"], widening["unseen"])
+    return Table(tuple(made), **{key: widening[key] for key in WIDENING})
 
 
 def strains(every: Sequence[Residual], widening: Mapping[str, Any], band: str) -> NDArray[np.float64]:
-    """float64[R]: what the interval that the other systems give would have to be multiplied with to reach each row."""
+    """float64[R]: what the interval that the other systems give would have to be multiplied with to reach each row; 0
+    within what two testers of one machine differ by."""
     rows = [residual for residual in every if residual.band == band]
     size = LARGE_BYTES if band == BANDS[0] else 1
     found = []
     for system in dict.fromkeys(r.system for r in rows):
-        without = table([r for r in rows if r.system != system], dict.fromkeys(BANDS, 1.0), widening)
+        others = [r for r in rows if r.system != system]
+        bare = table(others, dict.fromkeys(BANDS, 1.0), {**widening, "least": dict.fromkeys(BANDS, 0.0)})
+        least = table(others, dict.fromkeys(BANDS, 0.0), widening)
         for row in (r for r in rows if r.system == system):
-            ends = without.factors(size, row.kind, row.domains)
-            end = 1.0 if ends is None else ends[row.log_ratio > 0]
-            found.append(math.inf if end == 1.0 else row.log_ratio / math.log(end))
+            end, near = (_end(made, size, row) for made in (bare, least))
+            within = near != 0 and row.log_ratio / near <= 1
+            found.append(0.0 if within else row.log_ratio / end if end else math.inf)
     return np.array(found)
+
+
+def _end(made: Table, size_bytes: int, row: Residual) -> float:
+    """The logarithm of that end of a row's interval to which its residual lies; 0 where there is no interval."""
+    ends = made.factors(size_bytes, row.kind, row.domains)
+    return 0.0 if ends is None else math.log(ends[row.log_ratio > 0])
 
 
 def calibrated(every: Sequence[Residual], widening: Mapping[str, Any]) -> dict[str, float]:
@@ -147,7 +157,7 @@ def written(made: Table, how: Mapping[str, Any]) -> str:
     lines = ["# Logarithms of measured over predicted time; written by benchmarks/intervals.py, not by hand."]
     lines += ["", "[how]"]
     lines += [f"{key} = {_toml(value)}" for key, value in how.items()]
-    lines += ["", "[widening]", f"per_doubling = {made.per_doubling}", f"unseen = {_toml(made.unseen)}"]
+    lines += ["", "[widening]", *(f"{key} = {_toml(getattr(made, key))}" for key in WIDENING)]
     for row in made.spreads:
         lines += [
             "", "[[interval]]", f'band = "{row.band}"', f'kind = "{row.kind}"', f"low = {row.low:.4f}",

@@ -17,6 +17,7 @@ from fabric.measuring.residuals import (
     read_left_out,
     residuals,
     spread,
+    strains,
     table,
     widening,
     written,
@@ -24,7 +25,7 @@ from fabric.measuring.residuals import (
 from topologies.errors import ConfigError
 
 KINDS = ("switched:hopper", "switched:ampere", "network:efa", "pcie:ada")
-WIDER = {"per_doubling": 0.1, "unseen": {"large": 1.34, "small": 1.11}}
+WIDER = {"per_doubling": 0.1, "unseen": {"large": 1.34, "small": 1.11}, "least": {"large": 0.0, "small": 0.0}}
 
 
 def drawn(seed, systems=24, rows=60, between=0.08, within=0.05):
@@ -84,7 +85,7 @@ def test_a_kind_of_one_system_takes_its_class_and_a_class_of_one_everything():
 
 def test_intervals_widen_with_domains_and_for_unseen_kinds():
     known = (Spread("large", "network:efa", -0.1, 0.2, 9, 2, 2), Spread("large", "network", -0.2, 0.3, 20, 4, 8))
-    made = Table(known, 0.1, {"large": 1.5})
+    made = Table(known, 0.1, {"large": 1.5}, {"large": 0.05})
     assert interval(100, 1 << 30, "network:efa", 2, made) == pytest.approx((100 * math.exp(-0.1), 100 * math.exp(0.2)))
     assert interval(100, 1 << 30, "network:efa", 8, made) == pytest.approx(
         (100 * math.exp(-0.12), 100 * math.exp(0.24))
@@ -94,6 +95,18 @@ def test_intervals_widen_with_domains_and_for_unseen_kinds():
     )
     assert interval(100, 1 << 30, "switched:hopper", 1, made) == (None, None)
     assert interval(100, 1, "network:efa", 2, made) == (None, None)
+
+
+def test_no_interval_is_narrower_than_two_testers_of_one_machine():
+    made = Table((Spread("large", "*", -0.001, 0.002, 9, 2, 1),), 0.1, {"large": 1.0}, {"large": 0.05})
+    low, high = interval(100, 1 << 30, "switched:hopper", 1, made)
+    assert (low, high) == (pytest.approx(100 * math.exp(-0.05)), pytest.approx(100 * math.exp(0.05)))
+
+
+def test_rows_within_the_least_interval_need_no_scale():
+    every = [Residual(f"s{i}", "x", "large", 1, value) for i, value in enumerate((0.01, -0.02, 0.04, 0.5))]
+    found = strains(every, {**WIDER, "least": {"large": 0.05, "small": 0.0}}, "large")
+    assert found[:3].tolist() == [0, 0, 0] and found[3] > 1
 
 
 @settings(max_examples=30, deadline=None)
