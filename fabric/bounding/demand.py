@@ -27,6 +27,9 @@ class Certificate:
 def demand_bound(topology: Topology, traffic: Traffic, *, gap: float | None, threads: int) -> Certificate:
     """The least time of traffic in bytes per byte of size, from the concurrent flow to within `gap`, or for None from
     what costs next to nothing (on small fabrics to 1 %). Accelerators may relay."""
+    if topology.whole is not None and topology.chosen is not None:
+        moved = traffic.over(topology.chosen[None, :], len(topology.whole.accelerators))
+        return demand_bound(topology.whole, moved, gap=gap, threads=threads)
     found = certified(topology, traffic, relay=True, threads=threads)
     small = contract(topology)
     if found.gap and (gap is not None or np.unique(small.node_of_rank).size * len(small.heads) <= SMALL):

@@ -62,7 +62,8 @@ def resolve(topology: Topology, routing: str) -> str:
 
 
 def route(topology: Topology, traffic: Traffic, routing: str, options: RoutingOptions = ANY) -> Loads:
-    """Loads of the traffic under a routing; InfeasibleError names a pair that no path serves.
+    """Loads of the traffic under a routing; InfeasibleError names a pair that no path serves. Traffic between some
+    accelerators goes through the whole fabric that they are of.
 
     >>> from topologies.registry import build
     >>> route(build("full-mesh:n=4"), Traffic.uniform(4, 1.0), "ecmp").arcs.max()
@@ -70,6 +71,9 @@ def route(topology: Topology, traffic: Traffic, routing: str, options: RoutingOp
     """
     if options.tie not in TIES:
         raise ConfigError(f"tie '{options.tie}' is not one of {', '.join(TIES)}")
+    if topology.whole is not None and topology.chosen is not None:
+        moved = traffic.over(topology.chosen[None, :], len(topology.whole.accelerators))
+        return route(topology.whole, moved, routing, options)
     name, _, argument = resolve(topology, routing).partition(":")
     options = replace(options, argument=argument)
     asked = (name, replace(options, threads=0))

@@ -17,6 +17,8 @@ LONG = ["compare", "torus:dims=4x4x4,technology=pluggable", "torus:dims=4x4x4,te
 JUPITER = ["show", "jupiter:blocks=8,uplinks=64"]
 VALIDATED = ["validate", "--file", "cases.toml"]
 MEASURED = ["validate", "--measured", "measured.csv"]
+TREE = ["solve", "clos:hosts=32,leaf_hosts=8,uplinks=2", "-c", "all-to-all"]
+GROUPS = [*TREE, "--group", "tp=8", "--placement", "striped"]
 TUNED = ["tune", "dgx-h100-superpod-256", "--sizes", "16KiB-256MiB"]
 WALLS = ["walls", "nvl72", "--scale", "2,4,8", "--lane", "112,224,448", "--density", "2,4", "--weights", "1400GB"]
 PLANNED = ["plan", "tpu-pod:slice=4x4x8", "tpu-pod:slice=4x4x8,twist=true"]
@@ -33,6 +35,7 @@ TEXTS = {
     "solve-twisted-explain.txt": [*TWISTED, "--explain"],
     "solve-pxn.txt": PXN,
     "solve-permutation.txt": ["solve", "torus:dims=4x4", "-c", "permutation", "--shift", "3", "-s", "1MiB", "-q"],
+    "solve-groups.txt": [*GROUPS, "--explain", "-q"],
     "tune.txt": TUNED,
     "walls.txt": WALLS,
     "walls-verbose.txt": ["walls", "dgx-h100-superpod-256", "-v"],
