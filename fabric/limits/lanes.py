@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from fabric.limits.boards import board_wall
 from fabric.limits.judging import Check, Span
 from fabric.limits.links import reach_wall
 from fabric.limits.racks import IN_RACK_TIER
@@ -85,6 +86,9 @@ def judged(link: ScaleUpLink, parts: Catalogue, *, length_m: float, lane_gbps: f
         return _optic(row, length_m, lane_gbps)
     if link.on_board and length_m <= link.length_m:
         same = lane_gbps is None or row.lane_gbps <= lane_gbps < 2 * row.lane_gbps
+        board = board_wall(row, length_m, parts) if same else None
+        if board is not None:
+            return board
         return _unknown("traces on boards, whose layers no source states, are not judged", "ok" if same else "unknown")
     cable = row
     if row.copper_mode is None:

@@ -1,5 +1,6 @@
 """The copper wall: every cable and circuit against what it can carry, and what would carry more."""
 
+from fabric.limits.boards import board_wall
 from fabric.limits.racks import end_power_w
 from fabric.optics import optical_wall
 from fabric.results import Wall
@@ -34,7 +35,7 @@ def link_wall(topology: Topology) -> Wall:
 
 def link_walls(topology: Topology) -> list[tuple[str, Wall]]:
     """Every cable at the longest that it is used, then the circuits: its gauge and length, and its wall. Traces on
-    boards are not judged.
+    boards are judged where a source gives their loss at the lane rate.
 
     >>> from topologies.registry import build
     >>> [(name, round(wall["margin"], 1), wall["unit"]) for name, wall in link_walls(build("tpu-v4-512"))]
@@ -59,7 +60,9 @@ def _of_cable(row: Part, length: float, parts: Catalogue) -> Wall | None:
     budget = copper_reach(row, length, parts) if isinstance(row, Cable) else None
     if budget is not None and isinstance(row, Cable):
         return reach_wall(row, budget, parts)
-    if not isinstance(row, Cable | Optic) or (isinstance(row, Optic) and row.bidirectional) or row.medium == "board":
+    if isinstance(row, Cable) and row.medium == "board":
+        return board_wall(row, length, parts)
+    if not isinstance(row, Cable | Optic) or (isinstance(row, Optic) and row.bidirectional):
         return None
     reach = longest_m(row)
     state = "unknown" if reach is None or row.reach_m is None else "over" if length > reach else "ok"
@@ -91,11 +94,23 @@ def _copper(topology: Topology) -> Wall:
     strained = beyond_reach(topology, nominal=True)
     if strained and (tightest is None or tightest.state != "over"):
         return _too_long(topology, *strained[0], "marginal")
+    boards = (
+        [wall for wall in _boards(topology) if wall["state"] != "ok"] if tightest is not None else _boards(topology)
+    )
+    if boards and (tightest is None or tightest.state == "ok"):
+        return max(boards, key=lambda wall: wall["value"] / wall["limit"])
     if tightest is None:
         return _unjudged(topology)
     row = topology.catalogue.part(tightest.cable, Cable)
     wall = reach_wall(row, tightest, topology.catalogue)
     return {**wall, "why": wall["why"] + _unbilled(topology, tightest.cable, tightest.length_m)}
+
+
+def _boards(topology: Topology) -> list[Wall]:
+    """The walls of traces that a source lets us judge."""
+    rows = [(topology.catalogue.get(name), length) for name, length in cable_lengths(topology)]
+    walls = [board_wall(row, length, topology.catalogue) for row, length in rows if isinstance(row, Cable)]
+    return [wall for wall in walls if wall is not None]
 
 
 def _unjudged(topology: Topology) -> Wall:

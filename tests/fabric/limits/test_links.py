@@ -115,3 +115,14 @@ def test_cables_without_a_budget_are_judged_by_their_reach():
     wall = found["800g-2xdr4 600 m"]
     assert (wall["state"], wall["margin"], wall["unit"]) == ("over", -100, "m") and "800g-2xfr4" in wall["moves"]
     assert link_walls(build("hgx-h100")) == []
+
+
+def test_a_midplane_by_hand():
+    """A metre of traces at 1.25 dB an inch loses 49.2 dB of the 24 that packages leave; 0.5 m of the best close."""
+    kyber = walls("rubin-ultra-nvl144")["copper"]
+    assert (kyber["state"], kyber["limit"]) == ("marginal", 24)
+    assert kyber["value"] == pytest.approx(39.37 * 1.25, abs=0.01)
+    assert kyber["moves"].startswith("at most 0.49 m of it")
+    assert walls("hgx-b200")["copper"]["margin"] == pytest.approx(24 - 0.3 * 39.37 * 1.25, abs=0.01)
+    assert walls("rubin-ultra-nvl144:length_m=2")["copper"]["state"] == "over"
+    assert "not judged" in walls("hgx-h100")["copper"]["why"]  # 100G lanes: no source gives both numbers

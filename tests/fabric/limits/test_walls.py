@@ -7,9 +7,10 @@ from topologies.errors import ConfigError
 from topologies.registry import systems
 
 # What papers built through circuit switches of higher loss closes at the mean, not at the 99th percentile; of
-# Trainium's cables nobody states gauge and mode.
+# Trainium's cables nobody states gauge and mode; of Kyber, which is not sold, nobody states the run of its midplane.
 NOT_OK = {
     **dict.fromkeys(("mixnet-1024", "opera-648", "rotornet-128"), "marginal"),
+    **dict.fromkeys(("rubin-ultra-nvl144", "nvl576-cpo"), "marginal"),
     **dict.fromkeys(("trainium2-16", "trainium2-64", "trainium3-64", "trainium3-144"), "unknown"),
 }
 NOBODY_SELLS = {"nvl576-copper": "four racks of copper, the twin of nvl576-cpo, for comparison"}
@@ -47,7 +48,8 @@ def test_what_nobody_sells_is_over(name, built):
 )
 def test_by_name(spec, power, thermal, built):
     found = walls(built(spec))
-    assert (found["copper"]["state"], found["power"]["state"], found["thermal"]["state"]) == ("ok", power, thermal)
+    states = found["copper"]["state"], found["power"]["state"], found["thermal"]["state"]
+    assert states == (NOT_OK.get(spec, "ok"), power, thermal)
 
 
 def test_the_racks_of_those_names(built):
