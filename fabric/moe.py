@@ -50,6 +50,18 @@ class Moe:
             raise ConfigError("even routing is balanced and sends no token twice to a rank; leave out zipf and copies")
 
 
+    def held(self, n: int) -> int:
+        """The experts of a rank among n; the most where they do not divide.
+
+        >>> Moe().held(72), Moe().held(1024)
+        (4, 1)
+        """
+        return -(-self.count(n) // n)
+
+    def count(self, n: int) -> int:
+        """All experts of n ranks."""
+        return self.experts or max(256, n, self.topk)
+
     def said(self, operation: str) -> list[str]:
         """What an answer about it stands on, for its reader."""
         what = "rank" if self.deduplicate else "expert"
@@ -132,7 +144,7 @@ def exchange(topology: Topology, operation: str, moe: Moe) -> Exchange:
     (np.float64(0.499), 6050839)
     """
     n = len(topology.accelerators)
-    experts = moe.experts or max(256, n, moe.topk)
+    experts = moe.count(n)
     if experts < n:
         raise ConfigError(f"{experts} experts leave ranks of {n:,} idle; give as many experts as ranks at least")
     domain_of = np.full(n, -1)

@@ -11,6 +11,8 @@ from fabric.collectives import Collective
 from fabric.costing import capital_cost
 from fabric.limits import assumptions, walls
 from fabric.moe import Moe
+from fabric.one_sided import NAME as ONE_SIDED
+from fabric.one_sided import one_sided
 from fabric.optics import optics
 from fabric.patterns import bytes_of, pattern_of
 from fabric.placement import Placement
@@ -91,6 +93,10 @@ def answer(topology: Topology, pattern: Collective, size_bytes: int, given: Assu
     transport = resolve_transport(given.transport)
     if given.fidelity == "bound":
         outcome, bound = best(topology, pattern, size_bytes, given.options)
+    elif transport.partition(":")[0] == ONE_SIDED:
+        found = one_sided(topology, pattern, given)
+        pattern, size_bytes, outcome = found.pattern, found.size_bytes, found.outcome
+        bound = collective_bound(topology, pattern, gap=None, threads=given.options.threads)
     else:
         plan = choose(topology, pattern, size_bytes, given)
         outcome = (steady if given.fidelity == "steady" else fluid)(plan, size_bytes)

@@ -1,8 +1,8 @@
-"""What a communication library adds to raw link rates; only the ideal one has a model yet."""
+"""What a communication library adds to raw link rates: nothing where it is ideal, or that of one-sided kernels."""
 
 from topologies.errors import ConfigError, unknown
 
-TRANSPORTS = ("auto", "ideal")
+TRANSPORTS = ("auto", "ideal", "one-sided")
 
 
 def resolve_transport(name: str) -> str:
@@ -11,6 +11,8 @@ def resolve_transport(name: str) -> str:
     >>> resolve_transport("auto")
     'ideal'
     """
+    if name.partition(":")[0] == "one-sided":
+        return name
     if name not in TRANSPORTS:
         raise ConfigError(unknown("transport", name, TRANSPORTS))
     return "ideal"

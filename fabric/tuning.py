@@ -168,6 +168,10 @@ def tune(
         topology, collective_name, shift=shift, permutation=permutation, ranks=ranks, group=group, over=over,
         placement=placement, seed=seed,
     )  # fmt: skip
+    if pattern.moe is not None:
+        raise ConfigError(f"{collective_name} has one size, which follows from its tokens: solve answers it")
+    if transport.partition(":")[0] == "one-sided":
+        raise ConfigError("transport one-sided carries moe-dispatch and moe-combine; give another to tune")
     options = RoutingOptions(tie=tie, seed=seed, flows_per_pair=flows_per_pair, hedge=hedge, threads=threads)
     given = Assumptions(algorithm, routing, overlap, transport, options=options)
     plans = candidates(topology, pattern, given)

@@ -30,28 +30,29 @@ class NumberFormat(Part):
 class OneSidedKernel(Part):
     """One operation of a library whose kernels put tokens into the memory of other ranks, on one generation of links.
 
-    Time = launch_us + barrier_us log2(n) + expert_us (experts of a rank) + where a network is crossed network_launch_us
-    + peer_us (ranks beyond it) + the longest of what follows: bytes on scale-up links at scale_up_share of their rate,
-    and at most copy_gb_per_s at a rank, plus token_ns of each token; bytes on the network at network_share; floor_ns of
-    each token; block_us of each token that a multiprocessor takes, of `blocks` or one an expert if there are fewer. Of
-    the shorter of scale-up and network, serial_share does not overlap.
+    Its time is `launch_ns` + `barrier_ns` log2(ranks) + `expert_ns` for each expert of a rank, across a network also
+    `network_launch_ns` + `peer_ns` for each rank beyond it; and the longest of what runs meanwhile: bytes on scale-up
+    links at `scale_up_share` of their rate, or at `copy_gb_per_s` at a rank where that is less, with `token_ns` for
+    each token; bytes on the network at `network_share`, plus `serial_share` of the shorter of the two; `floor_ns` for
+    each token; and `block_ns` for each token of a multiprocessor, of `blocks` or of as many as there are experts.
     """
 
     kind: ClassVar[str] = "one-sided-kernel"
 
     kernel: str
-    operation: str  # dispatch, combine, prepare or low-precision-combine
-    serves: str  # accelerators that take it without being asked, by catalogue name
-    reach: str  # domain: within one scale-up domain; any
+    operation: str  # dispatch or combine, or a step beside them: prepare, low-precision-combine
+    serves: str  # catalogue names of accelerators, a blank between them
     algorithm: str = "direct"
     precision: str
+    carries_tokens: bool = True  # or indices alone
     deduplicates: bool = True
-    most_tokens: int | None = None  # of a rank, that it takes without being asked
-    launch_us: float
-    barrier_us: float = 0.0
-    expert_us: float = 0.0
-    network_launch_us: float = 0.0
-    peer_us: float = 0.0
+    several_domains: bool = False  # works across a network, too
+    most_tokens: int | None = None  # of a rank: above, another kernel is taken where none is named
+    launch_ns: float
+    barrier_ns: float = 0.0
+    expert_ns: float = 0.0
+    network_launch_ns: float = 0.0
+    peer_ns: float = 0.0
     scale_up_share: float
     network_share: float | None = None
     serial_share: float = 0.0
@@ -59,5 +60,4 @@ class OneSidedKernel(Part):
     token_ns: float = 0.0
     floor_ns: float = 0.0
     blocks: int | None = None
-    block_us: float = 0.0
-    reading: bool = False  # moves indices, not tokens
+    block_ns: float = 0.0

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.bounding.demand import Certificate, demand_bound
+from fabric.domains import domains_of_nodes
 from fabric.moe import Exchange
 from topologies.graph import Topology
 
@@ -25,28 +26,22 @@ def experts_bound(topology: Topology, exchange: Exchange, *, gap: float | None, 
     label = np.full(len(csr.forwards), -1)
     label[csr.accelerators] = np.arange(n)
     at_rank = apart.gates.to_rank * (n - 1) * token / _into(topology, label, exchange.operation)
-    inside = _with_their_switches(topology, exchange.domain_of)
-    outside = n - np.bincount(exchange.domain_of)
-    at_domain = apart.gates.to_domain * outside * token / _into(topology, inside, exchange.operation)
-    rank, domain = int(np.argmax(at_rank)), int(np.argmax(at_domain))
-    name = topology.accelerators[int(np.argmax(exchange.domain_of == domain))]
-    least, why = max(
+    rank = int(np.argmax(at_rank))
+    ways = [
         (found.per_byte_s, found.why),
         (float(at_rank[rank]), f"the links of {topology.accelerators[rank]}, once for each token that goes there"),
-        (float(at_domain[domain]), f"the links of the domain of {name}, once for each token that goes there"),
-    )
+    ]
+    if topology.domains:
+        count = len(topology.domains)
+        outside = n - np.bincount(exchange.domain_of)[:count]
+        into = _into(topology, domains_of_nodes(topology), exchange.operation)
+        at_domain = apart.gates.to_domain[:count] * outside * token / into
+        domain = int(np.argmax(at_domain))
+        name = topology.accelerators[topology.domains[domain][0]]
+        why = f"the links of the domain of {name}, once for each token that goes there"
+        ways.append((float(at_domain[domain]), why))
+    least, why = max(ways)
     return Certificate(least, 1.0, False, None, why)
-
-
-def _with_their_switches(topology: Topology, domain_of: NDArray[np.int64]) -> NDArray[np.int64]:
-    """int64[V]: the domain of each rank, and of the nodes that join ranks of one domain only; -1 for the others."""
-    csr = topology.csr()
-    label = np.full(len(csr.forwards), -1)
-    label[csr.accelerators] = domain_of
-    lowest, highest = np.full(len(label), np.iinfo(np.int64).max), np.full(len(label), -1)
-    np.minimum.at(lowest, csr.tails, label[csr.heads])
-    np.maximum.at(highest, csr.tails, label[csr.heads])
-    return np.where((label < 0) & (lowest == highest), highest, label)
 
 
 def _into(topology: Topology, label: NDArray[np.int64], operation: str) -> NDArray[np.float64]:

@@ -72,7 +72,9 @@ _MODEL = [
     click.option(
         "--algorithm", default="auto", show_default=True, help="auto, direct, pxn, bucket, hierarchical, ring."
     ),
-    click.option("--transport", default="auto", show_default=True, help="auto (ideal for now) or ideal."),
+    click.option(
+        "--transport", default="auto", show_default=True, help="auto (ideal for now), ideal, one-sided[:kernel=NAME]."
+    ),
     click.option(
         "--routing",
         default="auto",

@@ -98,12 +98,18 @@ class Comparison:
 def compare_measured(path: Path | None = None, only: str | None = None) -> Comparison:
     """Every measured row of a CSV file, or of those that come with the program, against our prediction.
 
+    A file with the column tokens_per_gpu is of experts' kernels: see `fabric.measuring.moe`.
+
     `only` keeps the rows whose system or log it matches, `*` and `?` as in a shell. ConfigError for any other file.
 
     >>> found = compare_measured(only="TPU7x*")
     >>> found.summary["matched"], sorted(found.summary["by_collective"])
     (10, ['all-gather'])
     """
+    from fabric.measuring.moe import compare_moe, is_moe  # which gives its rows in the shape of these
+
+    if path is not None and is_moe(path):
+        return compare_moe(path, only)
     rows, skipped = read_measured(path)
     if only is not None:
         kept = [row for row in rows if any(fnmatchcase(n.lower(), only.lower()) for n in (row.system, row.log))]

@@ -25,6 +25,7 @@ FILES = {
     "latencies": {"path-latency"},
     "nics": {"nic"},
     "number_formats": {"number-format"},
+    "one_sided": {"one-sided-kernel"},
     "optical_budgets": {"optical-budget"},
     "optics": {"optic"},
     "power_shares": {"power-share"},
