@@ -13,7 +13,8 @@ MAX_MESSAGES = 30_000  # whose order is known pair by pair: 110 MB
 class Causes:
     """Of M messages: `level` int[M], the longest chain before each; `awaited[m]`, the messages (joins looked through)
     that m waits for itself; `awaiting[m]` those (joins too) that wait for m
-    to arrive at where they start.
+    to arrive at where they start. What a message waits for at its target is left out: a rank that sends does not know of
+    it, and the target adds one after the other; `eager` counts that.
 
     InfeasibleError above 30,000 messages, joins included.
 
@@ -32,10 +33,12 @@ class Causes:
             raise InfeasibleError(
                 f"{algorithm} has {count:,} messages; at most {MAX_MESSAGES:,} are laid out in thread blocks"
             )
-        pointers = messages.pred_ptr.tolist()
-        preds = [messages.pred[a:b].tolist() for a, b in pairwise(pointers)]
-        self.awaiting: list[list[int]] = [[] for _ in range(count)]
         source, target = messages.source.tolist(), messages.target.tolist()
+        pointers = messages.pred_ptr.tolist()
+        wanted = [messages.pred[a:b].tolist() for a, b in pairwise(pointers)]
+        preds = [[p for p in found if source[m] in (source[p], target[p])] for m, found in enumerate(wanted)]
+        self.eager = sum(map(len, wanted)) - sum(map(len, preds))
+        self.awaiting: list[list[int]] = [[] for _ in range(count)]
         for m, found in enumerate(preds):
             for p in found:
                 if target[p] == source[m]:

@@ -46,9 +46,8 @@ def msccl_of(schedule: Schedule, pattern: Collective, sizes: tuple[int, int] | N
 
     It is run symbolically before it is written: every rank ends with what the collective promises.
     """
-    made, held_up = _made(schedule, pattern, sizes)
+    made, notes = _made(schedule, pattern, sizes)
     check_delivery(made)
-    notes = [f"{held_up:,} receives wait for another one that adds to the same chunk"] if held_up else []
     operations = sum(len(block.steps) for gpu in made.gpus for block in gpu.blocks)
     if operations > MAX_ORDERED:
         notes.append(f"{operations:,} steps: they deliver, but which may race was not checked")
@@ -69,8 +68,8 @@ def algorithm_of(schedule: Schedule, pattern: Collective) -> Algorithm:
     return _made(schedule, pattern, None)[0]
 
 
-def _made(schedule: Schedule, pattern: Collective, sizes: tuple[int, int] | None) -> tuple[Algorithm, int]:
-    """The algorithm, and how many of its receives wait for more than the messages say."""
+def _made(schedule: Schedule, pattern: Collective, sizes: tuple[int, int] | None) -> tuple[Algorithm, list[str]]:
+    """The algorithm, and in what it differs from the messages."""
     name = schedule.algorithm
     if pattern.name not in NAMES:
         raise ConfigError(f"msccl has no collective {pattern.name}; it has {', '.join(NAMES)}")
@@ -84,7 +83,10 @@ def _made(schedule: Schedule, pattern: Collective, sizes: tuple[int, int] | None
     label = f"aifabric-{name}-{pattern.name}"
     in_place = pattern.name != "all-to-all"
     whole = Algorithm(label, Path(label), NAMES[pattern.name], made.chunks, in_place, made.gpus, sizes)
-    return whole, made.held_up
+    notes = [f"{made.held_up:,} receives wait for another one that adds to the same chunk"] if made.held_up else []
+    if made.eager:
+        notes.append(f"{made.eager:,} sends do not wait until their target is ready, as ours do: it may be faster")
+    return whole, notes
 
 
 def _lines(made: Algorithm) -> Iterator[str]:

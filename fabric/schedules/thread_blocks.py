@@ -21,11 +21,13 @@ Port = tuple[int, int, bool]  # a rank, a chain of messages, whether the rank se
 
 class Tied(NamedTuple):
     """GPUs with their thread blocks; `chunks` is the number in which the collective's size is cut, `held_up` that of
-    arrivals that wait for more than the messages say, and may come later so."""
+    arrivals that wait for more than the messages say, and may come later so, `eager` that of waits for the target of a
+    message, which its source does not do, so that it may come earlier."""
 
     gpus: tuple[Gpu, ...]
     chunks: int
     held_up: int
+    eager: int
 
 
 def thread_blocks(messages: Messages, algorithm: str, collective: Collective) -> Tied:
@@ -60,7 +62,7 @@ def thread_blocks(messages: Messages, algorithm: str, collective: Collective) ->
         blocks = [Block(number, *_peers(states, items, own, port_of, port), channel[port[1]], tuple(steps))
                   for number, (port, steps) in enumerate(made.items())]  # fmt: skip
         gpus.append(Gpu(rank, _sizes(homes, states.scratch[rank]), tuple(blocks)))
-    return Tied(tuple(gpus), homes.chunks, held_up)
+    return Tied(tuple(gpus), homes.chunks, held_up, causes.eager)
 
 
 def _sizes(homes: Homes, scratch: int) -> tuple[int, int, int]:

@@ -56,12 +56,15 @@ def test_what_is_written_delivers_and_takes_the_time_of_our_messages(spec, chunk
                 schedule = ALGORITHMS[algorithm](topology, pattern)
             except NotApplicable:
                 continue
+            except InfeasibleError as error:
+                assert "switches reduce or multicast" in str(error)
+                continue
             read = read_algorithm(written(made.text))
             check_delivery(read)
             ours = fluid_completion(topology, unroll(schedule, 1e6, chunks), routing=routing).makespan
             found = fluid_completion(topology, program(read, 1e6).flows(), routing=routing).makespan
-            assert found == pytest.approx(ours, rel=1e-9)
-            assert not made.notes
+            assert all("do not wait until their target is ready" in note for note in made.notes)
+            assert found == pytest.approx(ours, rel=1e-9) or (found < ours and made.notes)
             done += 1
     assert done >= (5 if chunks == 1 else 2)
 
