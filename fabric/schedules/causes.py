@@ -12,9 +12,10 @@ MAX_MESSAGES = 30_000  # whose order is known pair by pair: 110 MB
 
 class Causes:
     """Of M messages: `level` int[M], the longest chain before each; `awaited[m]`, the messages (joins looked through)
-    that m waits for itself; `awaiting[m]` those (joins too) that wait for m
-    to arrive at where they start. What a message waits for at its target is left out: a rank that sends does not know of
-    it, and the target adds one after the other; `eager` counts that.
+    that m waits for itself; `awaiting[m]` those (joins too) that wait for m to arrive at where they start.
+
+    What a message waits for at its target is left out, `eager` counts that: a rank that sends does not know of it, and
+    the target adds one after the other.
 
     InfeasibleError above 30,000 messages, joins included.
 
