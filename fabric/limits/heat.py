@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from fabric.limits.conditions import Conditions, cooling_ways
 from fabric.limits.judging import CELSIUS, Check, Span, kilowatts
-from fabric.limits.racks import RackLoad, end_power_w, hottest
+from fabric.limits.racks import RackLoad, end_power_w, hottest, hottest_box
 from topologies.graph import Topology, once
 from topologies.kinds import Cage, Coolant, Facility
 from topologies.parts import Accelerator, Cable, Catalogue, Optic, Part
@@ -18,7 +18,8 @@ L_PER_CUBIC_FOOT = 28.316846592
 
 
 def heat_checks(topology: Topology, loads: Sequence[RackLoad], given: Conditions) -> list[Check]:
-    """Racks of every kind: heat, coolant, temperature, dies; then the hottest module in its cage.
+    """Racks of every kind: heat, coolant, temperature, dies; boxes of the network, first where nothing is known of
+    racks; then the hottest module in its cage.
 
     >>> from fabric.limits.racks import rack_loads
     >>> from topologies.registry import build
@@ -28,7 +29,10 @@ def heat_checks(topology: Topology, loads: Sequence[RackLoad], given: Conditions
     """
     parts = topology.catalogue
     checks = [check for load in hottest(loads) for check in _rack(load, parts, given)]
-    cage = _cage(topology)
+    box, cage = _box(topology), _cage(topology)
+    if box is not None:
+        known = any(check.value is not None for check in checks)
+        checks = [*checks, box] if known else [box, *checks]
     return checks if cage is None else [*checks, cage]
 
 
@@ -127,6 +131,20 @@ def _airflow(load: RackLoad, total: Span, way: Facility, parts: Catalogue) -> st
         return ""
     litres = rack.airflow_cfm * L_PER_CUBIC_FOOT / 60 * load.accelerators / rack.accelerators
     return f" and leaves {total.value / (litres * _fluid(way, parts).heat_j_per_l_k):.0f} K warmer"
+
+
+def _box(topology: Topology) -> Check | None:
+    """The hottest box of the network against what its way of cooling carries away: how many stand in a rack."""
+    found = hottest_box(topology)
+    way = None if found is None else cooling_ways(topology.catalogue).get(found[0].cooling or "")
+    limit = None if way is None else Span.of(way, "power_max_w")
+    if found is None or way is None or limit is None:
+        return None
+    row, watts, _ = found
+    why = f"{row.name} with its modules leaves {kilowatts(watts.value)} to {way.cooling}: "
+    why += f"{int(limit.value / watts.value)} make a rack of {kilowatts(limit.value)}"
+    moves = "" if watts.value <= limit.value else "another way of cooling"
+    return Check("switch box", watts.times(1e-3), limit.times(1e-3), "kW", why, moves)
 
 
 def _die(load: RackLoad, way: Facility, parts: Catalogue) -> Iterator[Check]:

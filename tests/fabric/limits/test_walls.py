@@ -39,10 +39,10 @@ def test_what_nobody_sells_is_over(name, built):
         ("nvl72", "ok", "ok"),
         ("gb300-nvl72", "ok", "ok"),
         ("dgx-h100-superpod-256", "ok", "ok"),  # four air-cooled DGX H100 in a rack
-        ("switch:n=64,switch=qm9700,technology=dac,length_m=2", "ok", "unknown"),
+        ("switch:n=64,switch=qm9700,technology=dac,length_m=2", "ok", "ok"),  # the box alone
         ("tpu-v4-64", "unknown", "ok"),  # nobody publishes what feeds a cube
         ("rubin-ultra-nvl144", "marginal", "ok"),  # 603 kW of 600 to 660 provisioned; not sold
-        ("jupiter-64x512", "ok", "unknown"),  # the boxes of a block; its accelerators are generic
+        ("jupiter-64x512", "ok", "ok"),  # the boxes of a block; its accelerators are generic
         ("ring:n=8", "unknown", "unknown"),
     ],
 )
@@ -56,7 +56,9 @@ def test_the_racks_of_those_names(built):
     said = {name: walls(built(name))["power"]["why"] for name in ("nvl72", "dgx-h100-superpod-256", "jupiter-64x512")}
     assert said["nvl72"].startswith("gb200-nvl72 with 72 gb200 draws 118.6 kW (accelerators 86.4 kW")
     assert said["dgx-h100-superpod-256"].startswith("dgx-h100-rack with 32 h100-sxm draws 40.57 kW")
-    assert "th5-64x800g with its modules draws" in said["jupiter-64x512"]
+    assert "th5-64x800g with its modules draws 1.454 kW, a block of 8 11.63 kW: 31" in said["jupiter-64x512"]
+    heat = {check.name: check.why for check in checks(built("jupiter-64x512"))["thermal"]}
+    assert heat["switch box"] == "th5-64x800g with its modules leaves 1.454 kW to air: 30 make a rack of 45 kW"
 
 
 @pytest.mark.parametrize(
