@@ -14,7 +14,7 @@ from fabric.drawing.speeds import draw_speeds
 from fabric.schedules.msccl import read_algorithm
 from fabric.schedules.tuned import best_file, files_of_spans
 from fabric.timing import Assumptions, candidates
-from fabric.tuning import parse_sizes, tune
+from fabric.tuning import Crossover, crossovers, parse_sizes, tune
 from topologies.errors import ConfigError, InfeasibleError
 
 FABRICS = ["switch:n=6", "torus:dims=4x4", "rail:servers=4,gpus=4", "full-mesh:n=5", "fat-tree:k=4", "ring:n=7"]
@@ -142,3 +142,15 @@ def test_one_file_at_a_size(built):
     assert "minBytes" not in best_file(tuned, 2**30).text
     with pytest.raises(InfeasibleError, match="direct has 48,000,000 messages or more; at most 30,000"):
         best_file(tune(built("fat-tree:k=4"), "all-reduce", "1KiB", overlap="chunked:100000"), 1024)
+
+
+def test_direct_and_ring_cross_by_hand_on_a_ring_of_four(built):
+    """Links of B = 50e9 bytes/s and 1 us. Direct, twice: S/4 to both neighbours and S/4 to the rank opposite, half each
+    way over two links, S/2 on each link, 2 us: S/B + 4 us. Ring both ways: 2 3/4 S/2 and 6 rounds: 3/4 S/B + 6 us.
+    They meet at S = 4 B 2 us = 400,000 bytes; one byte more, and the ring is faster.
+    """
+    plans = tune("ring:n=4,rate_gbps=400,latency_ns=1000", "all-reduce", "1KiB").plans
+    two = [plan for plan in plans if plan.schedule.algorithm in ("direct", "ring")]
+    assert [plan.time_s(0) for plan in two] == pytest.approx([4e-6, 6e-6])
+    assert crossovers(two, 1, 2**30) == [Crossover(400_001, "direct", "ring")]
+    assert crossovers(two, 1, 400_000) == crossovers(two, 400_001, 2**30) == []
