@@ -25,11 +25,15 @@ def round_s(topology: Topology, groups: Groups | None, step: Step, load: Loads, 
     return max(load.mean_latency_s, float(_mean_of_groups(topology, groups, step.traffic, routing).max()))
 
 
-def _mean_of_groups(topology: Topology, groups: Groups, traffic: Traffic, routing: str) -> NDArray[np.float64]:
-    """float64[groups]: the mean hop of a byte in each group, along shortest paths; of as many groups, evenly spaced, as
-    can be looked at in seconds."""
+def looked_at(topology: Topology, groups: Groups) -> NDArray[np.int64]:
+    """Rows of the groups whose hops are looked at: all, or as many as seconds allow, evenly spaced."""
     afford = max(1, SEARCHED // len(topology.csr().heads) // groups.n)
-    rows = np.unique(np.linspace(0, len(groups) - 1, min(afford, len(groups))).astype(np.int64))
+    return np.unique(np.linspace(0, len(groups) - 1, min(afford, len(groups))).astype(np.int64))
+
+
+def _mean_of_groups(topology: Topology, groups: Groups, traffic: Traffic, routing: str) -> NDArray[np.float64]:
+    """float64[groups]: the mean hop of a byte in each group that is looked at, along shortest paths."""
+    rows = looked_at(topology, groups)
     group = np.full(len(topology.accelerators), -1)
     group[groups.members[rows]] = np.arange(len(rows))[:, None]
     pairs = traffic.as_pairs()

@@ -5,10 +5,12 @@ from pathlib import Path
 
 from fabric.collectives import Collective, collective
 from fabric.groups import Groups
+from fabric.latency import looked_at
 from fabric.matchings import MATCHINGS, permutation_of
 from fabric.membership import groups_of
 from fabric.moe import Moe, exchange
 from fabric.placement import Placement
+from fabric.timing import Plan
 from topologies.errors import ConfigError
 from topologies.graph import Topology
 from topologies.selection import with_ranks
@@ -63,6 +65,31 @@ def bytes_of(topology: Topology, pattern: Collective, size: "str | float | None"
             f"{max(sizes):,} bytes a rank; give groups that fit the domains, or no max_domains"
         )
     return max(1, *sizes)
+
+
+def assumed(topology: Topology, pattern: Collective, plan: Plan | None) -> list[str]:
+    """What an answer about groups takes for granted, for its reader.
+
+    >>> from topologies.registry import build
+    >>> ring = build("ring:n=8")
+    >>> assumed(ring, pattern_of(ring, "all-reduce", ranks="0-3"), None)
+    ['the bound lets the 4 accelerators that take no part pass data on, not reduce it']
+    """
+    groups = pattern.groups
+    said: list[str] = []
+    if groups is None:
+        return said
+    idle = len(topology.accelerators) - groups.members.size
+    if len(groups) == 1 and idle and pattern.name == "all-reduce":
+        said.append(f"the bound lets the {idle:,} accelerators that take no part pass data on, not reduce it")
+    if plan is None or len(groups) == 1:
+        return said
+    if plan.schedule.overlap != "pipelined" and len(list(groups.kinds(topology))) > 1:
+        said.append(f"{plan.schedule.overlap}: steps of groups that lie differently keep pace with each other")
+    looked = len(looked_at(topology, groups))
+    if looked < len(groups) and any(step.chain for step in plan.schedule.steps):
+        said.append(f"the latency round a ring is that of the slowest of {looked:,} groups of {len(groups):,}")
+    return said
 
 
 def _seen(topology: Topology, groups: Groups | None, permutation: object) -> Topology:

@@ -14,7 +14,7 @@ from fabric.moe import Moe
 from fabric.one_sided import NAME as ONE_SIDED
 from fabric.one_sided import one_sided
 from fabric.optics import optics
-from fabric.patterns import bytes_of, pattern_of
+from fabric.patterns import assumed, bytes_of, pattern_of
 from fabric.placement import Placement
 from fabric.powering import network_power
 from fabric.results import Result, accelerator_of
@@ -91,6 +91,7 @@ def answer(topology: Topology, pattern: Collective, size_bytes: int, given: Assu
     if given.fidelity not in FIDELITIES:
         raise ConfigError(f"fidelity '{given.fidelity}' is not one of {', '.join(FIDELITIES)}")
     transport = resolve_transport(given.transport)
+    plan = None
     if given.fidelity == "bound":
         outcome, bound = best(topology, pattern, size_bytes, given.options)
     elif transport.partition(":")[0] == ONE_SIDED:
@@ -103,6 +104,7 @@ def answer(topology: Topology, pattern: Collective, size_bytes: int, given: Assu
         bound = collective_bound(topology, pattern, gap=None, threads=given.options.threads)
     if pattern.moe is not None:
         outcome = replace(outcome, said=[*outcome.said, *pattern.moe.said(pattern.name)])
+    outcome = replace(outcome, said=[*outcome.said, *assumed(topology, pattern, plan)])
     bits = pattern.received * pattern.together * size_bytes * 8
     told = Told(
         pattern.name, size_bytes, bits, pattern.busbw_factor, transport, given.fidelity, bound, pattern.n,

@@ -221,6 +221,16 @@ def test_explain_names_who_shares_the_binding_link():
     assert explanation(tree, "all-to-all", S, "direct", routing="ecmp")["sharing"] is None
 
 
+def test_answers_say_what_they_take_for_granted():
+    names = [f"gpu-{s}-{g}" for s, g in [(0, 0), (0, 1), (1, 0), (2, 0)]]
+    uneven = fabric.simulate("rail:servers=4,gpus=4", group="tp=2", placement=names, overlap="phased")
+    assert any("keep pace" in line for line in uneven.estimates)
+    even = fabric.simulate("rail:servers=4,gpus=4", group="tp=2", overlap="phased")
+    assert not any("keep pace" in line for line in even.estimates)
+    some = fabric.simulate("rail:servers=4,gpus=4", ranks="0-3")
+    assert any("12 accelerators that take no part" in line for line in some.estimates)
+
+
 def test_energy_counts_the_bits_of_all_groups():
     one, all_at_once = (fabric.simulate("nvl72", "all-to-all", S, **w) for w in ({"ranks": "0-7"}, {"group": "ep=8"}))
     assert one.network_power_w == all_at_once.network_power_w
