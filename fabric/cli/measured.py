@@ -67,13 +67,11 @@ def _render(found: "Comparison", width: int, quiet: bool, verbose: bool) -> list
 
 
 def _standing(found: "Comparison") -> str:
-    """What the predictions are of, where libraries have no model."""
-    from fabric.measuring.predicting import modelled
+    """How many predictions lack a library."""
+    from fabric.measuring.predicting import IDEAL
 
-    ideal = Counter(m.transport.partition(":")[0] for m in found.machines if modelled(m.transport) != m.transport)
-    if not ideal:
-        return ""
-    return f"Without a model of {', '.join(sorted(ideal))}: transport ideal, raw rates and no software."
+    raw = sum(machine.transport == IDEAL for machine in found.machines)
+    return f"Of raw link rates, for want of a model of the library: {raw:,}." if raw else ""
 
 
 def _table(title: str, rows: Sequence[tuple[str, Any]]) -> Any:

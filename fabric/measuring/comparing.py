@@ -86,10 +86,7 @@ class Comparison:
             "skipped": [asdict(row) for row in self.skipped],
             "baselines": {name: bands(judged) for name, judged in self.baselines.items()},
             "machines": [
-                {
-                    "system": system, "spec": spec, "transport": transport, "modelled_as": modelled(transport),
-                    "assumed": list(machine.said),
-                }
+                {"system": system, "spec": spec, "transport": transport, "assumed": list(machine.said)}
                 for (system, spec, transport), machine in machines.items()
             ],
         }  # fmt: skip
@@ -118,7 +115,7 @@ def compare_measured(path: Path | None = None, only: str | None = None) -> Compa
             raise ConfigError(unknown("system", only, names, "give a system, a log or a pattern, e.g. *h100*"))
         rows, skipped = kept, []
     machines, unmatched = _machines(rows)
-    predicted, refused = _predicted(rows, machines)
+    predicted, machines, refused = _predicted(rows, machines)
     unmatched |= refused
     return _comparison(rows, machines, predicted, unmatched, skipped)
 
@@ -136,21 +133,25 @@ def _machines(rows: Sequence[Measurement]) -> tuple[dict[int, Machine], dict[int
 
 def _predicted(
     rows: Sequence[Measurement], machines: dict[int, Machine]
-) -> tuple[dict[int, Prediction], dict[int, str]]:
-    """Predictions by row, all sizes of a machine and a collective together, and why where there is none."""
+) -> tuple[dict[int, Prediction], dict[int, Machine], dict[int, str]]:
+    """Predictions by row, all sizes of a machine and a collective together, the machines as they are modelled, and why
+    where there is no prediction."""
     groups: dict[tuple[str, str, str], list[Measurement]] = defaultdict(list)
     for row in rows:
         if (machine := machines.get(row.row)) is not None:
             groups[machine.spec, machine.transport, row.collective].append(row)
     predicted: dict[int, Prediction] = {}
     refused: dict[int, str] = {}
+    used = dict(machines)
     for members in groups.values():
         try:
-            times = predict(machines[members[0].row], members[0].collective, [row.size_bytes for row in members])
+            machine = modelled(machines[members[0].row])
+            times = predict(machine, members[0].collective, [row.size_bytes for row in members])
             predicted |= {row.row: time for row, time in zip(members, times, strict=True)}
+            used |= {row.row: machine for row in members}
         except FabricError as reason:
             refused |= {row.row: str(reason) for row in members}
-    return predicted, refused
+    return predicted, used, refused
 
 
 def _comparison(

@@ -111,12 +111,15 @@ def counted(what: str, text: str) -> int | None:
 
 
 def plain(text: str) -> str:
-    """Lower case, one kind of blank, `x` for the multiplication sign and apart from names.
+    """Lower case, one kind of blank, `x` for the multiplication sign and apart from names, bytes told from bits.
 
     >>> plain("8xH100"), plain("MI300X"), plain("H100x8")
     ('8x h100', 'mi300x', 'h100 x8')
+    >>> plain("50 GB/s over 400 Gb/s")
+    '50 gbyte/s over 400 gb/s'
     """
-    folded = unicodedata.normalize("NFKC", text).lower().replace("\N{MULTIPLICATION SIGN}", "x").replace("_", " ")
+    bits = re.sub(r"(?<=[\d ])(Gi?)B(?=/s|ps)", r"\1byte", unicodedata.normalize("NFKC", text))
+    folded = bits.lower().replace("\N{MULTIPLICATION SIGN}", "x").replace("_", " ")
     apart = re.sub(r"\b(\d+)x(?=[a-z])", r"\1x ", folded)
     return " ".join(re.sub(r"(?<=[a-z])(\d+)x(\d+)\b", r"\1 x\2", apart).split())
 

@@ -1,7 +1,7 @@
 """Predicted times of many rows: each machine built once, each collective routed once for all sizes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from fabric.choices import check_choices
@@ -34,28 +34,36 @@ def predict(machine: Machine, pattern: str, sizes: Sequence[int]) -> list[Predic
     >>> [round(p.time_us, 1) for p in predict(machine_of(row), "all-gather", [1 << 20, 1 << 30])]
     [2.5, 1966.6]
     """
-    transport = modelled(machine.transport)
-    plans = _plans(machine.spec, pattern, transport)
+    plans = _plans(machine.spec, pattern, machine.transport)
     times = [min(plan.time_s(size) for plan in plans) * 1e6 for size in sizes]
-    if transport == IDEAL:
+    if machine.transport == IDEAL:
         return [Prediction(time) for time in times]
     kind, domains = machine.kind, machine.domains
     return [Prediction(t, *interval(t, size, kind, domains)) for t, size in zip(times, sizes, strict=True)]
 
 
-@lru_cache(maxsize=256)
-def modelled(transport: str) -> str:
-    """The transport of a machine, or `ideal` where its library has no model; ConfigError for options that it has not.
+def modelled(machine: Machine) -> Machine:
+    """The machine with a transport that has a model of it: its own, or `ideal`, and then it says so."""
+    if serves(machine.spec, machine.transport):
+        return machine
+    library = machine.transport.partition(":")[0]
+    said = f"no model of {library} on it: raw link rates, no software"
+    return replace(machine, transport=IDEAL, said=(*machine.said, said))
 
-    >>> modelled("no-such-library:net=tcp")
-    'ideal'
+
+@lru_cache(maxsize=1024)
+def serves(spec: str, transport: str) -> bool:
+    """Is there a model of a transport on a fabric?
+
+    >>> serves("switch:n=4", "ideal"), serves("switch:n=4", "no-such-library:net=tcp")
+    (True, False)
     """
     try:
-        check_choices(transport=transport.partition(":")[0])
+        check_choices(transport=transport)
+        _plans(spec, "all-reduce", transport)
     except ConfigError:
-        return IDEAL
-    check_choices(transport=transport)
-    return transport
+        return False
+    return True
 
 
 @lru_cache(maxsize=64)

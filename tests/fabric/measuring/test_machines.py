@@ -27,6 +27,8 @@ TABLE = [
     ("H20 8-GPU", 8, 1, "", "h20", 1, None, None, {}),
     ("MI300X OAM x8", 8, 1, "", "mi300x", 1, None, None, {}),
     ("MI325X", 8, 1, "", "mi325x", 1, None, None, {}),
+    ("MI300A (El Capitan node)", 4, 1, "", "mi300x", 1, None, None, {}),
+    ("A800 SXM", 8, 1, "", "a100-80gb", 1, None, None, {}),
     ("MI355X", 8, 1, "", "mi355x", 1, None, None, {}),
     ("GB300 NVL72", 72, 18, "", "gb300", 1, None, None, {}),
     ("GB200 NVL72, half a rack", 36, 9, "", "gb200", 1, None, None, {}),
@@ -178,3 +180,35 @@ def test_every_fact_of_every_rule_is_one_that_is_known():
 def test_memory_is_no_network():
     facts, _ = facts_of("A100 80G SXM, 8x80GB", "")
     assert (facts["nics"], facts["nic_gbps"]) == (8, 200) and counted("gpus", "A100 80GB") is None
+
+
+@pytest.mark.parametrize(
+    ("notes", "gbps"),
+    [("busbw 100 GB/s", 200), ("-b 8 -e 10G", 200), ("100 Gb/s", 100), ("HBM 80G", 200), ("2x100GbE", 100)],
+)
+def test_only_bits_of_a_link_are_a_line_rate(notes, gbps):
+    assert facts_of("DGX A100", notes)[0]["nic_gbps"] == gbps
+
+
+def test_names_of_networks_are_no_instances():
+    assert facts_of("NDR A100", "")[0]["accelerator"] == "a100-80gb"
+    assert facts_of("A30 PCIe", "")[0]["accelerator"] == "a100-pcie"
+
+
+def test_an_a800_has_eight_links():
+    assert fabric.build(machine_of(row("A800 SXM")).spec).links == 64
+
+
+@pytest.mark.parametrize(
+    ("notes", "facts"),
+    [
+        ("all_reduce_perf -b 8 -e 16G -g 1", {}),
+        ("SHARP disabled", {"sharp": False}),
+        ("NVLink SHARP disabled", {"nvls": False}),
+        ("fixture log in SuperBench", {"harness": "process", "ll128": False}),
+    ],
+)
+def test_notes_on_how_a_row_was_run(notes, facts):
+    found, _ = facts_of("H100 SXM", notes)
+    keys = ("nvls", "sharp", "harness", "ll128", "peers", "algorithm")
+    assert {key: found[key] for key in keys if key in found} == facts
