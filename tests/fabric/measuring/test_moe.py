@@ -60,7 +60,7 @@ def test_monotone_in_tokens(errors):
 def test_the_same_command_takes_both_kinds():
     found = compare_measured(SHIPPED, only="MI300X*")
     assert found.summary["matched"] == 6 and set(found.summary["by_collective"]) == {"dispatch", "combine"}
-    assert found.document()["machines"][0]["modelled_as"] == "one-sided:kernel=uccl-ll"
+    assert found.document()["machines"][0]["transport"] == "one-sided:kernel=uccl-ll"
 
 
 @pytest.mark.parametrize(
