@@ -14,7 +14,8 @@ from topologies.formats.writing import Exported
 from topologies.formats.writing.xml_text import attributes
 from topologies.graph import Topology
 
-MAX_STEPS = 256  # of a thread block (MSCCL_MAX_NUM_STEPS)
+# what MSCCL's interpreter takes (its msccl.h: MSCCL_MAX_NUM_STEPS, _COUNT, _THREAD_BLOCKS; NCCL's MAXCHANNELS)
+MAX_STEPS, MAX_COUNT, MAX_BLOCKS, MAX_CHANNELS = 256, 71, 216, 32
 NAMES = {ours: theirs for theirs, ours in COLLECTIVES.items()}
 
 
@@ -51,9 +52,7 @@ def msccl_of(schedule: Schedule, pattern: Collective, sizes: tuple[int, int] | N
     operations = sum(len(block.steps) for gpu in made.gpus for block in gpu.blocks)
     if operations > MAX_ORDERED:
         notes.append(f"{operations:,} steps: they deliver, but which may race was not checked")
-    longest = max(len(block.steps) for gpu in made.gpus for block in gpu.blocks)
-    if longest > MAX_STEPS:
-        notes.append(f"thread blocks have up to {longest} steps; MSCCL's interpreter takes {MAX_STEPS}")
+    notes += _beyond_interpreter(made)
     return Exported("".join(_lines(made)), tuple(notes))
 
 
@@ -66,6 +65,18 @@ def algorithm_of(schedule: Schedule, pattern: Collective) -> Algorithm:
     8
     """
     return _made(schedule, pattern, None)[0]
+
+
+def _beyond_interpreter(made: Algorithm) -> list[str]:
+    """In what MSCCL's interpreter does not take an algorithm."""
+    blocks = [block for gpu in made.gpus for block in gpu.blocks]
+    sizes = [
+        (max(len(block.steps) for block in blocks), MAX_STEPS, "steps in a thread block"),
+        (max(step.count for block in blocks for step in block.steps), MAX_COUNT, "chunks in a step"),
+        (max(len(gpu.blocks) for gpu in made.gpus), MAX_BLOCKS, "thread blocks on a GPU"),
+        (1 + max(block.channel for block in blocks), MAX_CHANNELS, "channels"),
+    ]
+    return [f"up to {size:,} {what}; MSCCL's interpreter takes {most}" for size, most, what in sizes if size > most]
 
 
 def _made(schedule: Schedule, pattern: Collective, sizes: tuple[int, int] | None) -> tuple[Algorithm, list[str]]:

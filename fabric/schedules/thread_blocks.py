@@ -16,6 +16,8 @@ from fabric.schedules.msccl import Block, Gpu, Step
 from fabric.schedules.places import Homes, States
 from topologies.errors import InfeasibleError
 
+MAX_PEERS = 32  # that a GPU sends to on a channel (MSCCL_MAX_NUM_THREAD_BLOCKS_PER_CHANNEL of MSCCL's msccl.h)
+
 Port = tuple[int, int, bool]  # a rank, a chain of messages, whether the rank sends it
 
 
@@ -138,12 +140,22 @@ class _Tracks:
         return True
 
     def channels(self) -> dict[int, int]:
-        """The channel of every chain: the first on which no other track has one of its pairs of ranks."""
-        used: dict[int, set[tuple[int, int]]] = defaultdict(set)
+        """The channel of every chain: the first on which no other track has one of its pairs of ranks, and on which all
+        its ranks have room for another peer."""
+        used: set[tuple[int, tuple[int, int]]] = set()
+        peers: Counter[tuple[int, int, int]] = Counter()  # of a channel, a rank and a side
         channel: dict[int, int] = {}
         for track, pairs in self.pairs.items():
-            free = next(k for k in range(len(used) + 1) if not used[k] & pairs)
-            used[free] |= pairs
+            free = 0
+            while any(
+                (free, pair) in used or max(peers[free, pair[0], 0], peers[free, pair[1], 1]) >= MAX_PEERS
+                for pair in pairs
+            ):
+                free += 1
+            for source, target in pairs:
+                used.add((free, (source, target)))
+                peers[free, source, 0] += 1
+                peers[free, target, 1] += 1
             channel |= dict.fromkeys(self.members[track], free)
         return channel
 

@@ -115,7 +115,7 @@ def test_what_is_not_written():
 
 def test_long_thread_blocks_are_noted():
     made = msccl_text(fabric.build("ring:n=3"), "all-reduce", "ring", "chunked:65")  # 4 rounds
-    assert made.notes == ("thread blocks have up to 260 steps; MSCCL's interpreter takes 256",)
+    assert made.notes == ("up to 260 steps in a thread block; MSCCL's interpreter takes 256",)
 
 
 @pytest.mark.parametrize(

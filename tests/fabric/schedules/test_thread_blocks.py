@@ -1,5 +1,6 @@
 """Messages of any algorithm as thread blocks: what arrives, in which time, and in how many blocks."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -94,6 +95,15 @@ def test_no_two_blocks_share_a_peer_on_a_channel():
             sends = [(b.send, b.channel) for b in gpu.blocks if b.send >= 0]
             receives = [(b.receive, b.channel) for b in gpu.blocks if b.receive >= 0]
             assert len(sends) == len(set(sends)) and len(receives) == len(set(receives))
+
+
+def test_no_gpu_has_more_peers_on_a_channel_than_the_interpreter_takes():
+    pattern = collective("all-gather", 40)
+    made = algorithm_of(ALGORITHMS["direct"](fabric.build("switch:n=40"), pattern), pattern)
+    for gpu in made.gpus:
+        for side in ("send", "receive"):
+            peers = Counter(block.channel for block in gpu.blocks if getattr(block, side) >= 0)
+            assert sorted(peers.values()) == [7, 32] and set(peers) == {0, 1}
 
 
 def refused(change, match):
