@@ -6,9 +6,10 @@ from fabric.algorithms import ALGORITHMS, parse_overlap
 from fabric.collectives import COLLECTIVES
 from fabric.moe import OPERATIONS
 from fabric.routing import ROUTINGS, TIES
-from fabric.timing import FIDELITIES
-from fabric.transport import resolve_transport
+from fabric.timing import FIDELITIES, TUNES
+from fabric.transports import parse_transport
 from topologies.errors import ConfigError, unknown
+from topologies.parts import Catalogue, catalogue
 from topologies.units import parse_size_bytes
 
 
@@ -22,6 +23,8 @@ def check_choices(
     overlap: str = "auto",
     tie: str = "split",
     fidelity: str = "steady",
+    tune: str = "library",
+    parts: Catalogue | None = None,
 ) -> None:
     """Raise ConfigError for the first value that no fabric could answer: a misspelt name, a size below one byte.
 
@@ -37,7 +40,8 @@ def check_choices(
     if overlap != "auto":
         parse_overlap(overlap)
     _one_of("tie", tie, list(TIES))
-    resolve_transport(transport)
+    parse_transport(transport, catalogue() if parts is None else parts)
+    _one_of("tune", tune, list(TUNES))
     _one_of("fidelity", fidelity, list(FIDELITIES))
 
 

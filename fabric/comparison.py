@@ -76,6 +76,7 @@ def compare(
     algorithm: str = "auto",
     routing: str = "auto",
     transport: str = "auto",
+    tune: str = "library",
     fidelity: str = "steady",
     overlap: str = "auto",
     tie: str = "split",
@@ -112,11 +113,11 @@ def compare(
         raise ConfigError(f"'{twice[0]}' is given twice; nothing is compared with itself")
     check_choices(
         collectives=collectives, size=size, algorithm=algorithm, routing=routing, transport=transport,
-        overlap=overlap, tie=tie, fidelity=fidelity,
+        overlap=overlap, tie=tie, fidelity=fidelity, tune=tune, parts=parts,
     )  # fmt: skip
     size_bytes = parse_size_bytes(size)
     options = RoutingOptions(tie=tie, seed=seed, flows_per_pair=flows_per_pair, hedge=hedge, threads=threads)
-    given = Assumptions(algorithm, routing, overlap, transport, fidelity, options)
+    given = Assumptions(algorithm, routing, overlap, transport, fidelity, options, tune)
     results, infeasible = [], []
     for spec in specs:
         topology = topology_of(spec, parts=parts)

@@ -27,6 +27,7 @@ class Result:
     overlap: str
     routing: str
     transport: str
+    protocol: str | None = None  # of the transport, where it has several
     fidelity: str
     time_us: float
     time_low_us: float | None = None

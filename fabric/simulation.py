@@ -21,8 +21,8 @@ from fabric.results import Result, accelerator_of
 from fabric.routing import RoutingOptions
 from fabric.sharing import said as time_shared
 from fabric.sharing import sharing
-from fabric.timing import FIDELITIES, Assumptions, Outcome, best, choose, fluid, steady
-from fabric.transport import resolve_transport
+from fabric.timing import FIDELITIES, Assumptions, Outcome, best, choose, fluid, priced_by, steady
+from fabric.transports import IDEAL
 from topologies.errors import ConfigError
 from topologies.graph import Topology
 from topologies.parts import Cable, Catalogue, Optic
@@ -38,6 +38,7 @@ def simulate(
     algorithm: str = "auto",
     routing: str = "auto",
     transport: str = "auto",
+    tune: str = "library",
     fidelity: str = "steady",
     overlap: str = "auto",
     tie: str = "split",
@@ -82,7 +83,7 @@ def simulate(
     if pattern.moe is not None and size is not None:
         raise ConfigError(f"size has no effect: that of {collective_name} follows from its tokens; leave it out")
     options = RoutingOptions(tie=tie, seed=seed, flows_per_pair=flows_per_pair, hedge=hedge, threads=threads)
-    given = Assumptions(algorithm, routing, overlap, transport, fidelity, options)
+    given = Assumptions(algorithm, routing, overlap, transport, fidelity, options, tune)
     return answer(topology, pattern, bytes_of(topology, pattern, size), given)
 
 
@@ -90,11 +91,13 @@ def answer(topology: Topology, pattern: Collective, size_bytes: int, given: Assu
     """One collective on one topology at one size, under the assumptions given, beside the bound."""
     if given.fidelity not in FIDELITIES:
         raise ConfigError(f"fidelity '{given.fidelity}' is not one of {', '.join(FIDELITIES)}")
-    transport = resolve_transport(given.transport)
+    kernels = given.transport.partition(":")[0] == ONE_SIDED
+    priced = None if kernels else priced_by(topology, pattern, given)
+    transport = given.transport if kernels else IDEAL if priced is None else priced.name
     plan = None
     if given.fidelity == "bound":
         outcome, bound = best(topology, pattern, size_bytes, given.options)
-    elif transport.partition(":")[0] == ONE_SIDED:
+    elif kernels:
         found = one_sided(topology, pattern, given)
         pattern, size_bytes, outcome = found.pattern, found.size_bytes, found.outcome
         bound = collective_bound(topology, pattern, gap=None, threads=given.options.threads)
@@ -150,6 +153,7 @@ def told_result(topology: Topology, outcome: Outcome, told: Told) -> Result:
         overlap=outcome.overlap,
         routing=outcome.routing,
         transport=told.transport,
+        protocol=outcome.protocol,
         fidelity=told.fidelity,
         time_us=outcome.time_s * 1e6,
         latency_us=_latency_us(topology, outcome, told.fidelity),

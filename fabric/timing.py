@@ -1,7 +1,7 @@
 """How long a collective takes: by an algorithm's loads (steady), flow by flow (fluid), or at best (bound)."""
 
-from collections.abc import Hashable
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,12 @@ from fabric.fluid import fluid_completion
 from fabric.latency import round_s
 from fabric.paths import ROUTINGS as FLUID_ROUTINGS
 from fabric.routing import ANY, Loads, RoutingOptions, resolve, route
+from fabric.transports import Pricing, Time, Work, among, parse_transport, pricing
 from topologies.errors import ConfigError, InfeasibleError, unknown
 from topologies.graph import Topology
 
 FIDELITIES = ("bound", "steady", "fluid")
+TUNES = ("library", "best")
 CHUNKS = 8  # of a pipeline that fluid simulates, where none are given
 SPREADING = ("adaptive", "ugal", "minimal")  # routings that fluid takes for an even split over next hops
 
@@ -35,11 +37,15 @@ class Assumptions:
     transport: str = "auto"
     fidelity: str = "steady"
     options: RoutingOptions = ANY
+    tune: str = "library"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """A schedule routed on a topology: everything but the size. `per_byte_s` is the bandwidth term of one byte."""
+    """A schedule routed on a topology: everything but the size. `per_byte_s` is the bandwidth term of one byte.
+
+    `times` are what a library's protocols make of it, in microseconds of bytes; none under raw rates.
+    """
 
     topology: Topology
     collective: Collective
@@ -50,10 +56,21 @@ class Plan:
     per_byte_s: float
     latency_s: float
     binding_arc: int
+    pricing: Pricing | None = None
+    times: Mapping[str, Time] = field(default_factory=dict)
 
     def time_s(self, size_bytes: float) -> float:
-        """Latency chain plus bandwidth term."""
-        return self.latency_s + self.per_byte_s * size_bytes
+        """Latency chain plus bandwidth term; under a library the time of its fastest protocol, if that is longer."""
+        raw_s = self.latency_s + self.per_byte_s * size_bytes
+        return max([raw_s, *([self._fastest(size_bytes)[0]] if self.times else [])])
+
+    def protocol(self, size_bytes: float) -> str | None:
+        """The fastest protocol; None under raw rates, and where the library has but one."""
+        return (self._fastest(size_bytes)[1] or None) if self.times else None
+
+    def _fastest(self, size_bytes: float) -> tuple[float, str]:
+        size = np.array(size_bytes, np.float64)
+        return min((float(time(size)) * 1e-6, name) for name, time in self.times.items())
 
     @property
     def arcs(self) -> NDArray[np.float64]:
@@ -80,6 +97,7 @@ class Outcome:
     best_known_s: float
     relays: str | None = None
     said: list[str] = field(default_factory=list)
+    protocol: str | None = None
 
 
 def choose(topology: Topology, pattern: Collective, size_bytes: float, given: Assumptions) -> Plan:
@@ -90,6 +108,7 @@ def choose(topology: Topology, pattern: Collective, size_bytes: float, given: As
 def candidates(topology: Topology, pattern: Collective, given: Assumptions) -> list[Plan]:
     """The named algorithm, or with `auto` every one that applies, each routed once; they serve all sizes.
 
+    Under a library `auto` takes what it chooses from by itself, with `tune` best all algorithms at its costs.
     InfeasibleError where none does, with the reason that tells most.
 
     >>> from fabric.collectives import collective
@@ -102,22 +121,80 @@ def candidates(topology: Topology, pattern: Collective, given: Assumptions) -> l
         raise ConfigError(unknown("algorithm", given.algorithm, ["auto", *ALGORITHMS]))
     if given.overlap != "auto":
         parse_overlap(given.overlap)
+    if given.tune not in TUNES:
+        raise ConfigError(f"tune '{given.tune}' is not one of {', '.join(TUNES)}")
+    priced = priced_by(topology, pattern, given)
+    reasons: list[InfeasibleError] = []
+    for names in _menus(priced, given, pattern):
+        if plans := _plans(topology, pattern, given, priced, names, reasons):
+            return plans
+    told = next((r for r in reasons if not isinstance(r, NotApplicable)), reasons[0])
+    raise InfeasibleError(str(told))
+
+
+def priced_by(topology: Topology, pattern: Collective, given: Assumptions) -> Pricing | None:
+    """The library that prices algorithms on a topology; None under raw rates, which fluid and bound always have."""
+    transport = parse_transport(given.transport, topology.catalogue)
+    if given.fidelity != "steady":
+        if not transport.default:
+            raise ConfigError(f"--fidelity {given.fidelity} has raw rates: give --transport ideal, or steady")
+        return None
+    return pricing(transport, among(topology, pattern.groups), topology.name, topology.catalogue)
+
+
+def _menus(priced: Pricing | None, given: Assumptions, pattern: Collective) -> list[list[str]]:
+    """Names of algorithms to try, and what to try where none of them applies."""
+    if given.algorithm != "auto":
+        return [[given.algorithm]]
+    every = list(ALGORITHMS)
+    if priced is None or given.tune == "best":
+        return [every]
+    chosen = [name for name in every if name in priced.menu(pattern.name)]
+    return [chosen, [name for name in every if name not in chosen]]
+
+
+def _plans(
+    topology: Topology,
+    pattern: Collective,
+    given: Assumptions,
+    priced: Pricing | None,
+    names: list[str],
+    reasons: list[InfeasibleError],
+) -> list[Plan]:
     routing = resolve(topology, given.routing)
-    plans, reasons = [], []
-    for name in ALGORITHMS if given.algorithm == "auto" else [given.algorithm]:
+    plans = []
+    for name in names:
         try:
             schedule = scheduled(ALGORITHMS[name], topology, pattern)
             if given.overlap != "auto":
                 schedule = schedule.overlapped(given.overlap)
-            plans.append(routed(topology, pattern, schedule, routing, given.options))
+            plan = routed(topology, pattern, schedule, routing, given.options)
         except InfeasibleError as reason:
             if given.algorithm != "auto":
                 raise
             reasons.append(reason)
-    if not plans:
-        told = next((r for r in reasons if not isinstance(r, NotApplicable)), reasons[0])
-        raise InfeasibleError(str(told))
+            continue
+        plans.append(plan if priced is None else replace(plan, pricing=priced, times=priced.times(work_of(plan))))
     return plans
+
+
+def work_of(plan: Plan) -> Work:
+    """A plan as a library's model sees it."""
+    found = among(plan.topology, plan.collective.groups)
+    csr = plan.topology.csr()
+    busy = plan.arcs / csr.capacity
+    rounds = [0, 0]
+    for step, load in zip(plan.schedule.steps, plan.loads, strict=True):
+        rounds[bool((load.binding[~found.inside] > 0).any())] += step.rounds
+    return Work(
+        machine=found,
+        collective=plan.collective.name,
+        algorithm=plan.schedule.algorithm,
+        inside_s=float(busy[found.inside].max(initial=0.0)),
+        outside_s=float(busy[~found.inside].max(initial=0.0)),
+        rounds_inside=rounds[0],
+        rounds_outside=rounds[1],
+    )
 
 
 def routed(
@@ -154,10 +231,11 @@ def steady(plan: Plan, size_bytes: float) -> Outcome:
     time_s = plan.time_s(size_bytes)
     gap = max(load.gap for load in plan.loads)
     said = [f"routing {plan.routing} lies within {gap:.2g} of its best split"] if gap > 0 else []
+    said += [] if plan.pricing is None else plan.pricing.said
     return Outcome(
-        time_s, plan.latency_s, plan.schedule.algorithm, plan.schedule.overlap, plan.routing,
+        time_s, plan.time_s(0.0), plan.schedule.algorithm, plan.schedule.overlap, plan.routing,
         fullest(plan.topology, plan.binding_arc, plan.arcs[plan.binding_arc] * size_bytes, time_s),
-        plan.per_byte_s * size_bytes, plan.schedule.relays, said,
+        plan.per_byte_s * size_bytes, plan.schedule.relays, said, plan.protocol(size_bytes),
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from fabric.results import accelerator_of
 from fabric.routing import RoutingOptions
 from fabric.simulation import time_estimates
 from fabric.timing import Assumptions, Plan, candidates
-from fabric.transport import resolve_transport
+from fabric.transports import IDEAL
 from topologies.errors import ConfigError
 from topologies.graph import Topology
 from topologies.parts import Catalogue
@@ -136,6 +136,7 @@ def tune(
     algorithm: str = "auto",
     routing: str = "auto",
     transport: str = "auto",
+    tune: str = "library",
     overlap: str = "auto",
     tie: str = "split",
     seed: int = 0,
@@ -173,14 +174,14 @@ def tune(
     if transport.partition(":")[0] == "one-sided":
         raise ConfigError("transport one-sided carries moe-dispatch and moe-combine; give another to tune")
     options = RoutingOptions(tie=tie, seed=seed, flows_per_pair=flows_per_pair, hedge=hedge, threads=threads)
-    given = Assumptions(algorithm, routing, overlap, transport, options=options)
+    given = Assumptions(algorithm, routing, overlap, transport, options=options, tune=tune)
     plans = candidates(topology, pattern, given)
     bound = collective_bound(topology, pattern, gap=None, threads=threads)
     return Tuning(
         topology=topology,
         pattern=pattern,
         routing=plans[0].routing,
-        transport=resolve_transport(transport),
+        transport=IDEAL if plans[0].pricing is None else plans[0].pricing.name,
         bound_why=bound.why,
         busbw_factor=pattern.busbw_factor,
         rows=tuple(_row(plans, bound, size, pattern.busbw_factor) for size in asked),
@@ -273,15 +274,19 @@ def _row(plans: Sequence[Plan], bound: Bound, size: int, factor: float) -> Row:
     return Row(
         size_bytes=size,
         algorithm=best.schedule.algorithm,
-        protocol=None,
+        protocol=best.protocol(size),
         overlap=best.schedule.overlap,
         time_us=time_s * 1e6,
         algbw_gb_per_s=algbw,
         busbw_gb_per_s=algbw * factor,
         bound_time_us=at_best_s * 1e6,
         of_bound=at_best_s / time_s,
-        next=None if second is None else Choice(second.schedule.algorithm, None, second.time_s(size) * 1e6),
+        next=None if second is None else _choice(second, size),
     )
+
+
+def _choice(plan: Plan, size: int) -> Choice:
+    return Choice(plan.schedule.algorithm, plan.protocol(size), plan.time_s(size) * 1e6)
 
 
 def _curve(plan: Plan, sizes: Sequence[int], factor: float) -> Curve:

@@ -4,6 +4,15 @@ from topologies.device_kinds import Accelerator, Nic, PathLatency, Switch, Switc
 from topologies.electrical_kinds import Backplane, Cable, Channel, CopperMode, Fec, Serdes, Twinax
 from topologies.facility_kinds import Cage, Coolant, Facility, FailureRate, Floor, Price, Rack
 from topologies.kernel_kinds import NumberFormat, OneSidedKernel
+from topologies.library_kinds import (
+    DirectTransport,
+    DomainTransport,
+    Harness,
+    Library,
+    NetworkTransport,
+    PeerTransport,
+    StripedTransport,
+)
 from topologies.nameplate import Part
 from topologies.optical_kinds import (
     CircuitOperation,
@@ -18,9 +27,10 @@ from topologies.power_kinds import EnergyStorage, Generation, PowerDelivery, Pow
 
 __all__ = [
     "KINDS", "Accelerator", "Backplane", "Cable", "Cage", "Channel", "CircuitOperation", "CircuitSwitch",
-    "CircuitTechnology", "Component", "Coolant", "CopperMode", "EnergyStorage", "Facility", "FailureRate", "Fec",
-    "Floor", "Generation", "Nic", "NumberFormat", "OneSidedKernel", "Optic", "OpticalBudget", "OpticalPath", "Part",
-    "PathLatency", "PowerDelivery", "PowerShare", "Price", "Rack", "Serdes", "SideNetwork", "Switch", "SwitchChip",
+    "CircuitTechnology", "Component", "Coolant", "CopperMode", "DirectTransport", "DomainTransport", "EnergyStorage",
+    "Facility", "FailureRate", "Fec", "Floor", "Generation", "Harness", "Library", "NetworkTransport", "Nic",
+    "NumberFormat", "OneSidedKernel", "Optic", "OpticalBudget", "OpticalPath", "Part", "PathLatency", "PeerTransport",
+    "PowerDelivery", "PowerShare", "Price", "Rack", "Serdes", "SideNetwork", "StripedTransport", "Switch", "SwitchChip",
     "Twinax",
 ]  # fmt: skip
 
@@ -28,6 +38,7 @@ _EVERY: tuple[type[Part], ...] = (
     Accelerator, Switch, SwitchChip, Nic, Cable, Optic, CircuitSwitch, CircuitTechnology, CircuitOperation, Component,
     OpticalBudget, OpticalPath, CopperMode, Twinax, Channel, Backplane, Serdes, Fec, PathLatency, Rack, Floor, Facility,
     Coolant, Cage, PowerDelivery, PowerShare, SideNetwork, Generation, EnergyStorage, FailureRate, Price, NumberFormat,
-    OneSidedKernel,
+    OneSidedKernel, Library, DomainTransport, PeerTransport, NetworkTransport, DirectTransport, StripedTransport,
+    Harness,
 )  # fmt: skip
 KINDS = {each.kind: each for each in _EVERY}

@@ -70,9 +70,9 @@ def command(
     from fabric.results import provenance
 
     one_form(out, csv)
-    check_usage(model, collective)
-    check_members(members)
     catalogue = load_parts(parts)
+    check_usage(model, collective, catalogue)
+    check_members(members)
     told = {"specs": list(specs), "collectives": list(collective), "rank_all": rank_all}
     told |= {**members.told(), **model.told()}
     found: list[Answer | Comparison] = []
@@ -80,7 +80,7 @@ def command(
         found.append(
             compare(
                 specs, collective or ("all-reduce", "all-to-all"), model.size, algorithm=model.algorithm,
-                routing=model.routing, transport=model.transport, overlap=model.overlap, tie=model.tie,
+                routing=model.routing, transport=model.transport, tune=model.tune, overlap=model.overlap, tie=model.tie,
                 rank_all=rank_all, parts=catalogue, threads=model.jobs, seed=model.seed,
                 flows_per_pair=model.flows_per_pair, hedge=model.hedge, fidelity=model.fidelity,
                 **members.told(),
@@ -107,7 +107,8 @@ def _refuse_options(collective: tuple[str, ...], rank_all: bool, members: Member
         "--rank-all": rank_all,
         "--algorithm": model.algorithm != "auto",
         "--routing": model.routing != "auto",
-        "--transport": model.transport not in ("auto", "ideal"),
+        "--transport": model.transport != "auto",
+        "--tune": model.tune != "library",
         "--overlap": model.overlap != "auto",
         "--tie": model.tie != "split",
         "--flows-per-pair": model.flows_per_pair != 1,
@@ -175,7 +176,7 @@ def _render(found: "list[Answer | Comparison]", out: Output, quiet: bool, verbos
         shown += [*_standing(found), Text()]
     if not quiet:
         shown.append(Text("~ stands on an estimate (-v lists them); "
-                          "transport ideal: raw rates, no library overhead.", style="dim"))  # fmt: skip
+                          "ideal transport: raw rates, no library overhead.", style="dim"))  # fmt: skip
     return shown
 
 

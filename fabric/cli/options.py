@@ -33,6 +33,7 @@ class Model:
     size: str
     algorithm: str
     transport: str
+    tune: str
     routing: str
     tie: str
     overlap: str
@@ -73,7 +74,14 @@ _MODEL = [
         "--algorithm", default="auto", show_default=True, help="auto, direct, pxn, bucket, hierarchical, ring."
     ),
     click.option(
-        "--transport", default="auto", show_default=True, help="auto (ideal for now), ideal, one-sided[:kernel=NAME]."
+        "--transport",
+        default="auto",
+        show_default=True,
+        help="auto (the accelerator's own library), ideal (raw rates), or a library with options, "
+        "nccl:nvls=false,harness=python (`aifabric parts library` lists them), or one-sided[:kernel=NAME].",
+    ),
+    click.option(
+        "--tune", default="library", show_default=True, help="auto algorithm: library (its own choice) or best of all."
     ),
     click.option(
         "--routing",
@@ -161,7 +169,7 @@ def load_parts(path: Path | None) -> "Catalogue":
     return catalogue() if path is None else catalogue(path)
 
 
-def check_usage(model: Model, collectives: Sequence[str]) -> None:
+def check_usage(model: Model, collectives: Sequence[str], parts: "Catalogue | None" = None) -> None:
     """Refuse option values that no fabric could answer, as wrong usage and in the words of the library."""
     from fabric.choices import check_choices
     from topologies.errors import ConfigError
@@ -169,7 +177,8 @@ def check_usage(model: Model, collectives: Sequence[str]) -> None:
     try:
         check_choices(
             collectives=collectives, size=model.size, algorithm=model.algorithm, routing=model.routing,
-            transport=model.transport, overlap=model.overlap, tie=model.tie, fidelity=model.fidelity,
+            transport=model.transport, overlap=model.overlap, tie=model.tie, fidelity=model.fidelity, tune=model.tune,
+            parts=parts,
         )  # fmt: skip
     except ConfigError as error:
         raise click.UsageError(str(error)) from None

@@ -83,7 +83,6 @@ def command(
         _refuse_idle()
     if csv and explain:
         raise click.UsageError("--csv has no place for --explain; use --json")
-    check_usage(model, [collective])
     check_members(members)
     if svg is not None and model.fidelity == "bound":
         raise click.UsageError("--svg shows an algorithm's loads, --fidelity bound has no algorithm; leave one out")
@@ -93,6 +92,7 @@ def command(
         raise click.UsageError("give --shift or --permutation, not both")
     moe = layer.moe(collective, model.seed)
     catalogue = load_parts(parts)
+    check_usage(model, [collective], catalogue)
     topology = build(spec, catalogue)
     choice: dict[str, Any] = {
         "routing": model.routing, "overlap": model.overlap, "tie": model.tie, "shift": shift,
@@ -105,7 +105,7 @@ def command(
     else:
         result = simulate(
             topology, collective, model.size if moe is None else None, algorithm=model.algorithm,
-            transport=model.transport, fidelity=model.fidelity, **choice,
+            transport=model.transport, tune=model.tune, fidelity=model.fidelity, **choice,
         )  # fmt: skip
     if svg is not None:
         plan = planned(topology, collective, model.size, result.algorithm, **choice)
@@ -172,6 +172,12 @@ def _binding(end: dict[str, Any] | None) -> str:
     return end.get("cut") or f"{end['medium']} {end['from']} > {end['to']}, busy {end['utilisation']:.1%}"
 
 
+def _library(result: "Result") -> str:
+    if result.transport == "ideal":
+        return "ideal (raw rates, no library overhead)"
+    return result.transport + (f", {result.protocol}" if result.protocol else "")
+
+
 def _at_best(result: "Result") -> str:
     """The bound beside the time: nothing can be faster on this topology."""
     from topologies.units import format_time_us
@@ -201,7 +207,7 @@ def _render(result: "Result", explained: dict[str, Any] | None, cited: list[tupl
         ("algorithm", how),
         (
             "routing, transport",
-            f"{result.routing}, {result.transport} (raw rates, no library overhead); {result.fidelity}",
+            f"{result.routing}, {_library(result)}; {result.fidelity}",
         ),
         (
             "time",

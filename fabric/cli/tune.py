@@ -78,7 +78,7 @@ def command(
     catalogue = load_parts(parts)
     tuned = tune(
         spec, collective, sizes, algorithm=model.algorithm, routing=model.routing, transport=model.transport,
-        overlap=model.overlap, tie=model.tie, seed=model.seed, flows_per_pair=model.flows_per_pair,
+        tune=model.tune, overlap=model.overlap, tie=model.tie, seed=model.seed, flows_per_pair=model.flows_per_pair,
         hedge=model.hedge, shift=shift, permutation=permutation, parts=catalogue, threads=model.jobs, **members.told(),
     )  # fmt: skip
     if svg is not None:

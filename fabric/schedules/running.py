@@ -14,7 +14,7 @@ from fabric.schedules import Recorded, read_schedule
 from fabric.schedules.program import SEND, Exchange, Program
 from fabric.simulation import Told, told_result
 from fabric.timing import Assumptions, Outcome, choose, fluid_routing, fullest, unrolled
-from fabric.transport import resolve_transport
+from fabric.transports import IDEAL
 from topologies.errors import ConfigError
 from topologies.graph import Topology
 from topologies.parts import Catalogue
@@ -143,7 +143,7 @@ def _told(
     given: Assumptions,
 ) -> Told:  # fmt: skip
     """Names, size and bound: of the collective where the file is one, of the busiest sender otherwise."""
-    transport = resolve_transport(given.transport)
+    transport = IDEAL
     ranks = recorded.ranks
     if recorded.collective is not None:
         pattern: Collective = collective(recorded.collective, ranks)

@@ -1,7 +1,7 @@
 """Answers against closed forms worked out here: bandwidth terms, latency chains, energy, what auto picks."""
 
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from math import prod
 
 import networkx as nx
@@ -11,13 +11,14 @@ import pytest
 from fabric.algorithms import ALGORITHMS
 from fabric.collectives import COLLECTIVES, collective
 from fabric.powering import network_power
-from fabric.simulation import simulate
+from fabric.simulation import simulate as simulate_under
 from fabric.timing import Assumptions, choose
 from topologies.errors import ConfigError, InfeasibleError, TopologyError
 from topologies.graph import Topology
 from topologies.registry import build
 
 fabric = cache(build)  # one of each, to look at
+simulate = partial(simulate_under, transport="ideal")
 
 S = 2**30
 LINK = 50e9  # bytes/s of 400 Gb/s

@@ -3,6 +3,7 @@
 import itertools
 import math
 from fractions import Fraction
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -14,9 +15,11 @@ from fabric.drawing.speeds import draw_speeds
 from fabric.schedules.msccl import read_algorithm
 from fabric.schedules.tuned import best_file, files_of_spans
 from fabric.timing import Assumptions, candidates
-from fabric.tuning import Crossover, crossovers, parse_sizes, tune
+from fabric.tuning import Crossover, crossovers, parse_sizes
+from fabric.tuning import tune as tune_under
 from topologies.errors import ConfigError, InfeasibleError
 
+tune = partial(tune_under, transport="ideal")
 FABRICS = ["switch:n=6", "torus:dims=4x4", "rail:servers=4,gpus=4", "full-mesh:n=5", "fat-tree:k=4", "ring:n=7"]
 
 
@@ -53,7 +56,7 @@ def test_best_is_what_simulate_takes_and_changes_only_at_crossovers(built, spec)
     tuned = tune(built(spec), "all-reduce", "1KiB-1GiB")
     starts = {start: plan.schedule.algorithm for start, _, plan in tuned.spans()}
     for row in tuned.rows[::4]:
-        found = fabric.simulate(built(spec), "all-reduce", row.size_bytes)
+        found = fabric.simulate(built(spec), "all-reduce", row.size_bytes, transport="ideal")
         assert row.time_us == pytest.approx(found.time_us, rel=1e-12)
         assert row.of_bound == pytest.approx(found.of_bound, rel=1e-12)
         assert row.algorithm == starts[max(start for start in starts if start <= row.size_bytes)]

@@ -1,0 +1,49 @@
+"""NCCL between accelerators on PCIe: directly, or through host memory that all of them share."""
+
+from math import inf
+
+from fabric.transports.joining import Times
+from fabric.transports.nccl import Time
+from fabric.transports.work import Work
+from topologies.library_kinds import PeerTransport
+
+
+def ring(row: PeerTransport, work: Work) -> dict[str, Time]:
+    """LL and Simple round a ring; floor and bytes add up."""
+    low, bulk = _rates(row, work)
+    steps = work.ring_steps
+
+    def simple(size: Times) -> Times:
+        return row.floor_us + steps * row.step_floor_us + work.inside_us(size) / bulk + _copy_us(row, work, size)
+
+    return {
+        "LL": lambda size: row.launch_us + steps * row.hop_us + work.inside_us(size) / low,
+        "Simple": simple,
+    }
+
+
+def exchange(row: PeerTransport, work: Work) -> dict[str, Time]:
+    """All-to-all: LL and Simple to every peer."""
+    low, bulk = _rates(row, work)
+    low, bulk = low * row.exchange_ll_ratio, bulk * row.exchange_ratio
+
+    def simple(size: Times) -> Times:
+        return row.exchange_floor_us + work.inside_us(size) / bulk + _copy_us(row, work, size)
+
+    return {
+        "LL": lambda size: row.launch_us * row.exchange_launch_ratio + work.inside_us(size) / low,
+        "Simple": simple,
+    }
+
+
+def _copy_us(row: PeerTransport, work: Work, size: Times) -> Times:
+    return work.own_us(size) / row.copy_share
+
+
+def _rates(row: PeerTransport, work: Work) -> tuple[float, float]:
+    """Shares of the line rate under LL and Simple: two ranks have the path to themselves, more than four share it."""
+    ranks = work.machine.ranks
+    if ranks == 2:
+        return row.ll_pair_share, inf if row.pair_share is None else row.pair_share
+    fall = (4 / max(ranks, 4)) ** row.fall
+    return row.ll_share * fall, row.share * fall
