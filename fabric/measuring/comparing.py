@@ -1,10 +1,9 @@
 """Measured times against predicted ones, row by row, and what the errors come to by band, system and collective."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -161,39 +160,42 @@ def _comparison(
     unmatched: dict[int, str],
     skipped: Sequence[Skipped],
 ) -> Comparison:
-    compared: list[Compared] = []
-    used: list[Machine] = []
-    judged: list[Judged] = []
-    simpler: dict[str, list[Judged]] = {name: [] for name in BASELINES}
-    for row in rows:
-        machine, found = machines.get(row.row), predicted.get(row.row)
-        judge = partial(Judged, row.system, row.collective, row.size_bytes)
-        measured = row.measured_us(machine.ranks) if machine is not None else None
-        if machine is not None and measured is None:
-            unmatched[row.row] = "no time, and no busbw among so few ranks"
-        if machine is None or measured is None:
-            simpler = {name: [*told, judge(NO_PREDICTION)] for name, told in simpler.items()}
-            judged.append(judge(NO_PREDICTION))
-            continue
-        for name, model in BASELINES.items():
-            time = model(machine, row.collective, row.size_bytes)
-            simpler[name].append(judge(NO_PREDICTION if time is None else time / measured - 1))
-        if found is None:
-            judged.append(judge(NO_PREDICTION))
-            continue
-        error = found.time_us / measured - 1
-        judged.append(judge(error))
-        used.append(machine)
-        compared.append(
-            Compared(
-                row=row.row, system=row.system, spec=machine.spec, collective=row.collective,
-                size_bytes=row.size_bytes, measured_us=measured, predicted_us=found.time_us, low_us=found.low_us,
-                high_us=found.high_us, error=error,
-            )
-        )  # fmt: skip
-    without = tuple(Skipped(number, reason) for number, reason in sorted(unmatched.items()))
-    told = {name: tuple(errors) for name, errors in simpler.items()}
-    return Comparison(tuple(compared), tuple(used), without, tuple(skipped), tuple(judged), told)
+    measured = {
+        row.row: time for row in rows
+        if row.row in machines and (time := row.measured_us(machines[row.row].ranks)) is not None
+    }  # fmt: skip
+    silent = {row.row: "no time, and no busbw among so few ranks" for row in rows if row.row not in measured}
+    unmatched = {**silent, **unmatched}
+    used = [row for row in rows if row.row in measured and row.row in predicted]
+    compared = [_compared(row, machines[row.row], measured[row.row], predicted[row.row]) for row in used]
+    errors = {row.row: row.error for row in compared}
+    baselines = {
+        name: {
+            row.row: time / measured[row.row] - 1 for row in rows
+            if row.row in measured and (time := model(machines[row.row], row.collective, row.size_bytes)) is not None
+        } for name, model in BASELINES.items()
+    }  # fmt: skip
+    return Comparison(
+        rows=tuple(compared),
+        machines=tuple(machines[row.row] for row in used),
+        unmatched=tuple(Skipped(number, reason) for number, reason in sorted(unmatched.items())),
+        skipped=tuple(skipped),
+        judged=_judged(rows, errors),
+        baselines={name: _judged(rows, told) for name, told in baselines.items()},
+    )
+
+
+def _compared(row: Measurement, machine: Machine, measured_us: float, found: Prediction) -> Compared:
+    return Compared(
+        row=row.row, system=row.system, spec=machine.spec, collective=row.collective, size_bytes=row.size_bytes,
+        measured_us=measured_us, predicted_us=found.time_us, low_us=found.low_us, high_us=found.high_us,
+        error=found.time_us / measured_us - 1,
+    )  # fmt: skip
+
+
+def _judged(rows: Sequence[Measurement], errors: Mapping[int, float]) -> tuple[Judged, ...]:
+    """Every row with its error, one of 100 % where it has none."""
+    return tuple(Judged(r.system, r.collective, r.size_bytes, errors.get(r.row, NO_PREDICTION)) for r in rows)
 
 
 def bands(judged: Sequence[Judged]) -> dict[str, dict[str, Any]]:

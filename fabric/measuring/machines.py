@@ -128,7 +128,7 @@ def _attached(facts: Facts) -> Facts:
     if facts["shape"] == "pcie":  # four cards or so on one
         switches = math.gcd(switches, gpus // 4 or 1)
     sockets = gpus // host if gpus > host else 2
-    each = nics * facts["nic_gbps"] / gpus  # no server is built with less behind its adapters
+    each = min(nics * facts["nic_gbps"] / gpus, facts["pcie_most_gbps"])  # servers put as much behind their adapters
     found: Facts = {"pcie_gbps": max(facts["pcie_gbps"], each) if facts["several"] else facts["pcie_gbps"]}
     found |= {"nics": nics, "pcie_switches": switches, "sockets": sockets if switches % sockets == 0 else 1}
     if facts["several"]:

@@ -69,7 +69,10 @@ def facts_of(system: str, notes: str) -> tuple[Facts, list[str]]:
         stated.update(new)
         facts = {**_usual(stated.get("accelerator")), **stated}
     usual = facts.pop("said", None)
-    return {**facts, **adapters_of(texts["text"], facts)}, [*said, *([usual] if usual else [])]
+    found = adapters_of(texts["text"], facts)
+    if "nics" in stated and "nics" not in found:  # an instance knows its adapters better than a rate without a number
+        found = {}
+    return {**facts, **found}, [*said, *([usual] if usual else [])]
 
 
 def adapters_of(text: str, facts: Mapping[str, Any]) -> Facts:

@@ -1,6 +1,10 @@
 """Words of rows that nobody has written yet, and the machines that they must lead to."""
 
+import re
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import fabric
 from fabric.measuring.machines import NoMachineError, machine_of
@@ -190,6 +194,11 @@ def test_only_bits_of_a_link_are_a_line_rate(notes, gbps):
     assert facts_of("DGX A100", notes)[0]["nic_gbps"] == gbps
 
 
+def test_an_instance_knows_its_adapters_better_than_a_rate_alone():
+    assert machine_of(row("p5.48xlarge, 400G", 16, 2)).nics_gb_per_s == 32 * 100 / 8
+    assert machine_of(row("p5.48xlarge, 8x400G", 16, 2)).nics_gb_per_s == 8 * 400 / 8
+
+
 def test_names_of_networks_are_no_instances():
     assert facts_of("NDR A100", "")[0]["accelerator"] == "a100-80gb"
     assert facts_of("A30 PCIe", "")[0]["accelerator"] == "a100-pcie"
@@ -212,3 +221,37 @@ def test_notes_on_how_a_row_was_run(notes, facts):
     found, _ = facts_of("H100 SXM", notes)
     keys = ("nvls", "sharp", "harness", "ll128", "peers", "algorithm")
     assert {key: found[key] for key in keys if key in found} == facts
+
+
+WORDS = (
+    "H100", "8x", "A100 80GB", "GB200 NVL72", "MI300X", "TPU v4", "v5e", "2x2x4", "Trainium2", "L40S", "Gaudi 3",
+    "GH200", "CloudMatrix384", "p5.48xlarge", "p4de", "a3-megagpu-8g", "ND H100 v5", "BM.GPU4.8", "Alps", "DGX-2",
+    "PCIe", "NVL", "IB NDR", "8x HDR200", "RoCE 8x400G", "EFA", "Slingshot-11", "TCP", "1 NIC", "2x400G NIC/rank",
+    "3200 Gbps", "100GbE", "nolocal", "MNNVL disabled", "2 racks", "group of 4", "NVLS off", "SHARP", "ring", "-g 8",
+    "torch", "SuperBench", "P2P", "ctran algo ctring-off", "TE-CCL MSCCL schedule", "match the p4de log", "2 nodes",
+    "4 GPUs per node", "(", "40GB",
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.sampled_from(WORDS), max_size=4), st.lists(st.sampled_from(WORDS), max_size=3),
+    st.one_of(st.none(), st.integers(1, 600)), st.one_of(st.none(), st.integers(1, 80)), st.booleans(),
+)  # fmt: skip
+def test_any_words_lead_to_a_fabric_of_as_many_or_to_a_reason(system, notes, ranks, nodes, in_place):
+    try:
+        machine = machine_of(row(" ".join(system), ranks, nodes, "; ".join(notes), in_place))
+    except NoMachineError as reason:
+        assert str(reason) and "\n" not in str(reason)
+        return
+    assert machine.ranks >= 2 and machine.ranks % machine.domains == 0
+    assert machine.nics_gb_per_s > 0 and machine.domain_gb_per_s > 0
+    assert not re.search(r"[{}]|=(?:None|inf|nan)\b", machine.spec)
+    if machine.ranks <= 64:
+        assert len(fabric.build(machine.spec).accelerators) == machine.ranks
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_any_text_is_read(system, notes):
+    facts, said = facts_of(system, notes)
+    assert isinstance(facts, dict) and all(isinstance(line, str) for line in said)
