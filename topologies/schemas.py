@@ -62,7 +62,9 @@ def _type(spec: "Field[Any]") -> dict[str, Any]:
     for start, told in (("float", "number"), ("int", "integer"), ("bool", "boolean"), ("str", "string")):
         if spelt.startswith(start):
             return {"type": told}
-    return {"type": "array", "items": {"type": "number"}} if spelt.startswith("tuple") else {"type": "object"}
+    if spelt.startswith("tuple"):
+        return {"type": "array", "items": {"type": "string" if spelt.startswith("tuple[str") else "number"}}
+    return {"type": "object"}
 
 
 def fabric_schema() -> dict[str, Any]:
