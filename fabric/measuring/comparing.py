@@ -144,10 +144,9 @@ def _predicted(
     used = dict(machines)
     for members in groups.values():
         try:
-            machine = modelled(machines[members[0].row])
-            times = predict(machine, members[0].collective, [row.size_bytes for row in members])
+            used |= {row.row: modelled(machines[row.row]) for row in members}  # alike, but each with its own assumptions
+            times = predict(used[members[0].row], members[0].collective, [row.size_bytes for row in members])
             predicted |= {row.row: time for row, time in zip(members, times, strict=True)}
-            used |= {row.row: machine for row in members}
         except FabricError as reason:
             refused |= {row.row: str(reason) for row in members}
     return predicted, used, refused

@@ -48,9 +48,9 @@ def facts_of(system: str, notes: str) -> tuple[Facts, list[str]]:
     """
     texts = {"system": plain(system), "notes": plain(notes)}
     said: list[str] = []
-    if found := re.search(rules()["correction"]["words"], texts["notes"]):
-        texts["system"] = found["instance"]
-        said.append(rules()["correction"]["said"].format(**found.groupdict()))
+    if other := re.search(rules()["correction"]["words"], texts["notes"]):
+        texts["system"] = other["instance"]
+        said.append(rules()["correction"]["said"].format(**other.groupdict()))
         texts["notes"] = ""
     texts["text"] = f"{texts['system']}\n{texts['notes']}"
     stated: Facts = {}
@@ -69,10 +69,10 @@ def facts_of(system: str, notes: str) -> tuple[Facts, list[str]]:
         stated.update(new)
         facts = {**_usual(stated.get("accelerator")), **stated}
     usual = facts.pop("said", None)
-    found = adapters_of(texts["text"], facts)
-    if "nics" in stated and "nics" not in found:  # an instance knows its adapters better than a rate without a number
-        found = {}
-    return {**facts, **found}, [*said, *([usual] if usual else [])]
+    adapters = adapters_of(texts["text"], facts)
+    if "nics" in stated and "nics" not in adapters:  # an instance knows them better than a rate without a number
+        adapters = {}
+    return {**facts, **adapters}, [*said, *([usual] if usual else [])]
 
 
 def adapters_of(text: str, facts: Mapping[str, Any]) -> Facts:

@@ -66,6 +66,14 @@ def test_a_row_without_a_machine_is_an_error_of_a_hundred_per_cent(tmp_path):
     }  # fmt: skip
 
 
+def test_rows_of_one_machine_keep_what_their_own_words_assume(tmp_path):
+    file = tmp_path / "rows.csv"
+    lines = ("DGX H100 8x400G IB,16,2,all_reduce,1024,5,", "DGX H100,16,2,all_reduce,1024,5,")
+    file.write_text(HEAD + "\n".join(lines))
+    first, second = compare_measured(file).machines
+    assert first.spec == second.spec and "as usual" not in first.said[0] and "as usual" in second.said[0]
+
+
 def test_predictions_of_many_sizes_are_those_of_one():
     found = machine("Trainium2,16,1,all_reduce,1024,5,")
     sizes = [1 << 10, 1 << 20, 1 << 30]
