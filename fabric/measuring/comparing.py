@@ -144,7 +144,7 @@ def _predicted(
     used = dict(machines)
     for members in groups.values():
         try:
-            used |= {row.row: modelled(machines[row.row]) for row in members}  # alike, but each with its own assumptions
+            used |= {row.row: modelled(machines[row.row]) for row in members}  # each with its assumptions
             times = predict(used[members[0].row], members[0].collective, [row.size_bytes for row in members])
             predicted |= {row.row: time for row, time in zip(members, times, strict=True)}
         except FabricError as reason:
