@@ -7,9 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fabric.limits import Conditions, checks
+from fabric.limits.conditions import cooling_ways
 from fabric.limits.judging import STATES
 from fabric.limits.racks import hottest, rack_loads
 from fabric.powering import site_power
+from topologies.kinds import PowerDelivery
+from topologies.parts import Accelerator, Rack, catalogue, part
 from topologies.registry import build
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -122,3 +125,12 @@ def built_once(name, found={}):  # noqa: B006
     if name not in found:
         found[name] = build(name)
     return found[name]
+
+
+def test_every_house_is_of_an_accelerator_and_known_by_its_watts():
+    """A rack that houses accelerators by default says how many, how it is cooled, and what its hosts draw."""
+    for rack in catalogue().of_kind(Rack):
+        for name in rack.houses:
+            assert part(name, Accelerator).tdp_w is not None
+            assert rack.accelerators and rack.cooling in cooling_ways(catalogue()), rack.name
+            assert rack.power_host_w and part(rack.power_stage, PowerDelivery).efficiency <= 1, rack.name
