@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from topologies.graph import WAITS, Topology, once
+from topologies.bare import WAITS
+from topologies.graph import Topology, once
 from topologies.units import format_time_us
 
 

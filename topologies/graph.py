@@ -5,8 +5,6 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
-from math import isfinite
-from numbers import Real
 from operator import itemgetter
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -15,9 +13,10 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
+from topologies.bare import assumed, link_attributes
 from topologies.circuits import CircuitLayer
 from topologies.errors import ConfigError, TopologyError
-from topologies.links import HOST_TECHNOLOGIES, MEDIA, LinkOptions
+from topologies.links import HOST_TECHNOLOGIES, MEDIA
 from topologies.parts import Accelerator, Catalogue, Nic, Part, Switch, catalogue
 
 NODE_KINDS = ("accelerator", "switch", "nic", "host")
@@ -26,7 +25,6 @@ PART_OF: dict[str, type[Part]] = {"accelerator": Accelerator, "switch": Switch, 
 MAX_NODES = 2**24
 COUNTED = 10**15  # above which a refusal does not say how many
 BYTES_PER_S = 1e9 / 8  # of one Gb/s
-WAITS = ("wait_ns", "worst_wait_ns")  # for a slot of a time-shared link: the mean, and the longest
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,55 +267,14 @@ class Topology:
             generic = {"part": GENERIC} if kind == "accelerator" else {}
             copy.add_node(node, **{**generic, **attributes, "kind": kind, "forwards": forwards})
         for a, b, attributes in graph.edges(data=True):
-            copy.add_edge(a, b, **_link(a, b, attributes, rate_gbps, parts))
-        notes = _assumed(graph, rate_gbps)
+            copy.add_edge(a, b, **link_attributes(a, b, attributes, rate_gbps, parts))
+        notes = assumed(graph, rate_gbps)
         topology = cls(name=name, family="graph", parameters={}, graph=copy, catalogue=parts, notes=notes)
         check(topology)
         return topology
 
 
-def _assumed(graph: nx.Graph, rate_gbps: float | None) -> tuple[str, ...]:
-    """Notes on what links do not say, with how many do not."""
-    edges = [attributes for _, _, attributes in graph.edges(data=True)]
-    lacking = {
-        "1 m": sum("length_m" not in edge for edge in edges),
-        "dac": sum("technology" not in edge and "cable" not in edge for edge in edges),
-        "400 Gb/s": 0 if rate_gbps is not None else sum("rate_gbps" not in edge for edge in edges),
-    }
-    return tuple(f"default: {value} on {n:,} of {len(edges):,} edges" for value, n in lacking.items() if n)
-
-
-def _link(
-    a: Hashable, b: Hashable, given: Mapping[str, Any], rate_gbps: float | None, parts: Catalogue
-) -> dict[str, Any]:
-    where = f"link {a} - {b}"
-    rate = given.get("rate_gbps", rate_gbps if rate_gbps is not None else 400.0)
-    count = given.get("count", 1)
-    duty, length = given.get("duty", 1.0), given.get("length_m", 1.0)
-    for key, value in (("rate_gbps", rate), ("count", count), ("duty", duty)):
-        if not _is_number(value) or value <= 0:
-            raise TopologyError(f"{where}: {key} = {value} is not a positive number")
-    waits = [(key, given.get(key, 0.0)) for key in WAITS]
-    for key, value in (("latency_ns", given.get("latency_ns", 0.0)), ("length_m", length), *waits):
-        if not _is_number(value) or value < 0:
-            raise TopologyError(f"{where}: {key} = {value} is not a number of zero or more")
-    if duty > 1:
-        raise TopologyError(f"{where}: duty = {duty} is a share of time; give at most 1")
-    options = LinkOptions(
-        rate_gbps=float(rate),
-        latency_ns=given.get("latency_ns"),
-        length_m=float(length),
-        technology=given.get("technology", "dac"),
-        cable=given.get("cable"),
-    )
-    return {**options.attributes(parts, count=count), **given, "rate_gbps": float(rate)}
-
-
 A = TypeVar("A")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
 
 
 def once(question: Callable[[Topology], A]) -> Callable[[Topology], A]:
