@@ -23,9 +23,14 @@ TREE = "clos:hosts=32,leaf_hosts=8,uplinks=2"  # 400 GB/s below each leaf, 100 G
 COLLECTIVES = ["all-reduce", "all-gather", "reduce-scatter", "broadcast", "reduce", "all-to-all", "send-recv"]
 
 
+def simulate(spec, name="all-reduce", size=S, **asked):
+    """The answer at raw rates."""
+    return fabric.simulate(spec, name, size, transport="ideal", **asked)
+
+
 def bandwidth_s(spec, name, **asked):
     """Time without its latency, s."""
-    result = fabric.simulate(spec, name, S, **asked)
+    result = simulate(spec, name, S, **asked)
     return (result.time_us - result.latency_us) / 1e6
 
 
@@ -33,11 +38,23 @@ def test_tp_groups_inside_servers_take_the_time_of_one():
     """16 groups of 8 on NVSwitch share nothing: 2 (7/8) S / 450 GB/s, as a single server takes."""
     spec = "rail:servers=16,gpus=8"
     assert bandwidth_s(spec, "all-reduce", group="tp=8") == pytest.approx(2 * 7 / 8 * S / NVLINK)
-    all_at_once, one = (fabric.simulate(spec, size=S, **w) for w in ({"group": "tp=8"}, {"ranks": "0-7"}))
+    all_at_once, one = (simulate(spec, size=S, **w) for w in ({"group": "tp=8"}, {"ranks": "0-7"}))
     assert all_at_once.time_us == pytest.approx(one.time_us, rel=1e-12)
-    assert all_at_once.time_us == pytest.approx(fabric.simulate("hgx-h100", size=S).time_us, rel=1e-12)
+    assert all_at_once.time_us == pytest.approx(simulate("hgx-h100", size=S).time_us, rel=1e-12)
     assert (all_at_once.accelerators, all_at_once.groups, all_at_once.ranks) == (8, 16, 128)
     assert (one.accelerators, one.groups, one.ranks, one.fabric_accelerators) == (8, 1, 8, 128)
+
+
+@pytest.mark.parametrize("size", [2.0**16, S])
+def test_under_a_library_too_groups_of_servers_take_the_time_of_one(size):
+    """NCCL on Hopper: a group finds one domain of 8, or 4 domains of one GPU, whatever the others do beside it."""
+    for every, one in (
+        ({"group": "tp=8"}, {"ranks": "0-7"}),
+        ({"group": "tp=8,dp=4", "over": "dp"}, {"ranks": "0,8,16,24"}),
+    ):
+        together, alone = (fabric.simulate("rail:servers=4,gpus=8", "all-reduce", size, **w) for w in (every, one))
+        assert together.transport == "nccl"
+        assert together.time_us == pytest.approx(alone.time_us, rel=1e-9)
 
 
 def test_dp_groups_across_servers_have_each_its_own_rail():
@@ -90,7 +107,7 @@ def test_rings_in_rank_order_cross_the_tree_on_every_hop_when_striped():
 
 def test_all_to_all_of_expert_groups_by_hand_and_at_its_bound():
     """EP groups of 32 on four servers: 24 of 32 shares leave a server, by the adapters of its 8 GPUs: 24/32 S / 50."""
-    result = fabric.simulate("rail:servers=16,gpus=8", "all-to-all", S, group="ep=32")
+    result = simulate("rail:servers=16,gpus=8", "all-to-all", S, group="ep=32")
     assert (result.time_us - result.latency_us) / 1e6 == pytest.approx(24 / 32 * S / NIC)
     assert result.algorithm == "pxn"
     assert result.bound_gap == 0
@@ -108,9 +125,9 @@ def test_random_placement_on_a_torus_against_packed():
 
 def test_planes_of_a_torus_run_their_bucket_side_by_side():
     """dp=16 over y and z of 4x4x4: 2 (15/16) S over 4 links each, as on a torus of 4x4."""
-    asked = fabric.simulate("torus:dims=4x4x4", size=S, group="tp=4,dp=16", over="dp")
+    asked = simulate("torus:dims=4x4x4", size=S, group="tp=4,dp=16", over="dp")
     assert asked.algorithm == "bucket"
-    alone = fabric.simulate("torus:dims=4x4", size=S)
+    alone = simulate("torus:dims=4x4", size=S)
     assert asked.time_us == pytest.approx(alone.time_us, rel=1e-12)
 
 
@@ -119,7 +136,7 @@ def test_planes_of_a_torus_run_their_bucket_side_by_side():
     ("spec", "n"), [("torus:dims=4x4", 16), ("rail:servers=3,gpus=4", 12), ("fat-tree:k=4", 16), ("ring:n=7", 7)]
 )
 def test_a_group_of_all_ranks_is_the_plain_answer(spec, n, name):
-    plain, grouped = (fabric.simulate(spec, name, S, **w) for w in ({}, {"group": f"dp={n}"}))
+    plain, grouped = (simulate(spec, name, S, **w) for w in ({}, {"group": f"dp={n}"}))
     assert grouped.row() == plain.row()
 
 
@@ -133,9 +150,8 @@ def test_relabelling_by_an_automorphism_changes_nothing(name):
         (torus, (np.arange(16) // 4 * 4 + (np.arange(16) + 1) % 4)),
     ):
         moved = Groups(image[groups.members])
-        plans = [
-            choose(topology, collective(name, 8, groups=g), S, Assumptions(routing="ecmp")) for g in (groups, moved)
-        ]
+        given = Assumptions(transport="ideal", routing="ecmp")
+        plans = [choose(topology, collective(name, 8, groups=g), S, given) for g in (groups, moved)]
         assert plans[1].time_s(S) == pytest.approx(plans[0].time_s(S), rel=1e-12)
         bounds = [collective_bound(topology, collective(name, 8, groups=g), gap=None) for g in (groups, moved)]
         assert bounds[1].per_byte_s == pytest.approx(bounds[0].per_byte_s, rel=1e-9)
@@ -153,7 +169,7 @@ def test_merging_groups_makes_none_faster_and_beats_no_bound(built, spec, name, 
     topology = built(spec)
     groups = Groups(np.array(order).reshape(-1, n))
     pattern = collective(name, n, groups=groups)
-    given = Assumptions(algorithm=algorithm, routing="ecmp")
+    given = Assumptions(transport="ideal", algorithm=algorithm, routing="ecmp")
     try:
         together = choose(topology, pattern, size, given)
     except InfeasibleError:
@@ -173,10 +189,10 @@ def test_fluid_groups_are_not_below_the_bound_nor_one_group(built, spec, name, o
     try:
         flat = [rank for row in members for rank in row]
         names = [topology.accelerators[rank] for rank in flat]
-        every = fabric.simulate(topology, name, S, group={"tp": n}, placement=names, **asked)
+        every = simulate(topology, name, S, group={"tp": n}, placement=names, **asked)
     except InfeasibleError:
         return
-    first = fabric.simulate(topology, name, S, ranks=members[0], **asked)
+    first = simulate(topology, name, S, ranks=members[0], **asked)
     assert every.time_us >= every.bound_time_us * (1 - 1e-9)
     assert every.time_us >= first.time_us * (1 - 1e-9)
 
@@ -184,7 +200,7 @@ def test_fluid_groups_are_not_below_the_bound_nor_one_group(built, spec, name, o
 def test_fluid_of_groups_on_links_of_their_own_is_that_of_one():
     for name in ("all-reduce", "all-to-all", "broadcast"):
         every, one = (
-            fabric.simulate("rail:servers=4,gpus=4", name, S, fidelity="fluid", **w)
+            simulate("rail:servers=4,gpus=4", name, S, fidelity="fluid", **w)
             for w in ({"group": "tp=4"}, {"ranks": "4-7"})
         )
         assert every.time_us == pytest.approx(one.time_us, rel=1e-9)
@@ -193,8 +209,8 @@ def test_fluid_of_groups_on_links_of_their_own_is_that_of_one():
 def test_groups_that_differ_run_side_by_side_in_fluid():
     """Two in one server, two in two: merged message by message, as slow as the slowest by itself."""
     names = [f"gpu-{s}-{g}" for s, g in [(0, 0), (0, 1), (1, 0), (2, 0)]]
-    every = fabric.simulate("rail:servers=4,gpus=4", size=S, group="tp=2", placement=names, fidelity="fluid")
-    slow = fabric.simulate("rail:servers=4,gpus=4", size=S, placement=names, ranks="2,3", fidelity="fluid")
+    every = simulate("rail:servers=4,gpus=4", size=S, group="tp=2", placement=names, fidelity="fluid")
+    slow = simulate("rail:servers=4,gpus=4", size=S, placement=names, ranks="2,3", fidelity="fluid")
     assert every.time_us == pytest.approx(slow.time_us, rel=1e-9)
 
 
@@ -223,16 +239,16 @@ def test_explain_names_who_shares_the_binding_link():
 
 def test_answers_say_what_they_take_for_granted():
     names = [f"gpu-{s}-{g}" for s, g in [(0, 0), (0, 1), (1, 0), (2, 0)]]
-    uneven = fabric.simulate("rail:servers=4,gpus=4", group="tp=2", placement=names, overlap="phased")
+    uneven = simulate("rail:servers=4,gpus=4", group="tp=2", placement=names, overlap="phased")
     assert any("keep pace" in line for line in uneven.estimates)
-    even = fabric.simulate("rail:servers=4,gpus=4", group="tp=2", overlap="phased")
+    even = simulate("rail:servers=4,gpus=4", group="tp=2", overlap="phased")
     assert not any("keep pace" in line for line in even.estimates)
-    some = fabric.simulate("rail:servers=4,gpus=4", ranks="0-3")
+    some = simulate("rail:servers=4,gpus=4", ranks="0-3")
     assert any("12 accelerators that take no part" in line for line in some.estimates)
 
 
 def test_energy_counts_the_bits_of_all_groups():
-    one, all_at_once = (fabric.simulate("nvl72", "all-to-all", S, **w) for w in ({"ranks": "0-7"}, {"group": "ep=8"}))
+    one, all_at_once = (simulate("nvl72", "all-to-all", S, **w) for w in ({"ranks": "0-7"}, {"group": "ep=8"}))
     assert one.network_power_w == all_at_once.network_power_w
     assert one.energy_pj_per_bit == pytest.approx(9 * all_at_once.energy_pj_per_bit, rel=1e-9)
 
@@ -242,7 +258,7 @@ def test_compared_sets_count_the_groups():
     names = [name.partition(",")[0] for name in compared.sets]
     assert names == ["4 groups of 4 x generic", "3 groups of 4 x generic"]
     with pytest.raises(ConfigError, match="one group"):
-        fabric.simulate("switch:n=8", "permutation", permutation="random", group="tp=4")
+        simulate("switch:n=8", "permutation", permutation="random", group="tp=4")
 
 
 def test_groups_that_are_alike_are_built_once_and_linear_in_ranks():
