@@ -1,5 +1,6 @@
 """Why an answer is what it is: the busiest classes of links, the other algorithms, what would help."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,8 @@ def planned(
     over: Any = None,
     placement: Any = "packed",
     moe: Moe | None = None,
+    transport: str = "auto",
+    tune: str = "library",
     threads: int = 0,
 ) -> Plan:
     """The routed schedule behind an answer, with the loads of every link; who takes part as in `pattern_of`.
@@ -49,7 +52,7 @@ def planned(
         placement=placement, moe=moe, seed=seed,
     )  # fmt: skip
     options = RoutingOptions(tie=tie, seed=seed, flows_per_pair=flows_per_pair, hedge=hedge, threads=threads)
-    given = Assumptions(algorithm, routing, overlap, options=options)
+    given = Assumptions(algorithm, routing, overlap, transport, options=options, tune=tune)
     return choose(topology, pattern, bytes_of(topology, pattern, size), given)
 
 
@@ -60,33 +63,23 @@ def explanation(
     algorithm: str,
     *,
     routing: str = "auto",
+    overlap: str = "auto",
+    transport: str = "auto",
     threads: int = 0,
     **choice: Any,
 ) -> dict[str, Any]:
-    """Links by class with their utilisation, every algorithm with its time under both overlaps or the reason why not,
-    and the changes that move what binds; `choice` as in `planned`."""
-    plan = planned(topology, collective_name, size, algorithm, routing=routing, threads=threads, **choice)
+    """Links by class with their utilisation, every algorithm with its time, how many times as long as the answer's that
+    is, and its times under both overlaps, or the reason why not, and the changes that move what binds; `choice` as in
+    `planned`."""
+    plan = planned(
+        topology, collective_name, size, algorithm, routing=routing, overlap=overlap, transport=transport,
+        threads=threads, **choice,
+    )  # fmt: skip
     pattern, options = plan.collective, plan.options
     size_bytes = bytes_of(topology, pattern, size)
     bound = collective_bound(topology, pattern, threads=threads)
-    rows = []
-    for name in ALGORITHMS:
-        times: dict[str, float | None] = {"pipelined": None, "phased": None}
-        reason = None
-        for how in times:
-            try:
-                other = choose(topology, pattern, size_bytes, Assumptions(name, routing, how, options=options))
-                times[how] = other.time_s(size_bytes) * 1e6
-            except InfeasibleError as error:
-                reason = str(error)
-        rows.append(
-            {
-                "algorithm": name,
-                "pipelined_us": times["pipelined"],
-                "phased_us": times["phased"],
-                "reason": reason,
-            }
-        )
+    given = Assumptions(routing=routing, transport=transport, options=options)
+    rows = [_other(plan, name, size_bytes, given, overlap) for name in ALGORITHMS]
     links = _links(plan, size_bytes)
     said = [*_help(plan, size_bytes, links), _at_best(plan, bound, size_bytes)]
     shared = sharers(plan)
@@ -98,6 +91,30 @@ def explanation(
         "links": links, "algorithms": rows, "bound": _bound(bound, size_bytes),
         "sharing": None if shared is None else shared.document(), "help": said,
     }  # fmt: skip
+
+
+def _other(plan: Plan, name: str, size_bytes: int, given: Assumptions, overlap: str) -> dict[str, Any]:
+    """Another algorithm in place of a plan's, at the same size."""
+    times: dict[str, float | None] = dict.fromkeys((overlap, "pipelined", "phased"))
+    protocol = reason = None
+    for how in times:
+        try:
+            other = choose(plan.topology, plan.collective, size_bytes, replace(given, algorithm=name, overlap=how))
+        except InfeasibleError as error:
+            reason = str(error)
+            continue
+        times[how] = other.time_s(size_bytes) * 1e6
+        protocol = protocol if how != overlap else other.protocol(size_bytes)
+    own = times[overlap]
+    return {
+        "algorithm": name,
+        "protocol": protocol,
+        "time_us": own,
+        "takes": None if own is None else own / (plan.time_s(size_bytes) * 1e6),
+        "pipelined_us": times["pipelined"],
+        "phased_us": times["phased"],
+        "reason": reason,
+    }
 
 
 def _bound(bound: Bound, size_bytes: float) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Tuning: the best algorithm at every size, where the best one changes, and the bound beside it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import networkx as nx
 
 from fabric.bounds import Bound, collective_bound
 from fabric.collectives import Collective
+from fabric.crossovers import Crossover, crossovers, fastest
 from fabric.patterns import pattern_of
 from fabric.placement import Placement
 from fabric.results import accelerator_of
@@ -20,25 +21,26 @@ from topologies.errors import ConfigError
 from topologies.graph import Topology
 from topologies.parts import Catalogue
 from topologies.registry import topology_of
-from topologies.units import format_size, parse_size_bytes
+from topologies.units import parse_size_bytes
 
 SIZES = "1KiB-16GiB"
-STEPS = 8  # looked at in every doubling for a change of the best
-SAME = 1e-12  # of a time: what rounding makes of equal ones
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """An algorithm at one size; `protocol` is None where the transport has none."""
+    """An algorithm at one size, and how many times as long as the best it takes; `protocol` is None where the transport
+    has none."""
 
     algorithm: str
     protocol: str | None
     time_us: float
+    takes: float
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The best at one size, beside the next best (None where one algorithm alone applies) and the bound."""
+    """The best at one size, beside the next best algorithm (None where one alone applies), what the library takes by
+    itself (None under raw rates) and the bound."""
 
     size_bytes: int
     algorithm: str
@@ -50,31 +52,28 @@ class Row:
     bound_time_us: float
     of_bound: float
     next: Choice | None
-
-
-@dataclass(frozen=True, slots=True)
-class Crossover:
-    """From this size on `after` is best, one byte below it `before` is."""
-
-    size_bytes: int
-    before: str
-    after: str
+    library: Choice | None
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One algorithm at every size asked for."""
+    """One algorithm at every size asked for, with its fastest protocol at each."""
 
     algorithm: str
     overlap: str
     relays: str | None
     time_us: tuple[float, ...]
+    protocol: tuple[str | None, ...]
     busbw_gb_per_s: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tuning:
-    """Every size's best, the crossovers between them, and the curves of all algorithms that apply."""
+    """Every size's best, the crossovers between them, and the curves of all algorithms that apply.
+
+    `library` are those of the plans that the library chooses from, and `library_crossovers` where its choice changes;
+    none under raw rates.
+    """
 
     topology: Topology
     pattern: Collective
@@ -84,8 +83,10 @@ class Tuning:
     busbw_factor: float
     rows: tuple[Row, ...]
     crossovers: tuple[Crossover, ...]
+    library_crossovers: tuple[Crossover, ...]
     curves: tuple[Curve, ...]
     plans: tuple[Plan, ...]
+    library: tuple[Plan, ...]
     bound: Bound
     estimates: tuple[str, ...]
 
@@ -96,7 +97,7 @@ class Tuning:
 
     def best(self, size_bytes: float) -> Plan:
         """The fastest plan at a size; of equal ones the first."""
-        return _best(self.plans, size_bytes)
+        return fastest(self.plans, size_bytes)
 
     def spans(self) -> list[tuple[int, int, Plan]]:
         """Sizes from and to which one algorithm is best, within those asked for."""
@@ -123,6 +124,7 @@ class Tuning:
             "bound_why": self.bound_why,
             "rows": [asdict(row) for row in self.rows],
             "crossovers": [asdict(crossover) for crossover in self.crossovers],
+            "library_crossovers": [asdict(crossover) for crossover in self.library_crossovers],
             "curves": [asdict(curve) for curve in self.curves],
             "estimates": list(self.estimates),
         }
@@ -136,7 +138,6 @@ def tune(
     algorithm: str = "auto",
     routing: str = "auto",
     transport: str = "auto",
-    tune: str = "library",
     overlap: str = "auto",
     tie: str = "split",
     seed: int = 0,
@@ -155,7 +156,8 @@ def tune(
     """The best algorithm at every size: each that applies is routed once, which serves all sizes.
 
     `sizes` are FROM-TO, which doubles, or a list, in bytes or like "1KiB"; the rest as in `simulate`. Times are of
-    fidelity `steady`. Crossovers are exact to the byte.
+    fidelity `steady`. Crossovers are exact to the byte. Under a library all algorithms have its costs; what it would
+    take by itself stands beside the best.
 
     Raises what `simulate` raises, and ConfigError for sizes that cannot be read.
 
@@ -174,23 +176,47 @@ def tune(
     if transport.partition(":")[0] == "one-sided":
         raise ConfigError("transport one-sided carries moe-dispatch and moe-combine; give another to tune")
     options = RoutingOptions(tie=tie, seed=seed, flows_per_pair=flows_per_pair, hedge=hedge, threads=threads)
-    given = Assumptions(algorithm, routing, overlap, transport, options=options, tune=tune)
+    given = Assumptions(algorithm, routing, overlap, transport, options=options, tune="best")
     plans = candidates(topology, pattern, given)
+    library = _of_library(plans) if algorithm == "auto" else []
     bound = collective_bound(topology, pattern, gap=None, threads=threads)
+    pricing = plans[0].pricing
     return Tuning(
         topology=topology,
         pattern=pattern,
         routing=plans[0].routing,
-        transport=IDEAL if plans[0].pricing is None else plans[0].pricing.name,
+        transport=IDEAL if pricing is None else pricing.name,
         bound_why=bound.why,
         busbw_factor=pattern.busbw_factor,
-        rows=tuple(_row(plans, bound, size, pattern.busbw_factor) for size in asked),
+        rows=tuple(_row(plans, library, bound, size, pattern.busbw_factor) for size in asked),
         crossovers=tuple(crossovers(plans, asked[0], asked[-1])),
+        library_crossovers=tuple(crossovers(library, asked[0], asked[-1]) if library else ()),
         curves=tuple(_curve(plan, asked, pattern.busbw_factor) for plan in plans),
         plans=tuple(plans),
+        library=tuple(library),
         bound=bound,
-        estimates=tuple(time_estimates(topology)),
+        estimates=(*time_estimates(topology), *_of_pricing(plans)),
     )
+
+
+def _of_library(plans: Sequence[Plan]) -> list[Plan]:
+    """Those that the library takes by itself: of its menu, or all where none of that applies."""
+    pricing = plans[0].pricing
+    if pricing is None:
+        return []
+    menu = pricing.menu(plans[0].collective.name)
+    return [plan for plan in plans if plan.schedule.algorithm in menu] or list(plans)
+
+
+def _of_pricing(plans: Sequence[Plan]) -> list[str]:
+    """What the costs of a library stand on; of what it does not do itself nobody has measured them."""
+    pricing = plans[0].pricing
+    if pricing is None:
+        return []
+    menu = pricing.menu(plans[0].collective.name)
+    others = [plan.schedule.algorithm for plan in plans if plan.schedule.algorithm not in menu]
+    costs = f"{', '.join(others)}: not of {pricing.name}, priced at its launch, hops and shares of line rates"
+    return [*pricing.said, *([costs] if others else [])]
 
 
 def parse_sizes(sizes: "str | Sequence[str | float]") -> list[int]:
@@ -219,56 +245,9 @@ def _doubled(span: str) -> list[int]:
     return [*doubled, end]
 
 
-def _best(plans: Sequence[Plan], size_bytes: float) -> Plan:
-    """The fastest at a size; the first of those that are equal but for rounding."""
-    times = [plan.time_s(size_bytes) for plan in plans]
-    least = min(times) * (1 + SAME)
-    return next(plan for plan, time in zip(plans, times, strict=True) if time <= least)
-
-
-def crossovers(plans: Sequence[Plan], first: int, last: int) -> list[Crossover]:
-    """The sizes from `first` to `last` at which another plan becomes the best, each found by bisection to the byte.
-
-    Between two that are looked at, eight a doubling, a plan that loses and wins again is not seen; straight lines
-    never do that.
-    """
-    found = []
-    size, best = first, _best(plans, first)
-    for ahead in _looked_at(first, last):
-        while _best(plans, ahead) is not best:
-            size = _change(lambda middle, best=best: _best(plans, middle) is best, size, ahead)  # type: ignore[misc]
-            after = _best(plans, size)
-            found.append(Crossover(size, best.schedule.algorithm, after.schedule.algorithm))
-            best = after
-        size = ahead
-    return found
-
-
-def _looked_at(first: int, last: int) -> list[int]:
-    """Rising sizes above the first up to the last, eight a doubling."""
-    sizes, k = [], 1
-    while (size := int(first * 2 ** (k / STEPS))) < last:
-        sizes.append(size)
-        k += 1
-    return sorted({*sizes, last} - {first})
-
-
-def _change(holds: Callable[[int], bool], low: int, high: int) -> int:
-    """The least size above low at which what holds at low no longer does; it does not at high.
-
-    >>> _change(lambda size: size < 37, 1, 1000)
-    37
-    """
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if holds(middle) else (low, middle)
-    return high
-
-
-def _row(plans: Sequence[Plan], bound: Bound, size: int, factor: float) -> Row:
-    best = _best(plans, size)
+def _row(plans: Sequence[Plan], library: Sequence[Plan], bound: Bound, size: int, factor: float) -> Row:
+    best = fastest(plans, size)
     others = [plan for plan in plans if plan is not best]
-    second = _best(others, size) if others else None
     time_s, at_best_s = best.time_s(size), bound.time_s(size)
     algbw = size / time_s / 1e9
     return Row(
@@ -281,27 +260,23 @@ def _row(plans: Sequence[Plan], bound: Bound, size: int, factor: float) -> Row:
         busbw_gb_per_s=algbw * factor,
         bound_time_us=at_best_s * 1e6,
         of_bound=at_best_s / time_s,
-        next=None if second is None else _choice(second, size),
+        next=_choice(others, size, time_s),
+        library=_choice(library, size, time_s),
     )
 
 
-def _choice(plan: Plan, size: int) -> Choice:
-    return Choice(plan.schedule.algorithm, plan.protocol(size), plan.time_s(size) * 1e6)
+def _choice(plans: Sequence[Plan], size: int, best_s: float) -> Choice | None:
+    if not plans:
+        return None
+    plan = fastest(plans, size)
+    time_s = plan.time_s(size)
+    return Choice(plan.schedule.algorithm, plan.protocol(size), time_s * 1e6, time_s / best_s)
 
 
 def _curve(plan: Plan, sizes: Sequence[int], factor: float) -> Curve:
     times = [plan.time_s(size) for size in sizes]
-    busbw = tuple(size / time / 1e9 * factor for size, time in zip(sizes, times, strict=True))
     return Curve(
-        plan.schedule.algorithm, plan.schedule.overlap, plan.schedule.relays, tuple(t * 1e6 for t in times), busbw
-    )
-
-
-def told(crossover: Crossover) -> str:
-    """A crossover in words.
-
-    >>> told(Crossover(123456, "direct", "ring"))
-    'from 120.6 KiB (123,456 bytes) on, ring instead of direct'
-    """
-    size = f"{format_size(crossover.size_bytes)} ({crossover.size_bytes:,} bytes)"
-    return f"from {size} on, {crossover.after} instead of {crossover.before}"
+        plan.schedule.algorithm, plan.schedule.overlap, plan.schedule.relays, tuple(t * 1e6 for t in times),
+        tuple(plan.protocol(size) for size in sizes),
+        tuple(size / time / 1e9 * factor for size, time in zip(sizes, times, strict=True)),
+    )  # fmt: skip

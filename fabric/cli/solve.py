@@ -107,6 +107,7 @@ def command(
             topology, collective, model.size if moe is None else None, algorithm=model.algorithm,
             transport=model.transport, tune=model.tune, fidelity=model.fidelity, **choice,
         )  # fmt: skip
+    choice["transport"] = model.transport if model.fidelity == "steady" else "ideal"
     if svg is not None:
         plan = planned(topology, collective, model.size, result.algorithm, **choice)
         write_svg(topology, svg, plan.busy(result.size_bytes))
@@ -246,7 +247,8 @@ def _explained(explained: dict[str, Any]) -> list[Any]:
     from rich.text import Text
 
     from fabric.cli.tables import new_table
-    from topologies.units import format_time_us
+    from fabric.crossovers import named
+    from topologies.units import format_number, format_time_us
 
     links = new_table("links, busiest first")
     for name in ("between", "medium", "arcs", "busy at most", "on average"):
@@ -254,10 +256,11 @@ def _explained(explained: dict[str, Any]) -> list[Any]:
     for row in explained["links"]:
         busy = f"{row['utilisation_max']:.1%}", f"{row['utilisation_mean']:.1%}"
         links.add_row(row["between"], row["medium"], f"{row['arcs']:,}", *busy)
-    others = new_table("algorithms")
-    for name in ("algorithm", "pipelined", "phased", "why not"):
-        others.add_column(name, justify="right" if name in ("pipelined", "phased") else "left", overflow="fold")
-    for row in explained["algorithms"]:
-        times = ("-" if row[k] is None else format_time_us(row[k]) for k in ("pipelined_us", "phased_us"))
-        others.add_row(row["algorithm"], *times, row["reason"] or "")
+    others = new_table("algorithms, fastest first")
+    for name in ("algorithm", "time", "takes", "pipelined", "phased", "why not"):
+        others.add_column(name, justify="left" if name in ("algorithm", "why not") else "right", overflow="fold")
+    for row in sorted(explained["algorithms"], key=lambda row: (row["takes"] is None, row["takes"])):
+        times = ["-" if row[k] is None else format_time_us(row[k]) for k in ("time_us", "pipelined_us", "phased_us")]
+        takes = "-" if row["takes"] is None else f"{format_number(row['takes'], 3)}x"
+        others.add_row(named(row["algorithm"], row["protocol"]), times[0], takes, *times[1:], row["reason"] or "")
     return [Text(), links, Text(), others, Text(), *(Text(line) for line in explained["help"])]

@@ -27,7 +27,7 @@ from fabric.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from fabric.tuning import Row, Tuning
+    from fabric.tuning import Choice, Row, Tuning
 
 
 @click.command("tune", context_settings=CONTEXT)
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 @csv_option
 @parts_option
 @quiet_option
-@svg_option("Draw busbw against size into FILE: every algorithm, the best, the bound.")
+@svg_option("Draw busbw against size into FILE: all algorithms, best, library, bound.")
 @output_options
 def command(
     spec: str,
@@ -66,19 +66,21 @@ def command(
     svg: Path | None,
     out: Output,
 ) -> None:
-    """The best algorithm at every size, beside the next best and the bound; where the best changes, to the byte."""
+    """The best algorithm at every size, beside the library's choice or the next best, and the bound; where the best
+    changes, to the byte."""
     from fabric.cli.output import console, emit_csv, emit_json, emit_tables, write_whole
     from fabric.results import provenance
     from fabric.tuning import tune
 
     one_form(out, csv)
+    catalogue = load_parts(parts)
+    check_usage(model, [collective], catalogue)
     _check_usage(model, collective, sizes, shift, permutation)
     check_members(members)
     _check_size(model, msccl)
-    catalogue = load_parts(parts)
     tuned = tune(
         spec, collective, sizes, algorithm=model.algorithm, routing=model.routing, transport=model.transport,
-        tune=model.tune, overlap=model.overlap, tie=model.tie, seed=model.seed, flows_per_pair=model.flows_per_pair,
+        overlap=model.overlap, tie=model.tie, seed=model.seed, flows_per_pair=model.flows_per_pair,
         hedge=model.hedge, shift=shift, permutation=permutation, parts=catalogue, threads=model.jobs, **members.told(),
     )  # fmt: skip
     if svg is not None:
@@ -91,7 +93,7 @@ def command(
     if out.json:
         file = None if permutation is None else str(permutation)
         told = {"spec": spec, "collective": collective, "sizes": sizes, "shift": shift, "permutation": file}
-        told |= members.told() | {key: value for key, value in model.told().items() if key != "size"}
+        told |= members.told() | {key: value for key, value in model.told().items() if key not in ("size", "tune")}
         emit_json("tune", tuned.document(), provenance(told, catalogue.hash, model.seed), out)
     elif csv:
         emit_csv([_flat(row) for row in tuned.rows], out)
@@ -100,11 +102,12 @@ def command(
 
 
 def _check_usage(model: Model, collective: str, sizes: str, shift: int | None, permutation: Path | None) -> None:
-    """Refuse option values that no fabric could answer, and options without effect."""
+    """Refuse options without effect, and sizes that cannot be read."""
     from fabric.tuning import parse_sizes
     from topologies.errors import ConfigError
 
-    check_usage(model, [collective])
+    if is_given("tune"):
+        raise click.UsageError("--tune has no effect on tune: it shows the best and the library's choice; leave it out")
     if collective != "permutation" and (shift is not None or permutation is not None):
         raise click.UsageError(f"--shift and --permutation belong to the collective permutation, not to {collective}")
     if shift is not None and permutation is not None:
@@ -146,27 +149,29 @@ def _write_msccl(tuned: "Tuning", path: Path, size: str | None) -> None:
 
 
 def _flat(row: "Row") -> dict[str, Any]:
-    """A row as CSV has it: the next best in columns of its own."""
+    """A row as CSV has it: the next best and the library's choice in columns of their own."""
     from dataclasses import asdict
 
     cells = asdict(row)
-    following = cells.pop("next") or {"algorithm": None, "protocol": None, "time_us": None}
-    return {**cells, **{f"next_{key}": value for key, value in following.items()}}
+    for name in ("next", "library"):
+        other = cells.pop(name) or dict.fromkeys(("algorithm", "protocol", "time_us", "takes"))
+        cells |= {f"{name}_{key}": value for key, value in other.items()}
+    return cells
 
 
 def _render(tuned: "Tuning", width: int, quiet: bool) -> list[Any]:
     from rich.text import Text
 
     from fabric.cli.tables import ranks_text
+    from fabric.crossovers import told
     from fabric.results import accelerator_of
-    from fabric.tuning import told
 
     topology = tuned.topology
     counted = ranks_text(
         tuned.pattern.n, tuned.pattern.together, accelerator_of(topology), len(topology.accelerators),
         tuned.pattern.placement,
     )  # fmt: skip
-    raw = " (raw rates, no library overhead)" if tuned.transport == "ideal" else ""
+    raw = " (raw rates, no library overhead)" if not tuned.library and tuned.transport == "ideal" else ""
     shown: list[Any] = [
         Text(f"{tuned.collective} on {topology.name}, {counted}", style="bold"),
         Text(f"{tuned.routing} routing, {tuned.transport} transport{raw}; steady", style="dim"),
@@ -174,8 +179,9 @@ def _render(tuned: "Tuning", width: int, quiet: bool) -> list[Any]:
         Text(),
     ]
     if not tuned.crossovers:
-        shown.append(Text(f"No crossover: {tuned.rows[0].algorithm} is best at every size."))
+        shown.append(Text(f"No crossover: {_named(tuned.rows[0])} is best at every size."))
     shown += [Text(f"Crossover: {told(crossover)}.") for crossover in tuned.crossovers]
+    shown += [Text(f"The library: {told(crossover)}.") for crossover in tuned.library_crossovers]
     shown.append(Text(f"Bound: {tuned.bound_why}."))
     if not quiet and tuned.estimates:
         shown += [Text(), Text("stands on estimates and defaults:", style="dim")]
@@ -183,23 +189,32 @@ def _render(tuned: "Tuning", width: int, quiet: bool) -> list[Any]:
     return shown
 
 
+def _named(choice: "Row | Choice") -> str:
+    from fabric.crossovers import named
+
+    return named(choice.algorithm, choice.protocol)
+
+
 def _table(rows: "tuple[Row, ...]", width: int) -> list[Any]:
+    """Sizes with the best, and beside it what the library takes, or under raw rates the next best."""
     from rich.text import Text
 
     from fabric.cli.layout import Column, laid_out
     from topologies.units import format_number, format_size, format_time_us
 
-    def column(head: str, name: str, cells: "list[str]", leaves: int = 0, left: bool = False) -> Column:
+    def column(head: str, name: str, cells: list[str], leaves: int = 0, left: bool = False) -> Column:
         return Column(head, name, [Text(cell) for cell in cells], leaves, left)
 
     sizes = column("size", "size", [format_size(row.size_bytes) for row in rows])
-    names = column("best", "best", [row.algorithm for row in rows], left=True)
-    behind = [None if row.next is None else (row.next.algorithm, row.next.time_us / row.time_us) for row in rows]
+    names = column("best", "best", [_named(row) for row in rows], left=True)
+    of_library = any(row.library for row in rows)
+    other = "library" if of_library else "next best"
+    others = [row.library if of_library else row.next for row in rows]
     columns = [
         column("time", "time", [format_time_us(row.time_us) for row in rows]),
         column("busbw\nGB/s", "busbw in GB/s", [format_number(row.busbw_gb_per_s) for row in rows]),
         column("of\nbound", "of bound", [f"{row.of_bound:.1%}" for row in rows], 1),
-        column("next best", "next best", [other[0] if other else "-" for other in behind], 2, left=True),
-        column("takes", "takes", [f"{format_number(other[1], 3)}x" if other else "-" for other in behind], 2),
-    ]  # fmt: skip
+        column(other, other, [_named(choice) if choice else "-" for choice in others], 2, left=True),
+        column("takes", "takes", [f"{format_number(choice.takes, 3)}x" if choice else "-" for choice in others], 2),
+    ]
     return laid_out("", sizes, names, columns, width)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
+from fabric.crossovers import fastest, named
 from fabric.drawing.axes import LINE, Scale, line, round_ticks, size_axis, size_ticks, spread, text, value_axis
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def draw_speeds(tuning: "Tuning") -> str:
     def points(speeds: Sequence[float]) -> list[tuple[float, float]]:
         return [(x.at(size), y.at(value)) for size, value in zip(sizes, speeds, strict=True)]
 
+    chosen = [speed(lambda size: fastest(tuning.library, size).time_s(size))] if tuning.library else []
     best = [max(values) for values in zip(*(speeds for _, speeds in lines), strict=True)]
     drawn = [
         *size_axis(x, y, size_ticks(first, last), "message size"),
@@ -54,9 +56,11 @@ def draw_speeds(tuning: "Tuning") -> str:
         *_strip(tuning, x, colours),
         line(points(best), BEST, 3.6),
         *(line(points(speeds), colours[name], 1.4) for name, speeds in lines),
+        *(line(points(speeds), LIBRARY, 2.4, "2 3") for speeds in chosen),
         line(points(bound), BOUND, 1.4, "6 4"),
         *_labels(
-            [*lines, ("bound", bound)], [*(colours[name] for name, _ in lines), BOUND], y, x.end
+            [*lines, *(("library", speeds) for speeds in chosen), ("bound", bound)],
+            [*(colours[name] for name, _ in lines), *(LIBRARY for _ in chosen), BOUND], y, x.end,
         ),
     ]  # fmt: skip
     return "\n".join([*_head(tuning), *drawn, "</svg>", ""])
@@ -74,6 +78,7 @@ def _head(tuning: "Tuning") -> list[str]:
     ranks = len(tuning.topology.accelerators)
     heading = f"{tuning.collective} on {tuning.topology.name}: {ranks:,} accelerators"
     said = f"{tuning.routing} routing, {tuning.transport} transport; thick: the best, dashed: what nothing can beat"
+    said += ", dotted: what the library takes" if tuning.library else ""
     return [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" width="{WIDTH:.0f}" '
         f'height="{HEIGHT:.0f}" font-family="DejaVu Sans, Helvetica, Arial, sans-serif" font-size="11">',
@@ -85,17 +90,19 @@ def _head(tuning: "Tuning") -> list[str]:
 
 
 def _strip(tuning: "Tuning", x: Scale, colours: dict[str, str]) -> Iterator[str]:
-    """Above the plot a bar of the best algorithm's colour over the sizes at which it is best, with its name where there
-    is room."""
+    """Above the plot a bar of the best algorithm's colour over the sizes at which it is best, with its name, and its
+    protocol, where there is room."""
     top = TOP - 26
     for start, end, plan in tuning.spans():
-        name = plan.schedule.algorithm
+        name, protocol = plan.schedule.algorithm, plan.protocol(start)
+        whole = named(name, protocol)
         left, right = x.at(start), x.at(max(end, start))
         yield f'<path d="M{left:.1f} {top:.1f}H{right:.1f}" stroke="{colours[name]}" stroke-width="5">' + (
-            f"<title>{escape(name)}</title></path>"
+            f"<title>{escape(whole)}</title></path>"
         )
-        if right - left > CHARACTER * len(name):
-            yield text((left + right) / 2, top - 6, name, "middle", colours[name], "bold")
+        fits = [words for words in (whole, name, protocol or "") if CHARACTER * len(words) < right - left]
+        if fits:
+            yield text((left + right) / 2, top - 6, fits[0], "middle", colours[name], "bold")
     for crossover in tuning.crossovers:
         at = x.at(crossover.size_bytes)
         yield f'<path d="M{at:.1f} {top - 4:.1f}V{HEIGHT - BOTTOM:.1f}" stroke="#9aa3ae" stroke-dasharray="2 3"/>'

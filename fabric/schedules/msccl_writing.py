@@ -16,6 +16,7 @@ from topologies.graph import Topology
 
 # what MSCCL's interpreter takes (its msccl.h: MSCCL_MAX_NUM_STEPS, _COUNT, _THREAD_BLOCKS; NCCL's MAXCHANNELS)
 MAX_STEPS, MAX_COUNT, MAX_BLOCKS, MAX_CHANNELS = 256, 71, 216, 32
+PROTOCOLS = ("Simple", "LL", "LL128")
 NAMES = {ours: theirs for theirs, ours in COLLECTIVES.items()}
 
 
@@ -42,8 +43,11 @@ coll="allgather" inplace="1" outofplace="0">
     return msccl_of(schedule if overlap == "auto" else schedule.overlapped(overlap), pattern)
 
 
-def msccl_of(schedule: Schedule, pattern: Collective, sizes: tuple[int, int] | None = None) -> Exported:
-    """The file of a schedule, meant for sizes from and to so many bytes where they are given, and what to know of it.
+def msccl_of(
+    schedule: Schedule, pattern: Collective, sizes: tuple[int, int] | None = None, protocol: str | None = None
+) -> Exported:
+    """The file of a schedule, meant for sizes from and to so many bytes where they are given, and what to know of it;
+    Simple is the protocol unless another one of MSCCL's is given.
 
     It is run symbolically before it is written: every rank ends with what the collective promises.
     """
@@ -53,7 +57,7 @@ def msccl_of(schedule: Schedule, pattern: Collective, sizes: tuple[int, int] | N
     if operations > MAX_ORDERED:
         notes.append(f"{operations:,} steps: they deliver, but which may race was not checked")
     notes += _beyond_interpreter(made)
-    return Exported("".join(_lines(made)), tuple(notes))
+    return Exported("".join(_lines(made, protocol if protocol in PROTOCOLS else PROTOCOLS[0])), tuple(notes))
 
 
 def algorithm_of(schedule: Schedule, pattern: Collective) -> Algorithm:
@@ -100,10 +104,10 @@ def _made(schedule: Schedule, pattern: Collective, sizes: tuple[int, int] | None
     return whole, notes
 
 
-def _lines(made: Algorithm) -> Iterator[str]:
+def _lines(made: Algorithm, protocol: str) -> Iterator[str]:
     channels = 1 + max(block.channel for gpu in made.gpus for block in gpu.blocks)
     head = attributes(
-        name=made.name, nchannels=channels, nchunksperloop=made.chunks, proto="Simple", ngpus=len(made.gpus),
+        name=made.name, nchannels=channels, nchunksperloop=made.chunks, proto=protocol, ngpus=len(made.gpus),
         coll=made.collective, inplace=int(made.in_place), outofplace=int(not made.in_place),
     )  # fmt: skip
     if made.sizes is not None:

@@ -20,23 +20,24 @@ def best_file(tuned: "Tuning", size_bytes: int) -> Exported:
     >>> best_file(tune("switch:n=2"), 2**20).text.splitlines()[0][:40]
     '<algo name="aifabric-direct-all-reduce" '
     """
-    return _file(tuned.best(size_bytes), None)
+    return _file(tuned.best(size_bytes), size_bytes, None)
 
 
 def files_of_spans(tuned: "Tuning") -> dict[str, Exported]:
-    """A file for every span of sizes in which one algorithm is best, each with the sizes that it is for.
+    """A file for every span of sizes in which one algorithm and protocol is best, each with the sizes that it is for.
 
     >>> from fabric.tuning import tune
     >>> list(files_of_spans(tune("switch:n=2")))
     ['1-direct.xml']
     """
-    return {
-        f"{number}-{plan.schedule.algorithm}.xml": _file(plan, (start, end))
-        for number, (start, end, plan) in enumerate(tuned.spans(), start=1)
-    }
+    found = {}
+    for number, (start, end, plan) in enumerate(tuned.spans(), start=1):
+        words = (str(number), plan.schedule.algorithm, plan.protocol(start) or "")
+        found["-".join(filter(None, words)) + ".xml"] = _file(plan, start, (start, end))
+    return found
 
 
-def _file(plan: "Plan", sizes: tuple[int, int] | None) -> Exported:
+def _file(plan: "Plan", size_bytes: int, sizes: tuple[int, int] | None) -> Exported:
     if plan.collective.groups is not None:
         raise ConfigError("an MSCCL file is of all ranks of a fabric; leave --ranks, --group and --placement out")
-    return msccl_of(plan.schedule, plan.collective, sizes)
+    return msccl_of(plan.schedule, plan.collective, sizes, plan.protocol(size_bytes))

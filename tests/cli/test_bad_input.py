@@ -186,6 +186,7 @@ BAD = [
     ([*TUNE, "--sizes", "1KiB-"], USAGE, "--sizes|size ''"),
     ([*TUNE, "--sizes", "0-1KiB"], USAGE, "--sizes|size '0'|below one byte"),
     ([*TUNE, "-s", "1MiB"], USAGE, "--size|no effect without --msccl|--sizes 1MiB"),
+    ([*TUNE, "--tune", "best"], USAGE, "--tune|no effect"),
     ([*TUNE, "--msccl", "short.txt"], USAGE, "--msccl|'short.txt' is a file|a new folder|--size"),
     ([*TUNE, "--msccl", "nowhere/x"], CONFIG, "nowhere|create it first"),
     ([*TUNE, "--msccl", "nowhere/x.xml", "-s", "1MiB"], USAGE, "nowhere|create it first"),

@@ -1,5 +1,6 @@
 """Help is instant: it loads click and the names of the commands, nothing that computes or draws."""
 
+import resource
 import subprocess
 import sys
 
@@ -24,6 +25,14 @@ def test_help_loads_nothing_heavy(argv):
     done = subprocess.run([sys.executable, "-c", ASK, *argv], capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
     assert done.stdout.splitlines()[-1] == "left with 0 loaded []"
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["tune", "-h"]], ids=" ".join)
+def test_help_takes_a_moment(argv):
+    """Of processor time, some 0.06 s."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    subprocess.run([sys.executable, "-c", ASK, *argv], capture_output=True, timeout=60)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 0.3
 
 
 def test_a_command_does_load_them():

@@ -2,30 +2,29 @@
 
 import itertools
 import math
+import re
 from fractions import Fraction
-from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fabric
+from fabric.crossovers import Crossover, crossovers, named
 from fabric.drawing.axes import Scale, round_ticks, size_ticks, spread
 from fabric.drawing.speeds import draw_speeds
 from fabric.schedules.msccl import read_algorithm
 from fabric.schedules.tuned import best_file, files_of_spans
 from fabric.timing import Assumptions, candidates
-from fabric.tuning import Crossover, crossovers, parse_sizes
-from fabric.tuning import tune as tune_under
+from fabric.tuning import parse_sizes, tune
 from topologies.errors import ConfigError, InfeasibleError
 
-tune = partial(tune_under, transport="ideal")
 FABRICS = ["switch:n=6", "torus:dims=4x4", "rail:servers=4,gpus=4", "full-mesh:n=5", "fat-tree:k=4", "ring:n=7"]
 
 
 def test_direct_and_hierarchical_cross_where_their_lines_do():
     """Two lines a + b S meet at (a2 - a1) / (b1 - b2); the best changes at the next whole byte."""
-    tuned = tune("rail:servers=4,gpus=4", "all-reduce")
+    tuned = tune("rail:servers=4,gpus=4", "all-reduce", transport="ideal")
     lines = {p.schedule.algorithm: (Fraction(p.latency_s), Fraction(p.per_byte_s)) for p in tuned.plans}
     assert tuned.crossovers
     for crossover in tuned.crossovers:
@@ -33,7 +32,7 @@ def test_direct_and_hierarchical_cross_where_their_lines_do():
         assert abs(crossover.size_bytes - math.ceil((a2 - a1) / (b1 - b2))) <= 1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     spec=st.sampled_from(FABRICS),
     name=st.sampled_from(["all-reduce", "all-gather", "broadcast", "all-to-all"]),
@@ -55,14 +54,33 @@ def test_best_is_least_and_bound_is_above_and_time_rises(built, spec, name, size
 def test_best_is_what_simulate_takes_and_changes_only_at_crossovers(built, spec):
     tuned = tune(built(spec), "all-reduce", "1KiB-1GiB")
     starts = {start: plan.schedule.algorithm for start, _, plan in tuned.spans()}
-    for row in tuned.rows[::4]:
-        found = fabric.simulate(built(spec), "all-reduce", row.size_bytes, transport="ideal")
+    for row in tuned.rows[::7]:
+        found = fabric.simulate(built(spec), "all-reduce", row.size_bytes, tune="best")
         assert row.time_us == pytest.approx(found.time_us, rel=1e-12)
         assert row.of_bound == pytest.approx(found.of_bound, rel=1e-12)
         assert row.algorithm == starts[max(start for start in starts if start <= row.size_bytes)]
     for crossover in tuned.crossovers:
-        assert tuned.best(crossover.size_bytes - 1).schedule.algorithm == crossover.before
-        assert tuned.best(crossover.size_bytes).schedule.algorithm == crossover.after
+        names = [named(tuned.best(size).schedule.algorithm, tuned.best(size).protocol(size))
+                 for size in (crossover.size_bytes - 1, crossover.size_bytes)]  # fmt: skip
+        assert names == [crossover.before, crossover.after] and names[0] != names[1]
+
+
+@pytest.mark.parametrize("spec", ["rail:servers=4,gpus=4", "nvl72:gpus=8"])
+def test_library_takes_what_it_would_by_itself(built, spec):
+    """Never faster than the best of all at its costs; the same as `solve` without --tune."""
+    tuned = tune(built(spec), "all-reduce", "1KiB-1GiB")
+    assert tuned.transport == "nccl" and tuned.library
+    for row in tuned.rows[::3]:
+        found = fabric.simulate(built(spec), "all-reduce", row.size_bytes)
+        chosen = row.library
+        assert (chosen.algorithm, chosen.protocol) == (found.algorithm, found.protocol)
+        assert chosen.time_us == pytest.approx(found.time_us, rel=1e-12)
+        assert chosen.takes == pytest.approx(chosen.time_us / row.time_us, rel=1e-12) and chosen.takes > 1 - 1e-9
+    taken = [named(row.library.algorithm, row.library.protocol) for row in tuned.rows]
+    assert list(dict.fromkeys(taken)) == [taken[0], *(crossover.after for crossover in tuned.library_crossovers)]
+    raw = tune(built(spec), "all-reduce", "1KiB-1GiB", transport="ideal")
+    assert {row.library for row in raw.rows} == {None} and not raw.library_crossovers
+    assert all(row.protocol is None for row in raw.rows)
 
 
 def test_every_size_is_the_same_solve(built):
@@ -114,15 +132,15 @@ def test_picture_names_every_algorithm_once_at_its_line(built):
     tuned = tune(built("rail:servers=4,gpus=4"), "all-reduce", "1KiB-16GiB")
     drawn = draw_speeds(tuned)
     for plan in tuned.plans:
-        assert drawn.count(f'">{plan.schedule.algorithm} ') == 1
-    assert ">bound " in drawn and drawn.count('stroke-dasharray="2 3"') == len(tuned.crossovers)
+        assert len(re.findall(rf'font-weight="normal">{plan.schedule.algorithm} [0-9]', drawn)) == 1
+    assert ">bound " in drawn and drawn.count('#9aa3ae" stroke-dasharray="2 3"') == len(tuned.crossovers)
     assert draw_speeds(tune(built("switch:n=6"), "all-reduce", "1MiB")).endswith("</svg>\n")
 
 
 def test_files_of_spans_are_for_their_sizes(built, tmp_path):
     """Between them they cover all sizes, and each is our own time at one of them."""
     fabric_of = built("rail:servers=4,gpus=4")
-    tuned = tune(fabric_of, "all-reduce", "1KiB-1GiB", overlap="phased")
+    tuned = tune(fabric_of, "all-reduce", "1KiB-1GiB", overlap="phased", transport="ideal")
     files = files_of_spans(tuned)
     assert len(files) == len(tuned.crossovers) + 1 > 1
     ends = []
@@ -140,7 +158,7 @@ def test_files_of_spans_are_for_their_sizes(built, tmp_path):
 
 
 def test_one_file_at_a_size(built):
-    tuned = tune(built("rail:servers=4,gpus=4"), "all-reduce", "1KiB-1GiB")
+    tuned = tune(built("rail:servers=4,gpus=4"), "all-reduce", "1KiB-1GiB", transport="ideal")
     assert 'name="aifabric-hierarchical-all-reduce"' in best_file(tuned, 2**30).text
     assert "minBytes" not in best_file(tuned, 2**30).text
     with pytest.raises(InfeasibleError, match="direct has 48,000,000 messages or more; at most 30,000"):
