@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from fabric.groups import Groups
 from fabric.moe import OPERATIONS, Moe
 from topologies.errors import ConfigError, unknown
-from topologies.graph import Topology
-from topologies.selection import with_ranks
 
 COLLECTIVES = (
     "all-reduce", "all-gather", "reduce-scatter", "broadcast", "reduce", "all-to-all", "send-recv", "permutation",
@@ -52,10 +50,6 @@ class Collective:
     def together(self) -> int:
         """How many groups do it at once."""
         return 1 if self.groups is None else len(self.groups)
-
-    def seen(self, topology: Topology) -> Topology:
-        """The fabric as the ranks of the (first) group see it: what an algorithm, or a library, looks at."""
-        return topology if self.groups is None else with_ranks(topology, self.groups.members[0])
 
     @property
     def placement(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fabric.groups import Groups
 from fabric.routing import RoutingOptions, route
 from fabric.timing import Plan
 from fabric.traffic import Traffic
@@ -86,11 +87,12 @@ def _carried(topology: Topology, traffic: Traffic, mine: NDArray[np.bool_], rout
     return float(route(topology, some, routing, options).binding[plan.binding_arc])
 
 
-def told(found: Sharers, link: Sequence[str]) -> str:
+def told(found: Sharers, groups: Groups, link: Sequence[str]) -> str:
     """Who shares the link, in a sentence.
 
-    >>> told(Sharers((0, 3), 4, 2.0, True), ("leaf-0", "spine-0"))
-    'Groups 0 and 3 of 4 share the link leaf-0 > spine-0, which carries 2x what one of them would put on it.'
+    >>> pairs = Groups(np.arange(8).reshape(4, 2))
+    >>> told(Sharers((0, 3), 4, 2.0, True), pairs, ("leaf-0", "spine-0"))
+    'Groups 0 and 3 of 4 (0: ranks 0 and 1) share the link leaf-0 > spine-0, twice what one of them puts on it.'
     """
     name = f"the link {link[0]} > {link[1]}"
     if not found.groups:
@@ -99,8 +101,9 @@ def told(found: Sharers, link: Sequence[str]) -> str:
     if len(found.groups) > len(shown):
         shown.append(f"{len(found.groups) - len(shown):,} more")
     more = "" if found.complete else ", at least these,"
+    first = f"({found.groups[0]}: {groups.named(found.groups[0])})"
     if len(found.groups) == 1 and found.complete:
-        return f"Group {shown[0]} of {found.of:,} has {name} for itself: no contention there."
+        return f"Group {shown[0]} of {found.of:,} {first} has {name} for itself: no contention there."
     names = " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
-    fold = f"which carries {found.fold:.3g}x what one of them would put on it"
-    return f"Groups {names} of {found.of:,}{more} share {name}, {fold}."
+    fold = "twice" if round(found.fold, 3) == 2 else f"{found.fold:.3g} times"
+    return f"Groups {names} of {found.of:,} {first}{more} share {name}, {fold} what one of them puts on it."

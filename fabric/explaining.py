@@ -83,10 +83,10 @@ def explanation(
     links = _links(plan, size_bytes)
     said = [*_help(plan, size_bytes, links), _at_best(plan, bound, size_bytes)]
     shared = sharers(plan)
-    if shared is not None:
+    if shared is not None and pattern.groups is not None:
         csr, nodes = topology.csr(), topology.nodes
         ends = [str(nodes[end[plan.binding_arc]]) for end in (csr.tails, csr.heads)]
-        said.insert(1, told(shared, ends))
+        said.insert(1, told(shared, pattern.groups, ends))
     return {
         "links": links, "algorithms": rows, "bound": _bound(bound, size_bytes),
         "sharing": None if shared is None else shared.document(), "help": said,

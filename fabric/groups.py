@@ -30,6 +30,21 @@ class Groups:
     def __len__(self) -> int:
         return len(self.members)
 
+    def named(self, row: int) -> str:
+        """The ranks of a group as a reader would write them.
+
+        >>> some = Groups(np.array([[0, 8, 16, 24], [1, 5, 7, 8]]))
+        >>> some.named(0), some.named(1)
+        ('ranks 0 to 24 by 8', 'ranks 1, 5, 7 and 8')
+        """
+        ranks = (self.members if self.labels is None else self.labels)[row]
+        steps = set(np.diff(ranks).tolist())
+        if len(steps) == 1 and len(ranks) > 3:
+            step = steps.pop()
+            return f"ranks {ranks[0]} to {ranks[-1]}" + (f" by {step}" if step != 1 else "")
+        shown = [str(rank) for rank in ranks[:8].tolist()] + (["others"] if len(ranks) > 8 else [])
+        return f"ranks {', '.join(shown[:-1])} and {shown[-1]}"
+
     def kinds(self, topology: Topology) -> Iterator[NDArray[np.int64]]:
         """Groups that look alike to an algorithm, as rows of `members`: they form the same grid, are spread alike over
         the scale-up domains, and have the same accelerators.

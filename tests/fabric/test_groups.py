@@ -233,7 +233,8 @@ def test_explain_names_who_shares_the_binding_link():
     tree = build(TREE)
     said = explanation(tree, "all-to-all", S, "direct", group="tp=8", placement="striped", routing="ecmp")
     assert said["sharing"] == {"groups": [0, 1, 2, 3], "of": 4, "fold": pytest.approx(4), "complete": True}
-    assert any(line.startswith("Groups 0, 1, 2 and 3 of 4 share the link leaf-0 > ") for line in said["help"])
+    names = "Groups 0, 1, 2 and 3 of 4 (0: ranks 0 to 7) share the link leaf-0 > "
+    assert any(line.startswith(names) for line in said["help"])
     assert explanation(tree, "all-to-all", S, "direct", routing="ecmp")["sharing"] is None
 
 
