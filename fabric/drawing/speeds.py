@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from fabric.tuning import Tuning
 
 COLOURS = (
-    "#2f7fc1", "#c4502f", "#4a9a4a", "#8a3fb0", "#c79a1e", "#1f9e9e", "#d05f9b", "#6b5b45", "#5b74d6", "#8aa31e",
-    "#a83250", "#3d7a63",
+    "#2f7fc1", "#4a9a4a", "#8a3fb0", "#1f9e9e", "#d05f9b", "#6b5b45", "#5b74d6", "#8aa31e", "#a83250", "#3d7a63",
+    "#c79a1e", "#5a6472",
 )  # fmt: skip
-BEST, BOUND, LIBRARY = "#1c2430", "#1c2430", "#e0701a"
+BEST, BOUND, LIBRARY = "#1c2430", "#1c2430", "#f0640a"
 WIDTH, HEIGHT = 860.0, 460.0
 LEFT, RIGHT, TOP, BOTTOM = 62.0, 190.0, 92.0, 52.0  # margins
 CHARACTER = 6.4  # width of one
