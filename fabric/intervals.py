@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from functools import cache
 from math import exp, log2
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from topologies.toml_documents import read_toml
+
+if TYPE_CHECKING:
+    from fabric.transports import Pricing
 
 BANDS = ("large", "small")
 LARGE_BYTES = 16 << 20
@@ -81,6 +84,17 @@ def band_of(size_bytes: float) -> str:
     ('large', 'small')
     """
     return "large" if size_bytes >= LARGE_BYTES else "small"
+
+
+def evidence(priced: "Pricing") -> tuple[str, int]:
+    """The kind of evidence behind a library's times on a machine, and on how many domains: what `interval` asks for."""
+    found, rows = priced.machine, priced.constants
+    network = None
+    if found.domains > 1:
+        known = None if rows is None or rows.network is None else rows.network.fabric
+        network = priced.transport.net or known or "unstated"
+    kind = kind_of(priced.library.name, found.accelerator or "unnamed", network, found.on_pcie)
+    return kind, found.domains
 
 
 def kind_of(library: str, accelerator: str, network: str | None = None, on_pcie: bool = False) -> str:

@@ -56,7 +56,8 @@ def _render(found: "Comparison", width: int, quiet: bool, verbose: bool) -> list
         _table("by system", list(summary["by_system"].items())), Text(),
         _table("by collective", list(summary["by_collective"].items())), Text(),
     ]  # fmt: skip
-    shown += [] if quiet else [_worst(found, every=verbose), Text()]
+    shown = shown if found.judged else []
+    shown += [] if quiet or not found.rows else [_worst(found, every=verbose), Text()]
     if found.unmatched:
         shown += [_listed("without a prediction: an error of 100 % each", found.unmatched), Text()]
     if found.skipped and not quiet:

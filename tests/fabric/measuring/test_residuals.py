@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fabric.collectives import collective
 from fabric.intervals import BANDS, Spread, Table, interval, read_table, shipped
+from fabric.intervals import evidence as evidence_of
 from fabric.measuring.baselines import nccl_tuning
 from fabric.measuring.residuals import (
     Residual,
@@ -22,7 +24,9 @@ from fabric.measuring.residuals import (
     widening,
     written,
 )
+from fabric.timing import Assumptions, priced_by
 from topologies.errors import ConfigError
+from topologies.registry import build
 
 KINDS = ("switched:hopper", "switched:ampere", "network:efa", "pcie:ada")
 WIDER = {"per_doubling": 0.1, "unseen": {"large": 1.34, "small": 1.11}, "least": {"large": 0.0, "small": 0.0}}
@@ -157,3 +161,13 @@ def test_predictions_left_out_come_from_a_file(tmp_path):
 def test_the_shipped_table_is_in_order():
     for known in shipped().spreads:
         assert known.low < 0 < known.high and known.rows >= known.systems >= 2
+
+
+def test_a_simulation_has_the_kind_of_the_rows_of_its_machine(shipped_comparison):
+    seen = set()
+    for machine in {(m.spec, m.transport): m for m in shipped_comparison.machines}.values():
+        pattern = collective("all-gather", machine.ranks)
+        priced = priced_by(build(machine.spec), pattern, Assumptions(transport=machine.transport))
+        assert evidence_of(priced) == (machine.kind, machine.domains), machine.spec
+        seen.add(machine.kind.partition(":")[0])
+    assert seen >= {"switched", "network", "pcie", "grid", "ctran"}
