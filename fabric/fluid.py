@@ -39,6 +39,7 @@ def fluid_completion(
     paths: Paths | Mapping[str, ArrayLike] | None = None,
     epsilon: float = 0.0,
     seed: int = 0,
+    in_network: bool = False,
 ) -> FluidResult:
     """Simulate flows that share links max-min fairly at every moment, with equal shares whatever their latency.
 
@@ -66,6 +67,8 @@ def fluid_completion(
         as for `flow_paths`.
     paths
         in place of a routing: Paths, or a mapping of `ptr` and `node`, each flow's nodes by position in topology.nodes.
+    in_network
+        may ends be nodes (n + position, as in `Csr.ends`), for flows to and from switches that reduce and multicast?
 
     Raises
     ------
@@ -81,7 +84,8 @@ def fluid_completion(
     """
     if not (np.isfinite(epsilon) and epsilon >= 0):
         raise ConfigError(f"epsilon = {epsilon} is not a share of time; give 0 (exact) or more, such as 1e-3")
-    made = Flows.of(flows, len(topology.accelerators))
+    csr = topology.csr()
+    made = Flows.of(flows, len(csr.ends if in_network else csr.accelerators))
     if paths is None:
         found = flow_paths(topology, made.source, made.target, routing, tie=tie, seed=seed)
     elif isinstance(paths, Paths):
@@ -92,7 +96,6 @@ def fluid_completion(
         raise ConfigError(f"paths are given for {len(found.path_of)} flows; there are {len(made)}")
     if paths is not None or routing == "hash":
         found = found.merged()
-    csr = topology.csr()
     start, finish, solves = fluid(
         found.ptr, found.arc, found.share, csr.capacity, found.latency_s,
         np.where(made.source == made.target, np.int32(-1), found.path_of), made.bytes, made.release, made.duration,
@@ -111,7 +114,7 @@ def _along_nodes(topology: Topology, flows: Flows, paths: Mapping[str, ArrayLike
     ptr, node = np.asarray(paths["ptr"], np.int64), np.asarray(paths["node"])
     if len(ptr) - 1 != len(flows):
         raise ConfigError(f"paths are given for {len(ptr) - 1} flows; there are {len(flows)}")
-    ends = topology.csr().accelerators
+    ends = topology.csr().ends
     wrong = np.flatnonzero((node[ptr[:-1]] != ends[flows.source]) | (node[ptr[1:] - 1] != ends[flows.target]))
     if wrong.size:
         f = int(wrong[0])

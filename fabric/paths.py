@@ -84,7 +84,8 @@ def flow_paths(
     equally over the next-hop links of all shortest paths, `weighted` by their capacity; `dmodk` takes the next-hop
     link with index (target rank mod next-hop links), in the order of arcs; `hash` takes one shortest path at random,
     links weighing alike at every hop, which depends on the seed, the pair, and how many flows of the pair stand before.
-    A flow to its own rank has no arcs. InfeasibleError names a pair that no path serves.
+    A flow to its own rank has no arcs. Ends from n on are nodes, as in `Csr.ends`: a path to a switch includes its
+    latency. InfeasibleError names a pair that no path serves.
 
     >>> from topologies.registry import build
     >>> flow_paths(build("ring:n=4"), [0], [2], "dor").shares.tolist()
@@ -96,8 +97,11 @@ def flow_paths(
         raise ConfigError(f"tie '{tie}' is not one of {', '.join(TIES)}")
     if routing in ("auto", "dor"):
         routing = resolve(topology, routing)
-    ranks = len(topology.accelerators)
     s, t = np.asarray(source, np.int64), np.asarray(target, np.int64)
+    csr = topology.csr()
+    in_network = max(s.max(initial=0), t.max(initial=0)) >= len(csr.accelerators)
+    ends = csr.ends if in_network else csr.accelerators
+    ranks = len(ends)
     pairs = s * ranks + t
     if routing == "hash":
         keys = _flow_keys(pairs, seed)
@@ -108,15 +112,16 @@ def flow_paths(
     from_rank, to_rank = (pairs // ranks).astype(np.int32), (pairs % ranks).astype(np.int32)
     if routing == "dor":
         return Paths(*_grid_paths(topology, from_rank, to_rank, tie == "split"), path_of)
-    csr = topology.csr()
     ptr, arc, share, seconds, lost = shortest_routes(
         csr.indptr, csr.heads, csr.capacity if routing == "weighted" else csr.links, csr.twin, csr.forwards,
-        csr.latency, csr.node_latency, csr.accelerators[from_rank], csr.accelerators[to_rank], keys,
+        csr.latency, csr.node_latency, ends[from_rank], ends[to_rank], keys,
         {"dmodk": "modulo", "hash": "random"}.get(routing, "split"), threads,
     )  # fmt: skip
     if lost >= 0:
-        a, b = (topology.accelerators[ranks[lost]] for ranks in (from_rank, to_rank))
+        a, b = (topology.nodes[ends[side[lost]]] for side in (from_rank, to_rank))
         raise InfeasibleError(f"{topology.name}: no path from {a} to {b} that crosses switches only; relay in flows")
+    if in_network:  # a switch that is sent to takes its time to forward, or to reduce
+        seconds = seconds + np.where(to_rank >= len(csr.accelerators), csr.node_latency[ends[to_rank]], 0.0)
     return Paths(ptr, arc, share, seconds, path_of)
 
 

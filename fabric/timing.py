@@ -246,7 +246,10 @@ def fluid(plan: Plan, size_bytes: float) -> Outcome:
     """
     routing, said = fluid_routing(plan.routing)
     flows, overlap, more = unrolled(plan, size_bytes)
-    found = fluid_completion(plan.topology, flows, routing=routing, tie=plan.options.tie, seed=plan.options.seed)
+    found = fluid_completion(
+        plan.topology, flows, routing=routing, tie=plan.options.tie, seed=plan.options.seed,
+        in_network=plan.schedule.ends > len(plan.topology.accelerators),
+    )  # fmt: skip
     csr = plan.topology.csr()
     busiest = int(np.argmax(found.link_bytes / csr.capacity))
     return Outcome(

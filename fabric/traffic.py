@@ -14,7 +14,8 @@ class Traffic:
     List k holds ranks list_rank[list_ptr[k]:list_ptr[k+1]] with amounts list_amount; entry e says that every rank of
     list entry_list[e] sends entry_scale[e] times its amount to rank entry_target[e]; what a rank would send to itself
     is no traffic. Memory is linear in ranks for uniform, grouped and permuted demand. Amounts are in bytes, or in bytes
-    per byte of a collective's size.
+    per byte of a collective's size. Where switches reduce or multicast they are ends too: end n + v is node v of the
+    topology (`Csr.ends`), and the traffic's n counts all ends.
     """
 
     n: int
@@ -74,20 +75,26 @@ class Traffic:
         )
 
     def over(self, members: NDArray[np.int64], n: int) -> "Traffic":
-        """The same in every group at once: rank r of group g is rank members[g, r] (int64[groups, self.n]) of n.
+        """The same in every group at once: rank r of group g is rank members[g, r] (int64[groups, ranks]) of n;
+        they share the switches.
 
         >>> Traffic.uniform(2, 1.0).over(np.array([[0, 2], [1, 3]]), 4).as_pairs()[0].tolist()
         [2, 0, 3, 1]
         """
-        groups, lists = len(members), len(self.list_ptr) - 1
+        groups, lists, ranks = len(members), len(self.list_ptr) - 1, members.shape[1]
+
+        def placed(end: NDArray[np.int32]) -> NDArray[np.int32]:
+            rank = members[:, np.minimum(end, ranks - 1)]
+            return np.where(end < ranks, rank, end - ranks + n).ravel().astype(np.int32)
+
         starts = np.arange(groups)[:, None]
         ends = (self.list_ptr[1:] + starts * len(self.list_rank)).ravel()
         return Traffic(
-            n,
+            n + self.n - ranks,
             np.concatenate([[0], ends]).astype(np.int64),
-            members[:, self.list_rank].ravel().astype(np.int32),
+            placed(self.list_rank),
             np.tile(self.list_amount, groups),
-            members[:, self.entry_target].ravel().astype(np.int32),
+            placed(self.entry_target),
             (self.entry_list + starts * lists).ravel().astype(np.int32),
             np.tile(self.entry_scale, groups),
         )
@@ -104,7 +111,7 @@ class Traffic:
         ends = [part.list_ptr[1:] + start for part, start in zip(parts, ranks, strict=False)]
         entry_lists = [part.entry_list + start for part, start in zip(parts, lists, strict=False)]
         return cls(
-            parts[0].n,
+            max(part.n for part in parts),
             np.concatenate([[0], *ends]).astype(np.int64),
             np.concatenate([part.list_rank for part in parts]),
             np.concatenate([part.list_amount for part in parts]),

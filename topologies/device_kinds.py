@@ -37,6 +37,7 @@ class Switch(Part):
     optical_channels: int | None = None
     reduces: bool = False
     multicasts: bool = False
+    max_reduction_groups: int | None = None  # that it serves at a time
     adaptive_routing: bool = False
     integrated_optics: bool = False
 

@@ -58,6 +58,12 @@ class Csr:
     node_latency: NDArray[np.float64]
     accelerators: NDArray[np.int32]
 
+    @property
+    def ends(self) -> NDArray[np.int32]:
+        """int32[n + V]: the node of every end point of traffic: those of the ranks, then every node by its position,
+        for switches that reduce and multicast."""
+        return np.concatenate([self.accelerators, np.arange(len(self.forwards), dtype=np.int32)])
+
 
 def no_generators(topology: "Topology") -> Iterable[NDArray[np.int32]]:
     """No symmetry is proposed."""

@@ -61,6 +61,11 @@ class Schedule:
     relays: str | None = None
     messages: Callable[[int], Messages] | None = None
 
+    @property
+    def ends(self) -> int:
+        """End points of its traffic: the ranks, or ranks and nodes where switches reduce and multicast."""
+        return max(step.traffic.n for step in self.steps)
+
     def overlapped(self, overlap: str) -> "Schedule":
         """The same steps under another overlap."""
         return replace(self, overlap=overlap)

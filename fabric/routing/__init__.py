@@ -8,6 +8,7 @@ from fabric.routing.dmodk import dmodk
 from fabric.routing.ecmp import ecmp, weighted
 from fabric.routing.grid import dor
 from fabric.routing.hashing import hashed
+from fabric.routing.in_network import in_network
 from fabric.routing.limited import ksp, slack, te, vlb
 from fabric.routing.minimal import minimal
 from fabric.routing.optimal import adaptive, optimal
@@ -65,6 +66,8 @@ def route(topology: Topology, traffic: Traffic, routing: str, options: RoutingOp
     """Loads of the traffic under a routing; InfeasibleError names a pair that no path serves. Traffic between some
     accelerators goes through the whole fabric that they are of.
 
+    Traffic to and from switches goes along its trees, whatever the routing.
+
     >>> from topologies.registry import build
     >>> route(build("full-mesh:n=4"), Traffic.uniform(4, 1.0), "ecmp").arcs.max()
     np.float64(1.0)
@@ -76,6 +79,8 @@ def route(topology: Topology, traffic: Traffic, routing: str, options: RoutingOp
         return route(topology.whole, moved, routing, options)
     name, _, argument = resolve(topology, routing).partition(":")
     options = replace(options, argument=argument)
+    if traffic.n > len(topology.accelerators):
+        return in_network(topology, traffic, options)
     asked = (name, replace(options, threads=0))
     if not traffic.is_uniform:
         found = _loads(topology).setdefault(traffic, {})

@@ -61,17 +61,19 @@ def least(name, n):
 
 @each_fabric
 def test_every_rank_receives_what_it_must(spec):
+    n = len(fabric(spec).accelerators)
     for name, made in applicable(spec):
-        received = sum(step.traffic.received for step in made.steps)
+        received = sum(step.traffic.received[:n] for step in made.steps)
         assert np.all(received >= least(name, len(received)) - 1e-9), (name, made.algorithm)
 
 
 @each_fabric
 def test_every_rank_sends_what_only_it_has(spec):
     """Each rank's own contribution has to leave it: its vector, its share, or what it must pass to one other."""
+    n = len(fabric(spec).accelerators)
     for name, made in applicable(spec):
-        sent = sum(step.traffic.sent for step in made.steps)
-        n, where = len(sent), (name, made.algorithm)
+        sent = sum(step.traffic.sent[:n] for step in made.steps)
+        where = (name, made.algorithm)
         shares = {"all-gather": 1 / n, "reduce-scatter": (n - 1) / n, "all-to-all": (n - 1) / n}
         if name == "broadcast":
             assert sent[0] >= 1 - 1e-9, where
@@ -87,9 +89,11 @@ def test_every_rank_sends_what_only_it_has(spec):
 def test_the_total_is_that_of_an_algorithm_without_waste(spec):
     """All but van de Geijn's broadcast and reduce, relays, and rings that do not close move the least there is."""
     for name, made in applicable(spec):
-        n = made.steps[0].traffic.n
+        n = len(fabric(spec).accelerators)
         total, wanted = sum(step.traffic.total for step in made.steps), collective(name, n).received
         where = (name, made.algorithm, total, wanted)
+        if made.ends > n:  # what switches add up and multicast is sent once, and received by them
+            continue
         assert total >= wanted - 1e-9, where
         if name in ("broadcast", "reduce") or made.relays is not None or odd_rail(spec):
             assert total <= 2.0 * wanted + 1e-9, where
@@ -108,7 +112,9 @@ def odd_rail(spec):
 def test_symmetric_algorithms_load_every_rank_alike(spec, name):
     topology = fabric(spec)
     n = len(topology.accelerators)
-    for make in ALGORITHMS.values():
+    for algorithm, make in ALGORITHMS.items():
+        if algorithm in ("double-binary-tree", "tree", "nvls", "nvls-tree", "sharp"):  # leaves and switches differ
+            continue
         try:
             made = make(topology, collective(name, n))
         except NotApplicable:
