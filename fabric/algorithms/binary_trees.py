@@ -1,16 +1,21 @@
 """Double binary trees: two trees that split the data, the inner nodes of the one the leaves of the other."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fabric.algorithms.draft import Draft, Ids
+from fabric.algorithms.messages import Messages
 from fabric.algorithms.schedule import NotApplicable, Schedule, Step
 from fabric.collectives import Collective
 from fabric.traffic import Traffic
 from topologies.graph import Topology
 
 Ints = NDArray[np.int64]
+Shards = Callable[[Ints, int], Ints]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +39,55 @@ def double_binary_tree(topology: Topology, collective: Collective) -> Schedule:
     steps = {"all-reduce": up + down, "broadcast": down, "reduce": up}
     if collective.name not in steps:
         raise NotApplicable(f"double-binary-tree does {', '.join(steps)}, not {collective.name}")
-    return Schedule("double-binary-tree", "pipelined", tuple(steps[collective.name]))
+    messages = partial(_messages, ranks, collective.name)
+    return Schedule("double-binary-tree", "pipelined", tuple(steps[collective.name]), None, messages)
+
+
+def _messages(ranks: Ints, name: str, chunks: int) -> Messages:
+    halves = ("reduce", "broadcast") if name == "all-reduce" else (name,)
+    draft = Draft("double-binary-tree", ranks.size, 2, 4 * len(halves) * ranks.size, chunks)
+    pass_on(draft, ranks, 1.0, lambda group, tree: np.full((len(group), 1), tree), halves)
+    return draft.messages()
+
+
+def pass_on(
+    draft: Draft,
+    groups: Ints,
+    amount: float,
+    shards: Shards,
+    halves: Sequence[str],
+    ready: Ids | None = None,
+    *,
+    settled: bool = False,
+) -> Ids:
+    """Messages of `amount` up and down both trees on every row of ranks (int64[groups, count]); by rank, what to wait
+    for until it has all (and has passed it on, if `settled`). `shards(group, tree)` gives the chunks of one tree's
+    half, int64[m, chunks]."""
+    begin = np.full(draft.nodes, -1) if ready is None else ready
+    waits: list[tuple[Ids, Ids]] = []
+    for index, tree in enumerate(both_trees(groups.shape[1])):
+        own = begin
+        levels = [np.flatnonzero(tree.depth == k) for k in range(1, int(tree.depth.max()) + 1)]
+        for half in halves:
+            adds = half == "reduce"
+            for here in reversed(levels) if adds else levels:
+                lower, upper = groups[:, tree.place[here]].ravel(), groups[:, tree.parent[here]].ravel()
+                source, target = (lower, upper) if adds else (upper, lower)
+                carried = partial(shards, np.repeat(np.arange(len(groups)), len(here)), index)
+                after = [own[source], begin[target]]  # what is added to has to be there
+                ids = draft.send(source, target, amount / 2, carried, after=after, reduces=adds)
+                own = draft.arrived(ids, target, also=own if adds else _without(own, target))
+                waits += [(ids, source)] if settled else []
+        nodes = np.flatnonzero(own >= 0)
+        waits.append((own[nodes], nodes))
+    return draft.arrived(*(np.concatenate(column) for column in zip(*waits, strict=True)))
+
+
+def _without(ids: Ids, nodes: Ids) -> Ids:
+    """What is stored anew comes after all that was there before: there is nothing else to wait for."""
+    left = ids.copy()
+    left[nodes] = -1
+    return left
 
 
 def across_rails(domains: Ints, n: int, amount: float) -> list[Step]:

@@ -85,6 +85,10 @@ class Draft:
         self._batches.append(_Batch(sources, targets, amounts, reduces, handed, ids if lane is None else lane, carried))
         return ids
 
+    def wait(self, ids: Ids, before: Ids) -> None:
+        """Message ids[i] waits for message before[i]; a message may stand there more than once."""
+        self._waits.append((ids, before))
+
     def arrived(self, ids: Ids, target: Ids, *, also: Ids | None = None) -> Ids:
         """int64[nodes]: what to wait for until all these messages have arrived at their targets (and `also`, by node,
         is done); -1 where nothing arrives. A join where several do."""

@@ -13,7 +13,7 @@ Chunks = tuple[NDArray[np.int64], NDArray[np.int64]]
 class Messages:
     """M messages of an algorithm at a size of one byte, each after all that it waits for.
 
-    `source`, `target` int32[M] are ranks; n + k stands for the k-th switch that reduces or multicasts. `amount`
+    `source`, `target` int32[M] are ranks; n + v stands for node v, a switch that reduces or multicasts. `amount`
     float64[M]: bytes per byte of size. `reduces` bool[M]: the target adds what comes to what it has; otherwise it
     stores it. `hands_on` int32[M]: the message whose data the source passes on as they came, keeping nothing of them;
     -1 where it sends from its memory. Message m waits for messages pred[pred_ptr[m]:pred_ptr[m + 1]] (int64[M + 1],

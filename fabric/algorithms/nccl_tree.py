@@ -1,8 +1,13 @@
 """Tree as NCCL builds it: chains inside the scale-up domains, double binary trees across them."""
 
-import numpy as np
+from functools import partial
 
-from fabric.algorithms.binary_trees import across_rails
+import numpy as np
+from numpy.typing import NDArray
+
+from fabric.algorithms.binary_trees import across_rails, pass_on
+from fabric.algorithms.draft import Draft, Ids
+from fabric.algorithms.messages import Messages
 from fabric.algorithms.schedule import NotApplicable, Schedule, Step, equal_domains
 from fabric.collectives import Collective
 from fabric.traffic import Traffic
@@ -24,4 +29,32 @@ def nccl_tree(topology: Topology, collective: Collective) -> Schedule:
     passed = (size - 1) / size  # an edge of all chains but the one that ends above it
     up = Step("chains to the rails", Traffic.pairs(n, following, ranks, passed), size - 1)
     down = Step("chains from the rails", Traffic.pairs(n, ranks, following, passed), size - 1)
-    return Schedule("tree", "pipelined", (up, *across_rails(domains, n, 1 / size), down))
+    steps = (up, *across_rails(domains, n, 1 / size), down)
+    return Schedule("tree", "pipelined", steps, None, partial(_messages, domains))
+
+
+def _messages(domains: NDArray[np.int64], chunks: int) -> Messages:
+    """The vector in two parts for each rail, one for each tree; a chain carries both."""
+    count, size = domains.shape
+    draft = Draft("tree", domains.size, 2 * size, 2 * domains.size * (size + 3), chunks)
+    rail = np.tile(np.arange(size), count)
+
+    def passed(start: int, step: int, after: Ids, *, reduces: bool) -> Ids:
+        """From so many places behind every rail one place on."""
+        source, target = (domains[:, (np.arange(size) + place) % size].ravel() for place in (start, start + step))
+        return draft.send(
+            source, target, 1 / size, lambda: np.stack([2 * rail, 2 * rail + 1], axis=1), after=[after], reduces=reduces
+        )
+
+    came = np.full(domains.size, -1)
+    for place in range(size - 1, 0, -1):
+        came = passed(place, -1, came, reduces=True)
+    ready = np.full(domains.size, -1)
+    ready[domains.ravel()] = came
+    ready = pass_on(
+        draft, domains.T, 1 / size, lambda rail, tree: (2 * rail + tree)[:, None], ("reduce", "broadcast"), ready
+    )
+    came = ready[domains.ravel()]
+    for place in range(size - 1):
+        came = passed(place, 1, came, reduces=False)
+    return draft.messages()

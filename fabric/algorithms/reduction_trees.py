@@ -22,28 +22,38 @@ Ints = NDArray[np.int64]
 @dataclass(frozen=True, slots=True, eq=False)
 class Planes:
     """What forwards, in parts that only accelerators join: `plane` int64[V], -1 of accelerators and of what does not
-    forward; `domain` int64[P], the only scale-up domain whose ranks a plane joins, -1 where it joins others too."""
+    forward; `scale_up` bool[P], whether a plane is of the switches inside a scale-up domain."""
 
     plane: Ints
-    domain: Ints
+    scale_up: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trees:
     """Edges of reduction trees: `child` sends to `parent` (ends of traffic, int64[E]) what all ranks `below` it add up.
 
-    `share` float64[E] of the data goes through the edge's tree, `depth` is that of the child (1 below the root),
-    `below` counts the ranks at and under it, `group` numbers the group of `size` ranks that the tree serves.
+    `depth` is that of the child (1 below the root), `below` counts the ranks at and under it. The data of a group of
+    `size` ranks are cut into `pieces`; tree `tree` serves group `group` and carries `width` of them from `piece` on.
+    `place` int64[ends] says where a rank stands in its group.
     """
 
     ends: int
     size: int
     child: Ints
     parent: Ints
-    share: NDArray[np.float64]
     depth: Ints
     below: Ints
+    tree: Ints
     group: Ints
+    piece: Ints
+    width: Ints
+    pieces: int
+    place: Ints
+
+    @property
+    def share(self) -> NDArray[np.float64]:
+        """float64[E]: the part of its group's data that goes through each edge's tree."""
+        return self.width / self.pieces
 
     @property
     def owned(self) -> NDArray[np.float64]:
@@ -69,9 +79,16 @@ class Trees:
         return Step(said, Traffic.pairs(self.ends, source[here], target[here], amount), 1)
 
 
-@once
 def planes(topology: Topology) -> Planes:
-    """The planes of a topology and the scale-up domains that they belong to."""
+    """The planes of a topology; those that hold a switch of tier 0 lie inside a scale-up domain.
+
+    Where no switch has a tier (graphs of others), those that join accelerators of one domain only.
+    """
+    return _planes(topology if topology.whole is None else topology.whole)
+
+
+@once
+def _planes(topology: Topology) -> Planes:
     csr, nodes = topology.csr(), len(topology.nodes)
     inner = csr.forwards.astype(bool)
     inner[csr.accelerators] = False
@@ -80,15 +97,18 @@ def planes(topology: Topology) -> Planes:
     _, label = connected_components(graph)
     plane = np.full(nodes, -1)
     plane[inner] = np.unique(label[inner], return_inverse=True)[1]
+    count, tiers = int(plane.max(initial=-1)) + 1, topology.attribute("tier")
+    if any(tier is not None for tier in tiers):
+        lowest = np.array([tier == 0 for tier in tiers]) & inner
+        return Planes(plane, np.bincount(plane[lowest], minlength=count) > 0)
     domain = np.full(nodes, -1)
     for number, ranks in enumerate(topology.domains):
         domain[csr.accelerators[ranks]] = number
     from_rank = np.isin(csr.tails, csr.accelerators) & inner[csr.heads]
-    joined, count = plane[csr.heads[from_rank]], int(plane.max(initial=-1)) + 1
-    lowest, highest = np.full(count, nodes), np.full(count, -1)
-    np.minimum.at(lowest, joined, domain[csr.tails[from_rank]])
-    np.maximum.at(highest, joined, domain[csr.tails[from_rank]])
-    return Planes(plane, np.where(lowest == highest, highest, -1))
+    joined, least, most = plane[csr.heads[from_rank]], np.full(count, nodes), np.full(count, -1)
+    np.minimum.at(least, joined, domain[csr.tails[from_rank]])
+    np.maximum.at(most, joined, domain[csr.tails[from_rank]])
+    return Planes(plane, (least == most) & (most >= 0))
 
 
 def reduction_trees(topology: Topology, groups: Sequence[Ints], *, scale_up: bool) -> Trees:
@@ -113,20 +133,26 @@ def reduction_trees(topology: Topology, groups: Sequence[Ints], *, scale_up: boo
         branches = _grown(topology, found.plane == served.plane[tree], homes[here], ranks[here], reducing, turn)
         rows.append((*branches, np.full(len(branches[0]), tree)))
     child, parent, depth, below, of = (np.concatenate(column) for column in zip(*rows, strict=True))
-    share, group = served.share[of], served.group[of]
-    trees = Trees(n + len(csr.forwards), len(groups[0]), child, parent, share, depth, below, group)
+    place = np.zeros(n + len(csr.forwards), np.int64)
+    place[np.concatenate(groups)] = np.tile(np.arange(len(groups[0])), len(groups))
+    trees = Trees(
+        len(place), len(groups[0]), child, parent, depth, below, of, served.group[of], served.piece[of],
+        served.width[of], served.pieces, place,
+    )  # fmt: skip
     _check_groups(topology, trees)
     return trees
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Served:
-    """Trees to grow, each for a `group` in a `plane` that joins all of it, with its `share` of the group's data; `arc`
-    are the arcs from ranks into their planes, and `of` the tree that each belongs to."""
+    """Trees to grow, each for a `group` in a `plane` that joins all of it, with `width` of the `pieces` of the group's
+    data from `piece` on; `arc` are the arcs from ranks into their planes, and `of` the tree that each belongs to."""
 
     group: Ints
     plane: Ints
-    share: NDArray[np.float64]
+    piece: Ints
+    width: Ints
+    pieces: int
     arc: Ints
     of: Ints
 
@@ -135,12 +161,12 @@ def _served(
     topology: Topology, found: Planes, groups: Sequence[Ints], reducing: NDArray[np.bool_], scale_up: bool
 ) -> _Served:
     """Planes that join a whole group and reduce; NotApplicable where a group has none."""
-    csr, count = topology.csr(), max(len(found.domain), 1)
+    csr, count = topology.csr(), max(len(found.scale_up), 1)
     group_of = np.full(len(csr.forwards), -1)
     for number, ranks in enumerate(groups):
         group_of[csr.accelerators[ranks]] = number
     arc = np.flatnonzero((group_of[csr.tails] >= 0) & (found.plane[csr.heads] >= 0))
-    arc = arc[(found.domain[found.plane[csr.heads[arc]]] >= 0) == scale_up]
+    arc = arc[found.scale_up[found.plane[csr.heads[arc]]] == scale_up]
     keys, of = np.unique(group_of[csr.tails[arc]] * count + found.plane[csr.heads[arc]], return_inverse=True)
     joined = np.unique(of * len(csr.forwards) + csr.tails[arc]) // len(csr.forwards)
     able = np.zeros(count, bool)
@@ -151,9 +177,15 @@ def _served(
         where = "inside the scale-up domains" if scale_up else "in the network"
         raise NotApplicable(f"{topology.name} has no switch {where} that reduces and joins all ranks of a group")
     arc, of = arc[serves[of]], (np.cumsum(serves) - 1)[of[serves[of]]]
-    width = np.full(len(group), np.inf)
-    np.minimum.at(width, of, csr.capacity[arc])
-    return _Served(group, plane, width / np.bincount(group, width)[group], arc, of)
+    narrowest = np.full(len(group), np.inf)
+    np.minimum.at(narrowest, of, csr.capacity[arc])
+    width = np.rint(narrowest).astype(np.int64)  # bytes/s
+    total = np.bincount(group, width).astype(np.int64)  # of each group
+    total //= (common := np.gcd.reduceat(width, np.searchsorted(group, np.arange(len(groups)))))
+    pieces = int(np.lcm.reduce(np.unique(total)))
+    width = width // common[group] * (pieces // total)[group]
+    before = np.cumsum(width) - width
+    return _Served(group, plane, before - before[np.searchsorted(group, group)], width, pieces, arc, of)
 
 
 Branches = tuple[Ints, Ints, Ints, Ints]

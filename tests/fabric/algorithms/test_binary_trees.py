@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+
 from fabric.algorithms import ALGORITHMS, NotApplicable
 from fabric.algorithms.binary_trees import both_trees
 from fabric.collectives import collective

@@ -50,7 +50,7 @@ def test_nvls_through_two_layers_of_chips():
     found = plan("nvl576-cpo", "nvls", "reduce-scatter")
     topology, csr = found.topology, found.topology.csr()
     trees = reduction_trees(topology, [np.arange(576)], scale_up=True)
-    assert len(planes(topology).domain) == 72 and set(trees.depth.tolist()) == {1, 2}
+    assert planes(topology).scale_up.tolist() == [True] * 72 and set(trees.depth.tolist()) == {1, 2}
     ranks = trees.child < 576
     assert np.bincount(trees.child[ranks]).tolist() == [72] * 576
     assert trees.below[~ranks].sum() + (ranks & (trees.depth == 1)).sum() == 72 * 576
@@ -86,7 +86,7 @@ def _leaves(topology):
 
 
 def test_adapters_that_only_pass_on_are_no_part_of_a_tree():
-    """rank - adapter - switch: the adapter carries its rank's S; two ranks behind one carry 2 S, which no one adds up."""
+    """Two ranks behind an adapter: no one adds up what they send before the switch, so its link carries 2 S."""
     graph = nx.Graph()
     for rank in range(4):
         graph.add_node(f"r{rank}", kind="accelerator")
