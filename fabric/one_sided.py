@@ -7,6 +7,8 @@ import numpy as np
 
 from fabric.collectives import Collective
 from fabric.domains import domains_of_nodes, inside_domains
+from fabric.intervals import band_of
+from fabric.moe import FORMATS
 from fabric.patterns import bytes_of
 from fabric.results import accelerator_of
 from fabric.timing import Assumptions, Outcome, Plan, choose, steady
@@ -91,6 +93,12 @@ def kernel_s(kernel: OneSidedKernel, found: Crossing) -> float:
     return max(time_s, found.latency_s + found.line_rate_s) if kernel.carries_tokens else time_s
 
 
+def interval_us(kernel: OneSidedKernel, time_us: float, size_bytes: float) -> tuple[float, float]:
+    """Both ends of the 90 % interval about a predicted time."""
+    low, high = kernel.ratios_large if band_of(size_bytes) == "large" else kernel.ratios_small
+    return low * time_us, high * time_us
+
+
 def _blocks_s(kernel: OneSidedKernel, found: Crossing) -> float:
     """Where an expert's tokens are sent by warps of one multiprocessor, few experts leave the others idle."""
     if kernel.blocks is None:
@@ -160,11 +168,13 @@ def kernel_named(transport: str) -> str | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
-    """A pattern as a kernel carries it (its number format where none was asked for, its copies), and how that goes."""
+    """A pattern as a kernel carries it (its copies), how that goes, and within what."""
 
     pattern: Collective
     size_bytes: int
     outcome: Outcome
+    low_us: float
+    high_us: float
 
 
 def one_sided(topology: Topology, pattern: Collective, given: Assumptions) -> Served:
@@ -173,6 +183,8 @@ def one_sided(topology: Topology, pattern: Collective, given: Assumptions) -> Se
         raise ConfigError(f"transport {NAME} carries moe-dispatch and moe-combine, not {pattern.name}")
     if given.fidelity == "fluid":
         raise InfeasibleError(f"transport {NAME} knows times of whole kernels only: use --fidelity steady")
+    moe = replace(pattern.moe, precision=pattern.moe.precision or FORMATS[pattern.name])
+    pattern = replace(pattern, moe=moe)
     return served(topology, pattern, given, kernel_of(topology, pattern, kernel_named(given.transport)))
 
 
@@ -187,7 +199,8 @@ def served(topology: Topology, pattern: Collective, given: Assumptions, kernel: 
         end = {**end, "utilisation": end["utilisation"] * ideal.time_s / time_s}
     known = accelerator_of(topology) in kernel.serves.split()
     said = [*ideal.said, f"times of kernel {kernel.name}{'' if known else ', of another machine'}: {kernel.source}"]
-    return Served(pattern, size_bytes, replace(ideal, time_s=time_s, bottleneck=end, said=said))
+    outcome = replace(ideal, time_s=time_s, bottleneck=end, said=said)
+    return Served(pattern, size_bytes, outcome, *interval_us(kernel, time_s * 1e6, size_bytes))
 
 
 def carried(
@@ -201,4 +214,4 @@ def carried(
     if algorithm == "two-hop" and not _several_domains(topology, pattern):
         algorithm = "direct"
     size_bytes = bytes_of(topology, pattern, None)
-    return pattern, choose(topology, pattern, size_bytes, replace(given, algorithm=algorithm))
+    return pattern, choose(topology, pattern, size_bytes, replace(given, algorithm=algorithm, transport="ideal"))

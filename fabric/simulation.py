@@ -95,25 +95,28 @@ def answer(topology: Topology, pattern: Collective, size_bytes: int, given: Assu
     priced = None if kernels else priced_by(topology, pattern, given)
     transport = given.transport if kernels else IDEAL if priced is None else priced.name
     plan = None
+    low_us = high_us = None
     if given.fidelity == "bound":
         outcome, bound = best(topology, pattern, size_bytes, given.options)
     elif kernels:
         found = one_sided(topology, pattern, given)
         pattern, size_bytes, outcome = found.pattern, found.size_bytes, found.outcome
+        low_us, high_us = found.low_us, found.high_us
         bound = collective_bound(topology, pattern, gap=None, threads=given.options.threads)
     else:
         plan = choose(topology, pattern, size_bytes, given)
         outcome = (steady if given.fidelity == "steady" else fluid)(plan, size_bytes)
         bound = collective_bound(topology, pattern, gap=None, threads=given.options.threads)
     if pattern.moe is not None:
-        outcome = replace(outcome, said=[*outcome.said, *pattern.moe.said(pattern.name)])
+        raw = ["raw rates; transport one-sided has the times of kernels"] if given.transport == "auto" else []
+        outcome = replace(outcome, said=[*outcome.said, *raw, *pattern.moe.said(pattern.name)])
     outcome = replace(outcome, said=[*outcome.said, *assumed(topology, pattern, plan)])
     bits = pattern.received * pattern.together * size_bytes * 8
     told = Told(
         pattern.name, size_bytes, bits, pattern.busbw_factor, transport, given.fidelity, bound, pattern.n,
         pattern.together, pattern.placement,
     )  # fmt: skip
-    return told_result(topology, outcome, told)
+    return replace(told_result(topology, outcome, told), time_low_us=low_us, time_high_us=high_us)
 
 
 @dataclass(frozen=True, slots=True)

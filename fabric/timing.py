@@ -18,6 +18,7 @@ from fabric.latency import round_s
 from fabric.paths import ROUTINGS as FLUID_ROUTINGS
 from fabric.routing import ANY, Loads, RoutingOptions, resolve, route
 from fabric.transports import Pricing, Time, Work, among, parse_transport, pricing
+from fabric.transports.naming import KERNELS
 from topologies.errors import ConfigError, InfeasibleError, unknown
 from topologies.graph import Topology
 
@@ -135,6 +136,10 @@ def candidates(topology: Topology, pattern: Collective, given: Assumptions) -> l
 def priced_by(topology: Topology, pattern: Collective, given: Assumptions) -> Pricing | None:
     """The library that prices algorithms on a topology; None under raw rates, which fluid and bound always have."""
     transport = parse_transport(given.transport, topology.catalogue)
+    if pattern.moe is not None:  # their kernels have a model of their own: fabric.one_sided
+        if not transport.default and transport.library != KERNELS:
+            raise ConfigError(f"{transport.library} has no model of {pattern.name}; give transport one-sided or ideal")
+        return None
     if given.fidelity != "steady":
         if not transport.default:
             raise ConfigError(f"--fidelity {given.fidelity} has raw rates: give --transport ideal, or steady")

@@ -43,12 +43,14 @@ class OneSidedKernel(Part):
     operation: str  # dispatch or combine, or a step beside them: prepare, low-precision-combine
     serves: str  # catalogue names of accelerators, a blank between them
     algorithm: str = "direct"
-    precision: str
+    precision: str  # that it was measured in, where it has but one
     carries_tokens: bool = True  # or indices alone
     deduplicates: bool = True
     several_domains: bool = False  # works across a network, too
     most_tokens: int | None = None  # of a rank: above, another kernel is taken where none is named
     launch_ns: float
+    ratios_large: tuple[float, ...]  # measured over predicted time, both ends of nine of ten rows
+    ratios_small: tuple[float, ...]
     barrier_ns: float = 0.0
     expert_ns: float = 0.0
     network_launch_ns: float = 0.0

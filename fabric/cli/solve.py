@@ -84,6 +84,8 @@ def command(
     if csv and explain:
         raise click.UsageError("--csv has no place for --explain; use --json")
     check_members(members)
+    if (explain or svg is not None) and model.transport.partition(":")[0] == "one-sided":
+        raise click.UsageError("--explain and --svg are of links at line rate; leave out --transport one-sided")
     if svg is not None and model.fidelity == "bound":
         raise click.UsageError("--svg shows an algorithm's loads, --fidelity bound has no algorithm; leave one out")
     if collective != "permutation" and (shift is not None or permutation is not None):

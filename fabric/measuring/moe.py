@@ -13,7 +13,7 @@ from fabric.measuring.comparing import NO_PREDICTION, Compared, Comparison, Judg
 from fabric.measuring.machines import Machine, NoMachineError, machine_of
 from fabric.measuring.reading import Measurement, Skipped
 from fabric.moe import Moe, exchange
-from fabric.one_sided import NAME, Crossing, carried, crossing, kernel_of, kernel_s
+from fabric.one_sided import NAME, Crossing, carried, crossing, interval_us, kernel_of, kernel_s
 from fabric.patterns import bytes_of, pattern_of
 from fabric.timing import Assumptions
 from topologies.errors import ConfigError, FabricError, unknown
@@ -54,12 +54,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """A row's machine, the bytes that one of its ranks sends, times measured, predicted and at line rate (us)."""
+    """A row's machine, the bytes that one of its ranks sends, times measured, predicted (with the 90 %
+    interval) and at line rate (us)."""
 
     machine: Machine
     size_bytes: int
     measured_us: float
     time_us: float
+    low_us: float
+    high_us: float
     line_rate_us: float
 
 
@@ -107,7 +110,8 @@ def compare_moe(path: Path | None = None, only: str | None = None) -> Comparison
         compared.append(
             Compared(
                 row=row.row, system=row.name, spec=found.machine.spec, collective=row.op, size_bytes=found.size_bytes,
-                measured_us=found.measured_us, predicted_us=found.time_us, low_us=None, high_us=None, error=error,
+                measured_us=found.measured_us, predicted_us=found.time_us, low_us=found.low_us,
+                high_us=found.high_us, error=error,
             )
         )  # fmt: skip
     return Comparison(
@@ -197,7 +201,11 @@ def predict_moe(row: Row) -> Predicted:
         measured_us = counted * by / row.bandwidth_gb_per_s / 1e3
     found = unit.with_tokens(row.layer.tokens)
     line_rate_us = (found.line_rate_s + found.latency_s) * 1e6
-    return Predicted(machine, max(1, round(size * by)), measured_us, kernel_s(kernel, found) * 1e6, line_rate_us)
+    time_us = kernel_s(kernel, found) * 1e6
+    size_bytes = max(1, round(size * by))
+    return Predicted(
+        machine, size_bytes, measured_us, time_us, *interval_us(kernel, time_us, size_bytes), line_rate_us
+    )
 
 
 def _rule(row: Row) -> dict[str, Any]:

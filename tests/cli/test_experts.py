@@ -27,6 +27,7 @@ def test_compare_takes_the_default_layer(run):
         (["-c", "moe-dispatch", "--size", "1MiB"], "--size has no effect with moe-dispatch", 2),
         (["-c", "moe-dispatch", "--even", "--copies", "expert"], "even routing is balanced", 2),
         (["-c", "moe-combine", "--topk", "2", "--experts", "4"], "4 experts leave ranks of 8 idle", 3),
+        (["-c", "moe-combine", "--explain", "--transport", "one-sided"], "are of links at line rate", 2),
         (["-c", "moe-combine", "--precision", "fp9"], "did you mean 'fp8'", 3),
         (["-c", "moe-combine", "--algorithm", "two-hop"], "no two scale-up domains of equal size", 4),
     ],

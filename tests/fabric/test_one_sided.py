@@ -21,7 +21,8 @@ SEEN = Crossing(
 )  # fmt: skip
 PLAIN = OneSidedKernel(
     name="k", title="K", source="me", year=2026, confidence="low", kernel="k", operation="dispatch", serves="",
-    precision="fp8", launch_ns=10_000, scale_up_share=0.5, network_share=0.8,
+    precision="fp8", ratios_large=(0.9, 1.1), ratios_small=(0.8, 1.2), launch_ns=10_000,
+    scale_up_share=0.5, network_share=0.8,
 )  # fmt: skip
 
 
@@ -55,6 +56,7 @@ def test_deepseek_v3_dispatch_on_nvl72():
     by_hand = 12.9 + 16_384 * (7.75 * 14_336 / (0.738 * 900e3) + 16.6e-3)
     assert found.time_us == pytest.approx(by_hand, rel=1e-3)
     assert found.time_us == pytest.approx(3187.4, rel=0.15)  # measured
+    assert found.time_low_us < 3187.4 < found.time_high_us
     assert any("aiconfigurator" in line for line in found.estimates)
 
 
@@ -98,6 +100,7 @@ def test_the_kernel_that_serves(spec, tokens, kernel):
         ("nvl72", "all-reduce", {}, ConfigError, "carries moe-dispatch and moe-combine"),
         ("nvl72", "moe-dispatch", {"fidelity": "fluid"}, InfeasibleError, "use --fidelity steady"),
         ("nvl72", "moe-dispatch", {"transport": "one-sided:kernel=deepep"}, ConfigError, "did you mean 'deepep-ll'"),
+        ("nvl72", "moe-dispatch", {"transport": "nccl"}, ConfigError, "nccl has no model of moe-dispatch"),
         ("switch:n=8", "moe-dispatch", {}, InfeasibleError, "no one-sided kernel is known for generic"),
         ("rail:servers=2", "moe-dispatch", {"transport": "one-sided:kernel=pplx"}, InfeasibleError, "domain only"),
     ],

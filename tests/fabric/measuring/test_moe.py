@@ -51,6 +51,11 @@ def test_never_faster_than_line_rate(errors):
     assert all(found.time_us >= found.line_rate_us * (1 - 1e-9) for row, found, _ in errors if row.op != "prepare")
 
 
+def test_intervals_hold_nine_of_ten(errors):
+    held = np.mean([found.low_us <= found.measured_us <= found.high_us for _, found, _ in errors])
+    assert 0.85 <= held <= 0.99
+
+
 def test_monotone_in_tokens(errors):
     for row, found, _ in errors[::17]:
         more = replace(row, layer=replace(row.layer, tokens=2 * row.layer.tokens))
