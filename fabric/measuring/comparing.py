@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from fabric.intervals import BANDS, band_of
 from fabric.measuring.baselines import BASELINES
 from fabric.measuring.machines import Machine, NoMachineError, machine_of
 from fabric.measuring.predicting import Prediction, modelled, predict
 from fabric.measuring.reading import Measurement, Skipped, read_measured
 from topologies.errors import ConfigError, FabricError, unknown
 
-BANDS = ("large", "small")
-LARGE_BYTES = 16 << 20
 NO_PREDICTION = -1.0  # the error of a row without one
 
 
@@ -48,7 +47,7 @@ class Judged:
     @property
     def band(self) -> str:
         """Large from 16 MiB up."""
-        return "large" if self.size_bytes >= LARGE_BYTES else "small"
+        return band_of(self.size_bytes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -340,3 +340,15 @@ def test_an_interrupt_in_a_callback_is_heard():
     )
     ran = subprocess.run([sys.executable, "-c", start], capture_output=True, text=True, timeout=30)
     assert (ran.returncode, ran.stdout, ran.stderr.strip()) == (130, "", "interrupted")
+
+
+def test_measured_against_predicted_is_drawn(run, inputs, tmp_path):
+    told = run("validate", "--measured", str(inputs / "measured.csv"), "--svg", str(tmp_path / "errors.svg"))
+    assert told.code == 0 and "errors.svg" in told.err
+    assert (tmp_path / "errors.svg").read_text().count("<title>Tr") == 4
+
+
+def test_measured_rows_that_are_none_are_listed_without_tables(run, tmp_path):
+    (tmp_path / "none.csv").write_text("system,collective,size_bytes,time_us\nH100,scan,8,1\n")
+    told = run("validate", "--measured", str(tmp_path / "none.csv"))
+    assert told.code == 0 and "'scan' is none of the collectives" in told.out and "by system" not in told.out

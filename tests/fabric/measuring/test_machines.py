@@ -83,6 +83,8 @@ TABLE = [
     ("Leonardo", 16, 4, "", "a100-40gb", 4, 400, "infiniband", {"net": "infiniband"}),
     ("Gaudi2 HLS-2", 8, 1, "", "gaudi2", 1, None, None, {}),
     ("Intel Gaudi 3", 16, 2, "", "gaudi3", 2, 4800, "roce", {"net": "roce"}),
+    ("Ascend 910B 8 NPU", 8, 1, "", "ascend-910b", 1, None, None, {}),
+    ("Huawei Atlas 800T A2, 2 nodes 8x200GbE", 16, 2, "", "ascend-910b", 2, 1600, "roce", {}),
     ("L40S", 8, 1, "", "l40s", 1, None, None, {"peers": "host"}),
     ("L40S", 8, 1, "P2P through a PCIe switch", "l40s", 1, None, None, {"peers": "direct"}),
     ("8x RTX 6000 Ada", 8, 1, "", "rtx-6000-ada", 1, None, None, {"peers": "host"}),
