@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.algorithms import ALGORITHMS, NotApplicable, Schedule, parse_overlap
+from fabric.algorithms.floors import floor
 from fabric.algorithms.grouped import scheduled
 from fabric.algorithms.unrolling import unroll
 from fabric.bounds import Bound, collective_bound
@@ -25,6 +26,8 @@ from topologies.graph import Topology
 FIDELITIES = ("bound", "steady", "fluid")
 TUNES = ("library", "best")
 CHUNKS = 8  # of a pipeline that fluid simulates, where none are given
+MOST_CHUNKS = 1_000_000
+SAME = 1e-12  # times closer than this are equal but for rounding
 SPREADING = ("adaptive", "ugal", "minimal")  # routings that fluid takes for an even split over next hops
 
 
@@ -45,7 +48,9 @@ class Assumptions:
 class Plan:
     """A schedule routed on a topology: everything but the size. `per_byte_s` is the bandwidth term of one byte.
 
-    `times` are what a library's protocols make of it, in microseconds of bytes; none under raw rates.
+    Where the size says how many chunks are best, this and `latency_s` are those of ever smaller chunks; each chunk
+    costs `wait_s` after the first, and one chunk alone would take `fill_per_byte_s` more for each byte. `times` are
+    what a library's protocols make of it, in microseconds of bytes; none under raw rates.
     """
 
     topology: Topology
@@ -57,13 +62,28 @@ class Plan:
     per_byte_s: float
     latency_s: float
     binding_arc: int
+    wait_s: float = 0.0
+    fill_per_byte_s: float = 0.0
     pricing: Pricing | None = None
     times: Mapping[str, Time] = field(default_factory=dict)
 
     def time_s(self, size_bytes: float) -> float:
         """Latency chain plus bandwidth term; under a library the time of its fastest protocol, if that is longer."""
-        raw_s = self.latency_s + self.per_byte_s * size_bytes
+        chunks = self.chunks(size_bytes)
+        per_byte_s = self.per_byte_s + self.fill_per_byte_s / chunks
+        raw_s = self.latency_s + self.wait_s * (chunks - 1) + per_byte_s * size_bytes
         return max([raw_s, *([self._fastest(size_bytes)[0]] if self.times else [])])
+
+    def chunks(self, size_bytes: float) -> int:
+        """How many chunks are best at a size, where that is free: sqrt(fill x size / wait); 1 where it is not."""
+        if self.fill_per_byte_s <= 0:
+            return 1
+        most = max(1, min(MOST_CHUNKS, int(size_bytes)))
+        fill_s = self.fill_per_byte_s * size_bytes
+        if fill_s >= self.wait_s * most**2:
+            return most
+        below = max(1, int(np.sqrt(fill_s / self.wait_s)))
+        return min(below, below + 1, key=lambda chunks: self.wait_s * chunks + fill_s / chunks)
 
     def protocol(self, size_bytes: float) -> str | None:
         """The fastest protocol; None under raw rates, and where the library has but one."""
@@ -102,8 +122,15 @@ class Outcome:
 
 
 def choose(topology: Topology, pattern: Collective, size_bytes: float, given: Assumptions) -> Plan:
-    """The named algorithm routed, or with `auto` the fastest of those that apply at this size."""
-    return min(candidates(topology, pattern, given), key=lambda plan: plan.time_s(size_bytes))
+    """The named algorithm routed, or with `auto` the fastest of those that apply at this size.
+
+    An algorithm whose floor is above the best time so far cannot win and is not routed; ties go to the one that
+    ALGORITHMS names first.
+    """
+    plans = _chosen_from(topology, pattern, given, size_bytes)
+    times = [plan.time_s(size_bytes) for plan in plans]
+    least = min(times) * (1 + SAME)
+    return next(plan for plan, time in zip(plans, times, strict=True) if time <= least)
 
 
 def candidates(topology: Topology, pattern: Collective, given: Assumptions) -> list[Plan]:
@@ -118,6 +145,13 @@ def candidates(topology: Topology, pattern: Collective, given: Assumptions) -> l
     >>> {"direct", "ring"} <= {plan.schedule.algorithm for plan in plans}
     True
     """
+    return _chosen_from(topology, pattern, given, None)
+
+
+def _chosen_from(
+    topology: Topology, pattern: Collective, given: Assumptions, size_bytes: float | None
+) -> list[Plan]:
+    """All plans, or those that may be the fastest at a size."""
     if given.algorithm != "auto" and given.algorithm not in ALGORITHMS:
         raise ConfigError(unknown("algorithm", given.algorithm, ["auto", *ALGORITHMS]))
     if given.overlap != "auto":
@@ -127,8 +161,10 @@ def candidates(topology: Topology, pattern: Collective, given: Assumptions) -> l
     priced = priced_by(topology, pattern, given)
     reasons: list[InfeasibleError] = []
     for names in _menus(priced, given, pattern):
-        if plans := _plans(topology, pattern, given, priced, names, reasons):
+        if plans := _plans(topology, pattern, given, priced, names, size_bytes, reasons):
             return plans
+    if given.algorithm != "auto":
+        raise reasons[0]
     told = next((r for r in reasons if not isinstance(r, NotApplicable)), reasons[0])
     raise InfeasibleError(str(told))
 
@@ -159,28 +195,45 @@ def _menus(priced: Pricing | None, given: Assumptions, pattern: Collective) -> l
 
 
 def _plans(
-    topology: Topology,
-    pattern: Collective,
-    given: Assumptions,
-    priced: Pricing | None,
-    names: list[str],
-    reasons: list[InfeasibleError],
-) -> list[Plan]:
+    topology: Topology, pattern: Collective, given: Assumptions, priced: Pricing | None, names: list[str],
+    size_bytes: float | None, reasons: list[InfeasibleError],
+) -> list[Plan]:  # fmt: skip
+    """The named algorithms routed, in this order, but for those that cannot be the fastest at the size: what takes
+    least at best goes first, until the best time is below all floors that are left."""
     routing = resolve(topology, given.routing)
-    plans = []
+    schedules = _schedules(topology, pattern, given, names, reasons)
+    least = np.zeros(len(schedules))
+    if size_bytes is not None and len(schedules) > 1:
+        least = np.array([floor(topology, schedule).time_s(size_bytes) for schedule in schedules])
+    plans: dict[int, Plan] = {}
+    best = np.inf
+    for number in np.argsort(least, kind="stable").tolist():
+        if least[number] > best * (1 + SAME):
+            break
+        try:
+            plan = routed(topology, pattern, schedules[number], routing, given.options)
+        except InfeasibleError as reason:
+            reasons.append(reason)
+            continue
+        plan = plan if priced is None else replace(plan, pricing=priced, times=priced.times(work_of(plan)))
+        plans[number] = plan
+        best = best if size_bytes is None else min(best, plan.time_s(size_bytes))
+    return [plan for _, plan in sorted(plans.items())]
+
+
+def _schedules(
+    topology: Topology, pattern: Collective, given: Assumptions, names: list[str], reasons: list[InfeasibleError]
+) -> list[Schedule]:
+    """What the named algorithms do where they apply; `reasons` gains why the others do not."""
+    schedules = []
     for name in names:
         try:
             schedule = scheduled(ALGORITHMS[name], topology, pattern)
-            if given.overlap != "auto":
-                schedule = schedule.overlapped(given.overlap)
-            plan = routed(topology, pattern, schedule, routing, given.options)
         except InfeasibleError as reason:
-            if given.algorithm != "auto":
-                raise
             reasons.append(reason)
             continue
-        plans.append(plan if priced is None else replace(plan, pricing=priced, times=priced.times(work_of(plan))))
-    return plans
+        schedules.append(schedule if given.overlap == "auto" else schedule.overlapped(given.overlap))
+    return schedules
 
 
 def work_of(plan: Plan) -> Work:
@@ -207,28 +260,39 @@ def routed(
 ) -> Plan:
     """The loads of a schedule under a routing: everything but the size."""
     loads = tuple(route(topology, step.traffic, routing, options) for step in schedule.steps)
-    per_byte, shares = _bandwidth(schedule.overlap, loads, topology.csr().capacity)
+    latency = wait = 0.0
+    for step, load in zip(schedule.steps, loads, strict=True):
+        hop = round_s(topology, pattern.groups, step, load, routing)
+        latency += step.rounds * hop
+        wait = max(wait, hop if step.whole else step.rounds * hop)
+    phased, pipelined, shares, alone = _bandwidth(schedule, loads, topology.csr().capacity)
+    kind, chunks = parse_overlap(schedule.overlap)
+    per_byte, fill = pipelined, 0.0
+    if kind == "phased":
+        per_byte, shares = phased, alone
+    elif chunks == 0:
+        fill = phased - pipelined
+    elif kind == "chunked":
+        per_byte += (phased - pipelined) / chunks
+        latency += wait * (chunks - 1)
     binding = int(np.argmax(shares >= shares.max() * (1 - 1e-9)))  # the first of those that are equal but for rounding
-    latency = sum(
-        step.rounds * round_s(topology, pattern.groups, step, load, routing)
-        for step, load in zip(schedule.steps, loads, strict=True)
-    )
-    return Plan(topology, pattern, schedule, routing, options, loads, per_byte, latency, binding)
+    return Plan(topology, pattern, schedule, routing, options, loads, per_byte, latency, binding, wait, fill)
 
 
 def _bandwidth(
-    overlap: str, loads: tuple[Loads, ...], capacity: NDArray[np.float64]
-) -> tuple[float, NDArray[np.float64]]:
-    """Seconds of a byte and the shares of them that each arc is busy: steps at once where pipelined, one after the
-    other where phased; of k chunks the first fills and the last drains phase by phase while the rest overlap."""
-    kind, chunks = parse_overlap(overlap)
+    schedule: Schedule, loads: tuple[Loads, ...], capacity: NDArray[np.float64]
+) -> tuple[float, float, NDArray[np.float64], NDArray[np.float64]]:
+    """Seconds of a byte with steps one after the other and all at once, and the shares of a second that each arc is
+    busy with a byte: in all steps, and in the longest.
+
+    Of k chunks the first fills and the last drains phase by phase while the rest overlap. What goes through rank by
+    rank (`whole`) takes for each hop what the busiest link takes.
+    """
     per_step = [load.binding / capacity for load in loads]
-    phased = float(sum(share.max() for share in per_step))
-    if kind == "phased":
-        return phased, max(per_step, key=lambda share: float(share.max()))
-    shares = np.sum(per_step, axis=0)
-    pipelined = float(shares.max())
-    return (pipelined if kind == "pipelined" else phased / chunks + pipelined * (1 - 1 / chunks)), shares
+    repeats = [step.rounds if step.whole else 1 for step in schedule.steps]
+    phased = float(sum(share.max() * times for share, times in zip(per_step, repeats, strict=True)))
+    shares: NDArray[np.float64] = np.sum(per_step, axis=0)
+    return phased, float(shares.max()), shares, max(per_step, key=lambda share: float(share.max()))
 
 
 def steady(plan: Plan, size_bytes: float) -> Outcome:
@@ -237,8 +301,10 @@ def steady(plan: Plan, size_bytes: float) -> Outcome:
     gap = max(load.gap for load in plan.loads)
     said = [f"routing {plan.routing} lies within {gap:.2g} of its best split"] if gap > 0 else []
     said += [] if plan.pricing is None else plan.pricing.said
+    overlap = plan.schedule.overlap
     return Outcome(
-        time_s, plan.time_s(0.0), plan.schedule.algorithm, plan.schedule.overlap, plan.routing,
+        time_s, plan.time_s(0.0), plan.schedule.algorithm,
+        f"chunked:{plan.chunks(size_bytes)}" if overlap == "chunked" else overlap, plan.routing,
         fullest(plan.topology, plan.binding_arc, plan.arcs[plan.binding_arc] * size_bytes, time_s),
         plan.per_byte_s * size_bytes, plan.schedule.relays, said, plan.protocol(size_bytes),
     )  # fmt: skip
@@ -272,6 +338,7 @@ def unrolled(plan: Plan, size_bytes: float) -> tuple[Flows, str, list[str]]:
     if kind == "pipelined" and (len(steps) > 1 or steps[0].whole):
         kind, chunks = "chunked", CHUNKS
         said.append(f"fluid pipelines in {CHUNKS} chunks; --overlap chunked:k takes k")
+    chunks = chunks or plan.chunks(size_bytes)
     flows = unroll(plan.schedule, size_bytes, chunks)
     return flows, f"chunked:{chunks}" if kind == "chunked" else kind, said
 

@@ -144,6 +144,24 @@ class Traffic:
         own: NDArray[np.float64] = received - self._to_itself()
         return own
 
+    def crossing(self, group: NDArray[np.int64], groups: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """float64[groups] twice: what leaves each group of ranks and what enters it; `group` int64[n] is each rank's.
+
+        >>> [side.tolist() for side in Traffic.uniform(4, 1.0).crossing(np.array([0, 0, 0, 1]), 2)]
+        [[3.0, 3.0], [3.0, 3.0]]
+        """
+        lists = len(self.list_ptr) - 1
+        sends, sent = _summed(self.list_of * groups + group[self.list_rank], self.list_amount)
+        takes, taken = _summed(self.entry_list * np.int64(groups) + group[self.entry_target], self.entry_scale)
+        of_list = np.bincount(sends // groups, sent, minlength=lists)
+        fan = np.bincount(takes // groups, taken, minlength=lists)
+        place = np.minimum(np.searchsorted(takes, sends), len(takes) - 1)
+        inside = np.where(takes[place] == sends, sent * taken[place], 0.0)
+        out = np.bincount(sends % groups, sent * fan[sends // groups], minlength=groups)
+        into = np.bincount(takes % groups, taken * of_list[takes // groups], minlength=groups)
+        stays = np.bincount(sends % groups, inside, minlength=groups)
+        return (out - stays).astype(np.float64), (into - stays).astype(np.float64)
+
     @property
     def entries(self) -> int:
         """How many pairs it lists, those of a rank with itself included.
@@ -193,3 +211,9 @@ class Traffic:
         amount = self.list_amount[place] * np.repeat(self.entry_scale, sizes)
         other = self.list_rank[place] != target
         return self.list_rank[place][other], target[other], amount[other]
+
+
+def _summed(keys: NDArray[np.int64], amounts: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Different keys in order, and the sum of the amounts of each."""
+    distinct, where = np.unique(keys, return_inverse=True)
+    return distinct, np.bincount(where, amounts, minlength=len(distinct)).astype(np.float64)

@@ -58,7 +58,7 @@ def _messages(collective: Collective, chunks: int) -> Messages:
         draft.send(source, target, 1 / n, lambda: (source * n + target)[:, None])
     elif name == "broadcast":
         sent = draft.send(0 * others, others, 1 / n, lambda: others[:, None])
-        each("all-gather", ready=draft.arrived(sent, others))
+        each("all-gather", ready=draft.done(sent, 0 * others, others))
     elif name == "reduce":
         sums = each("reduce-scatter")
         draft.send(others, 0 * others, 1 / n, lambda: others[:, None], after=[sums[others]])

@@ -67,9 +67,9 @@ class Draft:
     ) -> Ids:
         """A batch of m messages and their numbers, int64[m].
 
-        `carried()` gives the chunks of each, int64[m, chunks a message]. `after`: arrays of m messages to wait for, -1
-        for none. `lane`: the first message of the connection that each belongs to, itself by default; with several
-        chunks the first message of a connection waits until it has sent all of the chunk before.
+        `carried()` gives the chunks of each, int64[m, chunks a message], -1 for none. `after`: arrays of m messages to
+        wait for, -1 for none. `lane`: the first message of the connection that each belongs to, itself by default; with
+        several chunks the first message of a connection waits until it has sent all of the chunk before.
         """
         sources, targets, amounts = np.broadcast_arrays(
             np.asarray(source, np.int64), np.asarray(target, np.int64), np.asarray(amount, np.float64)
@@ -104,6 +104,10 @@ class Draft:
             several = many[target] > 1
             self._waits.append((found[target[several]], ids[several]))
         return found
+
+    def done(self, ids: Ids, source: Ids, target: Ids) -> Ids:
+        """int64[nodes]: what to wait for until these messages have left their sources and arrived at their targets."""
+        return self.arrived(np.concatenate([ids, ids]), np.concatenate([source, target]))
 
     def messages(self) -> Messages:
         """All batches as one, once for each chunk of the data."""
@@ -145,9 +149,8 @@ class Draft:
 
     def _carried(self) -> Chunks:
         """Of the k-th chunk of the data, every part is part k parts + p of k times as many."""
-        found = [(len(b.source), np.zeros((len(b.source), 0), np.int64) if b.carried is None else b.carried())
-                 for b in self._batches]  # fmt: skip
-        each = np.concatenate([np.full(size, chunk.shape[1]) for size, chunk in found])
-        whole, part = np.divmod(np.concatenate([chunk.ravel() for _, chunk in found]), self.parts)
+        rows = [np.zeros((len(b.source), 0), np.int64) if b.carried is None else b.carried() for b in self._batches]
+        each = np.concatenate([(row >= 0).sum(axis=1) for row in rows])
+        whole, part = np.divmod(np.concatenate([row[row >= 0] for row in rows]), self.parts)
         chunk = [(whole * self.chunks + k) * self.parts + part for k in range(self.chunks)]
         return np.concatenate([[0], np.cumsum(np.tile(each, self.chunks))]), np.concatenate(chunk)

@@ -96,7 +96,8 @@ def _of_vector(domains: Ids, rails: Tours, name: str, chunks: int) -> Messages:
         return tour[:, None]
 
     if name == "broadcast":
-        ready = draft.arrived(draft.send(root, peers, 1 / size, partial(shards, peers)), peers)
+        sent = draft.send(root, peers, 1 / size, partial(shards, peers))
+        ready = draft.done(sent, np.full(len(peers), root[0]), peers)
         came = draft.arrived(*rails.along(draft, 1 / size / 2, halved, ready=ready), also=ready)
         exchange(draft, domains, "all-gather", 1 / size, shards, came)
     else:

@@ -70,9 +70,7 @@ class Trees:
         levels = range(1, int(self.depth.max()) + 1)
         return [self._level(name, level, self.parent, self.child, weight) for level in levels]
 
-    def _level(
-        self, name: str, level: int, source: Ints, target: Ints, weight: NDArray[np.float64] | float
-    ) -> Step:
+    def _level(self, name: str, level: int, source: Ints, target: Ints, weight: NDArray[np.float64] | float) -> Step:
         here = self.depth == level
         amount = (self.share * weight)[here]
         said = f"{name}, level {level}" if self.depth.max() > 1 else name

@@ -9,15 +9,17 @@ from fabric.traffic import Traffic
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.graph import Topology
 
-OVERLAPS = ("pipelined", "phased", "chunked:k")
+OVERLAPS = ("pipelined", "phased", "chunked", "chunked:k")
 
 
 def parse_overlap(overlap: str) -> tuple[str, int]:
-    """The kind of an overlap and its number of chunks, 1 where it has none.
+    """The kind of an overlap and its number of chunks: 1 where it has none, 0 where the size says how many are best.
 
-    >>> parse_overlap("chunked:4"), parse_overlap("phased")
-    (('chunked', 4), ('phased', 1))
+    >>> parse_overlap("chunked:4"), parse_overlap("phased"), parse_overlap("chunked")
+    (('chunked', 4), ('phased', 1), ('chunked', 0))
     """
+    if overlap == "chunked":
+        return overlap, 0
     kind, colon, chunks = overlap.partition(":")
     if kind == "chunked" and chunks.isascii() and chunks.isdigit() and 1 <= int(chunks[:7]) <= 1_000_000:
         return kind, int(chunks)
@@ -48,7 +50,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Steps and their overlap: `pipelined` steps share the links all the time, `phased` ones follow each other.
+    """Steps and their overlap: `pipelined` steps share the links all the time, `phased` ones follow each other,
+    `chunked` ones overlap as far as chunks of the data do, as many as the size is worth.
 
     `messages(chunks)` gives every message, each of so many equal chunks of the data going through the algorithm by
     itself; it carries what the steps do. It is worked out for fluid fidelity only; None where there is no such graph.

@@ -80,13 +80,14 @@ class Tours:
         Round t of the reduce-scatter passes the shard of P - 1 - t places ahead, which ends where it belongs; of the
         all-gather that of t places back. If not `closed`, nothing passes from the last place to the first: shards go to
         the end only, those of ranks further on in a reduce-scatter. `shards(tour, place)` gives the chunks of the shard
-        of a place, int64[m, chunks]. `ready` by rank is what it waits for before its first message. Returns the last
-        message that arrives at each place, and the rank there.
+        of a place, int64[m, chunks]. `ready` by rank is what it waits for before its first message, sent or received.
+        Returns the last message that arrives at each place, and the rank there.
         """
         places = self.order.shape[1]
         hops = _Hops.of(self, closed=True)
         tour, place = np.divmod(hops.leg, places)
-        before = np.full(len(place), -1) if ready is None else ready[hops.source]
+        begin = np.full(draft.nodes, -1) if ready is None else ready
+        before, into = begin[hops.source], begin[hops.target]
         came, lane = np.full(self.order.size, -1), np.full(len(place), -1)
         for half in halves:
             for turn in range(places - 1):
@@ -95,12 +96,13 @@ class Tours:
                 now = np.flatnonzero(np.broadcast_to(within, place.shape))
                 ids, leg, again = draft.count + np.arange(len(now)), hops.leg[now], hops.again[now]
                 lane[now] = np.where(lane[now] < 0, ids, lane[now])
+                carried = partial(shards, tour[now], ahead[now] % places)
                 draft.send(
-                    hops.source[now], hops.target[now], amount, partial(shards, tour[now], ahead[now] % places),
-                    after=[np.where(again, ids - 1, came[leg]), before[now]], reduces=half == "reduce-scatter",
+                    hops.source[now], hops.target[now], amount, carried, reduces=half == "reduce-scatter",
+                    after=[np.where(again, ids - 1, came[leg]), before[now], into[now]],
                     lane=lane[now], hands_on=np.where(again, ids - 1, -1),
                 )  # fmt: skip
-                before[now], final, came = ids, hops.final[now], came.copy()
+                before[now], into[now], final, came = ids, -1, hops.final[now], came.copy()
                 came[leg[final] - place[now][final] + (place[now][final] + 1) % places] = ids[final]
         arrived = np.flatnonzero(came >= 0)
         return came[arrived], self.order.ravel()[arrived]

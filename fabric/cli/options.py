@@ -71,7 +71,11 @@ _OUTPUT = [
 _MODEL = [
     click.option("-s", "--size", default="1GiB", show_default=True, help="Message size, nccl-tests convention."),
     click.option(
-        "--algorithm", default="auto", show_default=True, help="auto, direct, pxn, bucket, hierarchical, ring."
+        "--algorithm",
+        default="auto",
+        show_default=True,
+        help="auto, direct, pxn, two-hop, bucket, hierarchical, ring, halving, recursive-doubling, bruck, pairwise, "
+        "scatter-gather, binomial, chain.",
     ),
     click.option(
         "--transport",
@@ -92,7 +96,10 @@ _MODEL = [
     ),
     click.option("--tie", default="split", show_default=True, help="dor half way round: split or positive."),
     click.option(
-        "--overlap", default="auto", show_default=True, help="auto (the algorithm's own), pipelined, phased, chunked:k."
+        "--overlap",
+        default="auto",
+        show_default=True,
+        help="auto (the algorithm's own), pipelined, phased, chunked (as many as pay), chunked:k.",
     ),
     click.option("--fidelity", default="steady", show_default=True, help="bound, steady or fluid."),
     click.option(

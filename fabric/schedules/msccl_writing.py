@@ -102,7 +102,7 @@ def _made(schedule: Schedule, pattern: Collective, sizes: tuple[int, int] | None
     whole = Algorithm(label, Path(label), NAMES[pattern.name], made.chunks, in_place, made.gpus, sizes)
     notes = [f"{made.held_up:,} receives wait for another one that adds to the same chunk"] if made.held_up else []
     if made.eager:
-        notes.append(f"{made.eager:,} sends do not wait until their target is ready, as ours do: it may be faster")
+        notes.append(f"{made.eager:,} sends do not wait until their target is ready, as ours do: times may differ")
     return whole, notes
 
 

@@ -24,7 +24,7 @@ Port = tuple[int, int, bool]  # a rank, a chain of messages, whether the rank se
 class Tied(NamedTuple):
     """GPUs with their thread blocks; `chunks` is the number in which the collective's size is cut, `held_up` that of
     arrivals that wait for more than the messages say, and may come later so, `eager` that of waits for the target of a
-    message, which its source does not do, so that it may come earlier."""
+    message, which its source does not do, so that it comes earlier, or later where it then shares a link."""
 
     gpus: tuple[Gpu, ...]
     chunks: int

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fabric.algorithms.messages import Messages
 from fabric.collectives import Collective
 
-Levels = list[NDArray[np.int64]]
+Vector = NDArray[np.int8]
 Memory = NDArray[np.int8]  # [node, chunk, rank]: how often a rank's contribution is in a node's chunk
 VECTOR = ("all-reduce", "broadcast", "reduce")
 
@@ -21,7 +21,7 @@ def deliver() -> Callable[..., None]:
     return _deliver
 
 
-def _deliver(made: Messages, collective: Collective, *, races: bool = True) -> None:
+def _deliver(made: Messages, collective: Collective) -> None:
     n, name = collective.n, collective.name
     chunks = made.parts * (1 if name in VECTOR else n * n if name == "all-to-all" else n)
     nodes = int(max(made.source.max(), made.target.max(), n - 1)) + 1
@@ -31,13 +31,10 @@ def _deliver(made: Messages, collective: Collective, *, races: bool = True) -> N
     assert (chunk >= 0).all() and (chunk < chunks).all()
     whole = n if name not in VECTOR and collective.target is None else 1
     np.testing.assert_allclose(made.amount, np.diff(chunk_ptr) / made.parts / whole, rtol=1e-9)
-    levels = in_order(made)
-    run(made, memory, levels, chunk_ptr, chunk)
+    run(made, memory)
     for rank, held, wanted in promised(collective, made.parts):
         wrong = np.flatnonzero((memory[rank, held] != wanted).any(axis=1))
         assert not wrong.size, f"rank {rank} ends with {memory[rank, held][wrong[0]]} in chunk {wrong[0]} of its result"
-    if races:
-        check_races(made, levels, chunk_ptr, chunk)
 
 
 def given(memory: Memory, collective: Collective, parts: int) -> None:
@@ -73,74 +70,75 @@ def promised(collective: Collective, parts: int) -> Iterator[tuple[int, NDArray[
                 yield rank, place * parts + part, of_rank[source]
 
 
-def in_order(made: Messages) -> Levels:
-    """Messages by the longest chain of others that they wait for."""
+def in_order(made: Messages) -> list[int]:
+    """Messages, each after those that it waits for."""
     waits = np.diff(made.pred_ptr)
-    waiting = np.repeat(np.arange(len(made)), waits)
-    by_pred = np.argsort(made.pred, kind="stable")
+    waiting = np.repeat(np.arange(len(made)), waits)[np.argsort(made.pred, kind="stable")]
     ptr = np.concatenate([[0], np.cumsum(np.bincount(made.pred, minlength=len(made)))])
-    left, levels, ready = waits.copy(), [], np.flatnonzero(waits == 0)
-    while ready.size:
-        levels.append(ready)
-        after = np.concatenate([waiting[by_pred[ptr[m] : ptr[m + 1]]] for m in ready.tolist()])
-        np.subtract.at(left, after, 1)
-        ready = np.unique(after[left[after] == 0])
-    assert sum(map(len, levels)) == len(made), "messages wait for each other"
-    return levels
+    left, order = waits.tolist(), np.flatnonzero(waits == 0).tolist()
+    for m in order:  # grows meanwhile
+        for after in waiting[ptr[m] : ptr[m + 1]].tolist():
+            left[after] -= 1
+            if not left[after]:
+                order.append(after)
+    assert len(order) == len(made), "messages wait for each other"
+    return order
 
 
-def run(made: Messages, memory: Memory, levels: Levels, chunk_ptr: NDArray[np.int64], chunk: NDArray[np.int64]) -> None:
-    """Every level reads, then writes."""
-    size = np.diff(chunk_ptr)
+class Log:
+    """Every node's memory, with what was written since the start, and who read what."""
+
+    def __init__(self, made: Messages, memory: Memory) -> None:
+        self.made, self.memory, self.start = made, memory, memory.copy()
+        self.before = [0] * len(made)  # bits of the messages that have arrived when each is sent
+        self.writers: dict[tuple[int, int], list[tuple[int, Vector]]] = defaultdict(list)
+        self.all: dict[tuple[int, int], int] = defaultdict(int)
+        self.readers: dict[tuple[int, int], list[int]] = defaultdict(list)
+        self.stored: dict[tuple[int, int], list[int]] = defaultdict(list)
+
+    def read(self, m: int, place: tuple[int, int]) -> Vector:
+        """What message m takes from a place: what was there, and what the message waits for has brought."""
+        self.readers[place].append(m)
+        for other in self.stored[place]:
+            assert self.before[m] >> other & 1, f"{m} and {other} race for chunk and node {place}"
+        before, writers = self.before[m], self.all[place]
+        if writers & before == writers:
+            return self.memory[place].copy()
+        value = self.start[place]
+        for writer, brought in self.writers[place]:
+            if before >> writer & 1:
+                value = value + brought if self.made.reduces[writer] else brought
+        return value
+
+    def write(self, m: int, place: tuple[int, int], value: Vector) -> None:
+        """Add or store; a store must come after or before whatever else is done there."""
+        self.memory[place] = self.memory[place] + value if self.made.reduces[m] else value
+        if self.made.reduces[m]:
+            others = self.stored[place]
+        else:
+            others = [*(writer for writer, _ in self.writers[place]), *self.readers[place]]
+            self.stored[place].append(m)
+        for other in others:
+            assert self.before[m] >> other & 1 or other == m, f"{m} and {other} race for chunk and node {place}"
+        self.writers[place].append((m, value))
+        self.all[place] |= 1 << m
+
+
+def run(made: Messages, memory: Memory) -> None:
+    """Every message in an order that fits what each waits for."""
+    chunk_ptr, chunk = made.carried()
+    log = Log(made, memory)
     handed = set(made.hands_on[made.hands_on >= 0].tolist())
-    kept: dict[int, Memory] = {}
-    for level in levels:
-        writes = []
-        for m in level.tolist():
-            if not size[m]:
-                continue
-            held = chunk[chunk_ptr[m] : chunk_ptr[m + 1]]
-            value = kept.pop(made.hands_on[m]) if made.hands_on[m] >= 0 else memory[made.source[m], held]
-            assert value.any(axis=1).all(), f"message {m} sends a chunk that node {made.source[m]} does not have"
-            writes.append((m, held, value))
-        for m, held, value in writes:
-            if m in handed:
-                kept[m] = value
-            elif made.reduces[m]:
-                memory[made.target[m], held] += value
-            else:
-                memory[made.target[m], held] = value
-
-
-def check_races(made: Messages, levels: Levels, chunk_ptr: NDArray[np.int64], chunk: NDArray[np.int64]) -> None:
-    """A chunk that is stored, or read after additions, is used by others only in an order that waiting imposes."""
-    before = [0] * len(made)
-    level_of = np.zeros(len(made), np.int64)
-    for number, level in enumerate(levels):
-        level_of[level] = number
-        for m in level.tolist():
-            for other in made.pred[made.pred_ptr[m] : made.pred_ptr[m + 1]].tolist():
-                before[m] |= before[other] | 1 << other
-    handed = set(made.hands_on[made.hands_on >= 0].tolist())
-    reads, writes = defaultdict(list), defaultdict(list)
-    for m in range(len(made)):
-        for c in chunk[chunk_ptr[m] : chunk_ptr[m + 1]].tolist():
-            if made.hands_on[m] < 0:
-                reads[int(made.source[m]), c].append(m)
-            if m not in handed:
-                writes[int(made.target[m]), c].append(m)
-
-    def ordered(first: int, second: int) -> bool:
-        return bool(before[second] >> first & 1)
-
-    for place, writers in writes.items():
-        for w in writers:
-            for r in reads.get(place, ()):
-                if level_of[w] < level_of[r]:
-                    assert ordered(w, r), f"message {r} reads chunk {place} while {w} writes it"
-                elif not made.reduces[w]:
-                    assert ordered(r, w), f"message {w} overwrites chunk {place} while {r} reads it"
-        stores = [w for w in writers if not made.reduces[w]]
-        for w in stores:
-            for other in writers:
-                assert w == other or ordered(w, other) or ordered(other, w), f"{w} and {other} both write {place}"
+    kept: dict[int, list[Vector]] = {}
+    for m in in_order(made):
+        for other in made.pred[made.pred_ptr[m] : made.pred_ptr[m + 1]].tolist():
+            log.before[m] |= log.before[other] | 1 << other
+        held = chunk[chunk_ptr[m] : chunk_ptr[m + 1]].tolist()
+        source, target, brings = int(made.source[m]), int(made.target[m]), int(made.hands_on[m])
+        values = kept.pop(brings) if brings >= 0 else [log.read(m, (source, c)) for c in held]
+        assert all(value.any() for value in values), f"message {m} sends a chunk that node {source} does not have"
+        if m in handed:
+            kept[m] = values
+            continue
+        for c, value in zip(held, values, strict=True):
+            log.write(m, (target, c), value)

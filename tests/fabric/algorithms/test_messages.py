@@ -19,7 +19,7 @@ COUNTS = [*range(2, 18), 32, 64]
 FABRICS = [
     "ring:n=2", "ring:n=7", "torus:dims=4x2x3", "torus:dims=2x2", "torus:dims=4x4x4", "mesh:dims=3x4", "mesh:dims=5",
     "torus:dims=3x4,wrap=truexfalse", "full-mesh:n=2", "full-mesh:n=5", "full-mesh:n=8", "rail:servers=3,gpus=4",
-    "rail:servers=5,gpus=2", "rail:servers=4,gpus=1", "rail:servers=2,gpus=2", "rail:servers=8,gpus=8",
+    "rail:servers=5,gpus=2", "rail:servers=4,gpus=1", "rail:servers=2,gpus=2", "rail:servers=4,gpus=4",
     "hgx-h100", "nvl:gpus=8,layers=2,leaf_hosts=2", "clos:hosts=16,switch=qm9700", "rail:servers=3,gpus=4,core=none",
 ]  # fmt: skip
 
@@ -42,7 +42,7 @@ def test_every_contribution_arrives_once(spec, deliver):
     for pattern, schedule in schedules(spec):
         for chunks in (1, 3) if pattern.n < 10 else (1,):
             try:
-                deliver(schedule.messages(chunks), pattern, races=pattern.n <= 17)
+                deliver(schedule.messages(chunks), pattern)
             except AssertionError as error:
                 raise AssertionError(f"{schedule.algorithm} {pattern.name} in {chunks}: {error}") from error
 
@@ -150,5 +150,5 @@ def test_the_machine_finds_what_is_added_twice_and_what_is_stored_in_place_of_a_
     for m in range(len(ring_of_four)):
         reduces = ring_of_four.reduces.copy()
         reduces[m] = not reduces[m]
-        with pytest.raises(AssertionError, match=r"ends with|both write|while"):
+        with pytest.raises(AssertionError, match=r"ends with|race"):
             deliver(replace(ring_of_four, reduces=reduces), collective("all-reduce", 4))
