@@ -63,7 +63,8 @@ def test_what_is_written_delivers_and_takes_the_time_of_our_messages(spec, chunk
             check_delivery(read)
             ours = fluid_completion(topology, unroll(schedule, 1e6, chunks), routing=routing).makespan
             found = fluid_completion(topology, program(read, 1e6).flows(), routing=routing).makespan
-            assert all("do not wait until their target is ready" in note for note in made.notes)
+            known = ("do not wait until their target is ready", "adds to the same chunk")
+            assert all(any(words in note for words in known) for note in made.notes), made.notes
             same = found == pytest.approx(ours, rel=1e-9)
             assert same or (made.notes and 0.4 * ours < found < 1.6 * ours), (algorithm, name, found / ours)
             done += 1
