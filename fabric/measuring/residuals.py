@@ -91,11 +91,13 @@ def spread(pool: Sequence[Residual], share: float = TARGET) -> tuple[float, floa
 
 
 def evidence(every: Sequence[Residual], band: str, kind: str) -> tuple[str, list[Residual]]:
-    """The nearest kind of which rows of two systems are known in a band, and those rows."""
+    """The nearest kind of which rows of two systems are known in a band, and those rows; a class counts where it has
+    two kinds, for one generation does not speak for the next."""
     rows = [residual for residual in every if residual.band == band]
-    for name in kinds(kind):
-        pool = [r for r in rows if name == EVERY or name in kinds(r.kind)[:2]]
-        if len({r.system for r in pool}) >= LEAST_SYSTEMS:
+    for name in kinds(kind)[:-1]:
+        pool = [r for r in rows if name in kinds(r.kind)[:2]]
+        several = name == kind or len({r.kind for r in pool}) > 1
+        if several and len({r.system for r in pool}) >= LEAST_SYSTEMS:
             return name, pool
     return EVERY, rows
 
@@ -106,8 +108,9 @@ def table(every: Sequence[Residual], scale: Mapping[str, float], widening: Mappi
     for band in BANDS:
         names = dict.fromkeys(name for r in every if r.band == band for name in reversed(kinds(r.kind)))
         for name in names:
-            own, pool = evidence(every, band, name)
-            if own == name and pool:
+            asked = name if ":" in name or name == EVERY else f"{name}:"  # a class: as an unknown kind of it
+            own, pool = evidence(every, band, asked)
+            if own == name and len({r.system for r in pool}) >= LEAST_SYSTEMS:
                 low, high = (scale[band] * end for end in spread(pool))
                 systems, domains = len({r.system for r in pool}), max(r.domains for r in pool)
                 made.append(Spread(band, name, low, high, len(pool), systems, domains))

@@ -87,6 +87,18 @@ def test_a_kind_of_one_system_takes_its_class_and_a_class_of_one_everything():
     assert (name, len(pool)) == ("*", 9)
 
 
+def test_one_generation_does_not_speak_for_another():
+    every = [
+        *(Residual(s, "grid:tpu-v7", "large", 1, v) for s in "ab" for v in (-0.01, 0.01)),
+        *(Residual(s, k, "large", 1, v) for s, k in (("c", "pcie:ada"), ("d", "pcie:ampere")) for v in (-0.3, 0.4)),
+    ]  # fmt: skip
+    assert evidence(every, "large", "grid:tpu-v7")[0] == "grid:tpu-v7"
+    assert evidence(every, "large", "grid:tpu-v4")[0] == "*"
+    assert evidence(every, "large", "pcie:hopper")[0] == "pcie"
+    made = table(every, {"large": 1.0, "small": 1.0}, WIDER)
+    assert {s.kind for s in made.spreads} == {"*", "grid:tpu-v7", "pcie"}
+
+
 def test_intervals_widen_with_domains_and_for_unseen_kinds():
     known = (Spread("large", "network:efa", -0.1, 0.2, 9, 2, 2), Spread("large", "network", -0.2, 0.3, 20, 4, 8))
     made = Table(known, 0.1, {"large": 1.5}, {"large": 0.05})
