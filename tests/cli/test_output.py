@@ -12,6 +12,7 @@ from importlib import import_module
 import click
 import pytest
 
+from fabric.algorithms import ALGORITHMS
 from fabric.cli import COMMANDS, group
 
 TWISTED = ["solve", "torus:dims=4x4x8,twist=true", "-c", "all-to-all"]
@@ -143,6 +144,12 @@ def test_help_mentions_every_option(argv, command, run):
             assert all(f"{option}" in told.out for option in (*parameter.opts, *parameter.secondary_opts))
             assert parameter.help, f"{argv}: {parameter.name} has no help"
     assert not [line for line in told.out.splitlines() if len(line) > 80]
+
+
+def test_help_lists_every_algorithm():
+    command = import_module(COMMANDS["solve"][0]).command
+    (option,) = [parameter for parameter in command.params if parameter.name == "algorithm"]
+    assert set(option.help.rstrip(".").split(", ")) == {"auto", *ALGORITHMS}
 
 
 def test_help_of_the_program(run):
