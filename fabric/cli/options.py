@@ -74,8 +74,8 @@ _MODEL = [
         "--algorithm",
         default="auto",
         show_default=True,
-        help="auto, direct, pxn, two-hop, bucket, hierarchical, ring, double-binary-tree, tree, nvls, nvls-tree, sharp, "
-        "halving, recursive-doubling, bruck, pairwise, scatter-gather, binomial, chain.",
+        help="auto, direct, pxn, two-hop, bucket, hierarchical, ring, double-binary-tree, tree, nvls, nvls-tree, "
+        "sharp, halving, recursive-doubling, bruck, pairwise, scatter-gather, binomial, chain.",
     ),
     click.option(
         "--transport",
