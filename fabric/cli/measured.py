@@ -68,11 +68,16 @@ def _render(found: "Comparison", width: int, quiet: bool, verbose: bool) -> list
 
 
 def _standing(found: "Comparison") -> str:
-    """How many predictions lack a library."""
+    """How many rows lie in their intervals, and how many predictions lack a library."""
     from fabric.measuring.predicting import IDEAL
 
     raw = sum(machine.transport == IDEAL for machine in found.machines)
-    return f"Of raw link rates, for want of a model of the library: {raw:,}." if raw else ""
+    ends = [(r.low_us, r.measured_us, r.high_us) for r in found.rows if r.low_us is not None and r.high_us is not None]
+    told = [f"Of raw link rates, for want of a model of the library: {raw:,}."] if raw else []
+    if ends:
+        inside = sum(low <= measured <= high for low, measured, high in ends)
+        told.append(f"{inside / len(ends):.0%} of {len(ends):,} lie in their 90 % intervals.")
+    return " ".join(told)
 
 
 def _table(title: str, rows: Sequence[tuple[str, Any]]) -> Any:
