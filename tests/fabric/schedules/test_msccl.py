@@ -1,7 +1,9 @@
 """MSCCL algorithms: read, written, run symbolically and flow by flow."""
 
 import time
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -42,6 +44,15 @@ def ring_text():
     return msccl_text(fabric.build("switch:n=3"), "all-reduce", "ring").text
 
 
+def eager(flows):
+    """Flows without what they wait for at their targets alone, which no rank that sends knows."""
+    flow = np.repeat(np.arange(len(flows)), np.diff(flows.pred_ptr))
+    ends = np.stack([flows.source[flows.pred], flows.target[flows.pred]])
+    kept = (ends == flows.source[flow]).any(axis=0)
+    ptr = np.concatenate([[0], np.cumsum(np.bincount(flow[kept], minlength=len(flows)))])
+    return replace(flows, pred_ptr=ptr, pred=flows.pred[kept]), int((~kept).sum())
+
+
 @pytest.mark.parametrize("spec", FABRICS)
 @pytest.mark.parametrize("chunks", [1, 2])
 def test_what_is_written_delivers_and_takes_the_time_of_our_messages(spec, chunks, written):
@@ -57,16 +68,16 @@ def test_what_is_written_delivers_and_takes_the_time_of_our_messages(spec, chunk
             except NotApplicable:
                 continue
             except InfeasibleError as error:
-                assert "in switches" in str(error) or "switches reduce" in str(error)
+                assert "switches" in str(error)
                 continue
             read = read_algorithm(written(made.text))
             check_delivery(read)
-            ours = fluid_completion(topology, unroll(schedule, 1e6, chunks), routing=routing).makespan
+            flows, left_out = eager(unroll(schedule, 1e6, chunks))
+            ours = fluid_completion(topology, flows, routing=routing).makespan
             found = fluid_completion(topology, program(read, 1e6).flows(), routing=routing).makespan
-            known = ("do not wait until their target is ready", "adds to the same chunk")
-            assert all(any(words in note for words in known) for note in made.notes), made.notes
-            same = found == pytest.approx(ours, rel=1e-9)
-            assert same or (made.notes and 0.4 * ours < found < 1.6 * ours), (algorithm, name, found / ours)
+            held_up = any("wait for another one that adds" in note for note in made.notes)
+            assert found == pytest.approx(ours, rel=1e-9) or (held_up and found > ours), (algorithm, name)
+            assert any("do not wait until their target is ready" in note for note in made.notes) == (left_out > 0)
             done += 1
     assert done >= (5 if chunks == 1 else 2)
 
