@@ -90,8 +90,6 @@ def _made(schedule: Schedule, pattern: Collective, sizes: tuple[int, int] | None
         raise ConfigError(f"msccl has no collective {pattern.name}; it has {', '.join(NAMES)}")
     if schedule.messages is None:
         raise InfeasibleError(f"{name} has no exact messages that a schedule could be written of")
-    if schedule.ends > pattern.n:
-        raise InfeasibleError(f"{name} reduces in switches; msccl knows accelerators alone: take another algorithm")
     least = sum(step.traffic.entries - pattern.n for step in schedule.steps) * parse_overlap(schedule.overlap)[1]
     if least > MAX_MESSAGES:
         many = f"{name} has {least:,} messages or more"
