@@ -49,7 +49,7 @@ def thread_blocks(messages: Messages, algorithm: str, collective: Collective) ->
     ([(1, 3, 6), (3, 1, 6)], 8, 0)
     """
     if max(messages.source.max(), messages.target.max()) >= collective.n:
-        raise InfeasibleError(f"{algorithm} lets switches reduce or multicast, which MSCCL has no step for; take another")
+        raise InfeasibleError(f"{algorithm} lets switches reduce or multicast, which MSCCL does not; take another")
     causes = Causes(messages, algorithm)
     homes = Homes(collective.name, collective.n, messages.parts)
     states = States(messages, algorithm, causes, homes)
