@@ -74,24 +74,27 @@ class Tours:
         *,
         closed: bool = True,
         ready: Ids | None = None,
+        turns: int | None = None,
     ) -> tuple[Ids, Ids]:
         """Reduce-scatter and all-gather round the tours: in each round every place passes a shard of `amount` on.
 
-        Round t of the reduce-scatter passes the shard of P - 1 - t places ahead, which ends where it belongs; of the
-        all-gather that of t places back. If not `closed`, nothing passes from the last place to the first: shards go to
-        the end only, those of ranks further on in a reduce-scatter. `shards(tour, place)` gives the chunks of the shard
-        of a place, int64[m, chunks]. `ready` by rank is what it waits for before its first message, sent or received.
-        Returns the last message that arrives at each place, and the rank there.
+        Round t of T (P - 1, or `turns` where one shard is that of several places) of the reduce-scatter passes the
+        shard of T - t places ahead, which ends where it belongs; of the all-gather that of t places back. If not
+        `closed`, nothing passes from the last place to the first: shards go to the end only, those of ranks further on
+        in a reduce-scatter. `shards(tour, place)` gives the chunks of the shard of a place, int64[m, chunks]. `ready`
+        by rank is what it waits for before its first message, sent or received. Returns the last message that arrives
+        at each place, and the rank there.
         """
         places = self.order.shape[1]
+        rounds = places - 1 if turns is None else turns
         hops = _Hops.of(self, closed=True)
         tour, place = np.divmod(hops.leg, places)
         begin = np.full(draft.nodes, -1) if ready is None else ready
         before, into = begin[hops.source], begin[hops.target]
         came, lane = np.full(self.order.size, -1), np.full(len(place), -1)
         for half in halves:
-            for turn in range(places - 1):
-                ahead = place + (places - 1 - turn if half == "reduce-scatter" else -turn)
+            for turn in range(rounds):
+                ahead = place + (rounds - turn if half == "reduce-scatter" else -turn)
                 within = closed | ((ahead >= 0) & (ahead < places) & (place < places - 1))
                 now = np.flatnonzero(np.broadcast_to(within, place.shape))
                 ids, leg, again = draft.count + np.arange(len(now)), hops.leg[now], hops.again[now]

@@ -20,6 +20,7 @@ FABRICS = [
     "ring:n=2", "ring:n=7", "torus:dims=4x2x3", "torus:dims=2x2", "torus:dims=4x4x4", "mesh:dims=3x4", "mesh:dims=5",
     "torus:dims=3x4,wrap=truexfalse", "full-mesh:n=2", "full-mesh:n=5", "full-mesh:n=8", "rail:servers=3,gpus=4",
     "rail:servers=5,gpus=2", "rail:servers=4,gpus=1", "rail:servers=2,gpus=2", "rail:servers=4,gpus=4",
+    "torus:dims=4x8,twist=true", "torus:dims=4x8",
     "hgx-h100", "nvl:gpus=8,layers=2,leaf_hosts=2", "clos:hosts=16,switch=qm9700", "rail:servers=3,gpus=4,core=none",
 ]  # fmt: skip
 
