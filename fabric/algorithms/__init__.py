@@ -13,11 +13,13 @@ from fabric.algorithms.hierarchical import hierarchical
 from fabric.algorithms.nccl_tree import nccl_tree
 from fabric.algorithms.nvls import nvls, nvls_tree
 from fabric.algorithms.pairwise import pairwise
+from fabric.algorithms.pat import pat
 from fabric.algorithms.pxn import pxn
 from fabric.algorithms.ring import ring
 from fabric.algorithms.scatter_gather import scatter_gather
 from fabric.algorithms.schedule import OVERLAPS, Algorithm, NotApplicable, Schedule, Step, parse_overlap
 from fabric.algorithms.sharp import sharp
+from fabric.algorithms.swing import swing
 
 ALGORITHMS: dict[str, Algorithm] = {
     "direct": direct,
@@ -38,6 +40,8 @@ ALGORITHMS: dict[str, Algorithm] = {
     "scatter-gather": scatter_gather,
     "binomial": binomial,
     "chain": chain,
+    "swing": swing,
+    "pat": pat,
 }
 
 __all__ = ["ALGORITHMS", "OVERLAPS", "Algorithm", "NotApplicable", "Schedule", "Step", "parse_overlap"]

@@ -1,5 +1,6 @@
 """Reductions in switches: loads of every link by hand, limits of switches, and never below the bound."""
 
+from dataclasses import replace
 from functools import cache
 
 import networkx as nx
@@ -12,7 +13,7 @@ from fabric.algorithms import ALGORITHMS, NotApplicable
 from fabric.algorithms.reduction_trees import planes, reduction_trees
 from fabric.bounds import collective_bound
 from fabric.collectives import collective
-from fabric.timing import Assumptions, choose
+from fabric.timing import Assumptions, choose, fluid
 from topologies.errors import InfeasibleError
 from topologies.graph import Topology
 from topologies.registry import build
@@ -155,3 +156,17 @@ def test_nothing_is_faster_than_its_bound(spec, algorithm, name, power):
 
 def test_every_family_of_switches_is_registered():
     assert {"nvls", "nvls-tree", "sharp"} <= set(ALGORITHMS)
+
+
+@pytest.mark.parametrize("algorithm", ["sharp", "double-binary-tree"])
+@pytest.mark.parametrize("n", [2, 3, 8, 17])
+def test_fluid_on_one_switch_tends_to_steady(n, algorithm):
+    """Pipelined: k chunks take the time of one more step each on their way, so fluid falls towards steady as 1/k."""
+    topology = fabric(f"clos:hosts={n},switch=qm9700,latency_ns=0")
+    pattern = collective("all-reduce", n)
+    given = Assumptions(algorithm, transport="ideal")
+    found = [choose(topology, pattern, 1.0, replace(given, overlap=f"chunked:{k}")) for k in (1, 16, 64)]
+    pipelined = choose(topology, pattern, 1.0, given).per_byte_s * 2**30
+    times = [fluid(one, 2**30).time_s for one in found]
+    assert times[0] >= times[1] >= times[2] >= pipelined * (1 - 1e-9)
+    assert times[2] <= pipelined * (1 + 2 * len(found[0].loads) / 64) + 1e-5
