@@ -3,10 +3,9 @@
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fabric.algorithms.draft import Ids
-from fabric.algorithms.rounds import Round, log2_ceil, phased
+from fabric.algorithms.rounds import Round, log2_ceil, phased, whole
 from fabric.algorithms.schedule import NotApplicable, Schedule
 from fabric.collectives import Collective
 from topologies.graph import Topology
@@ -24,12 +23,8 @@ def binomial(topology: Topology, collective: Collective) -> Schedule:
     for distance in distances(n):
         near, far = halves(n, distance)
         source, target = (far, near) if adds else (near, far)
-        rounds.append(Round.of(f"distance {distance}", source, target, 1.0, partial(_whole, len(near)), reduces=adds))
+        rounds.append(Round.of(f"distance {distance}", source, target, 1.0, partial(whole, len(near)), reduces=adds))
     return phased("binomial", n, 1, rounds[::-1] if adds else rounds)
-
-
-def _whole(size: int) -> NDArray[np.int64]:
-    return np.zeros((size, 1), np.int64)
 
 
 def distances(n: int) -> list[int]:

@@ -3,10 +3,9 @@
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fabric.algorithms.draft import Ids
-from fabric.algorithms.rounds import Fold, Round, phased, spans
+from fabric.algorithms.rounds import Fold, Round, phased, spans, whole
 from fabric.algorithms.schedule import NotApplicable, Schedule
 from fabric.collectives import Collective
 from topologies.graph import Topology
@@ -31,11 +30,7 @@ def recursive_doubling(topology: Topology, collective: Collective) -> Schedule:
 
 def _sum(fold: Fold, bit: int) -> Round:
     partner = fold.rank[np.arange(fold.size) ^ (1 << bit)]
-    return Round.of(f"distance {1 << bit}", fold.rank, partner, 1.0, partial(_whole, fold.size), reduces=True)
-
-
-def _whole(size: int) -> NDArray[np.int64]:
-    return np.zeros((size, 1), np.int64)
+    return Round.of(f"distance {1 << bit}", fold.rank, partner, 1.0, partial(whole, fold.size), reduces=True)
 
 
 def _gather(fold: Fold, n: int, bit: int) -> Round:

@@ -81,6 +81,11 @@ def log2_ceil(n: int) -> int:
     return (n - 1).bit_length()
 
 
+def whole(messages: int) -> NDArray[np.int64]:
+    """The one chunk of messages that carry the whole vector."""
+    return np.zeros((messages, 1), np.int64)
+
+
 def spans(first: Ids, count: Ids, n: int, parts: int = 1) -> NDArray[np.int64]:
     """The chunks of `count` blocks from `first` on, of n in a circle, a row for each; -1 where a row is shorter.
 
