@@ -74,9 +74,8 @@ def _copies(topology: Topology, lattice: Lattice, halves: Sequence[str]) -> tupl
         orders = turned + [list(o) for o in permutations(axes) if list(o) not in turned]
     rates = _rates(topology, lattice, axes)
     loads = np.array([_fullest(lattice, order, halves)[axes] / rates for order in orders])
-    even = len(turned)
-    shares = [Fraction(1, even) if i < even else Fraction(0) for i in range(len(orders))]
-    best = _balanced(loads)
+    even, best = len(turned), _balanced(loads)
+    shares = [Fraction(int(i < even), even) for i in range(len(orders))]  # alike, unless others do better
     if (best @ loads).max() < loads[:even].mean(axis=0).max() * (1 - 1e-9):
         shares = [Fraction(float(share)).limit_denominator(FINEST) for share in best]
         shares[int(np.argmax(best))] += 1 - sum(shares)

@@ -135,13 +135,14 @@ def test_switches_do_no_all_to_all():
 
 
 SPECS = ["hgx-h100", "nvl72", "rail:servers=2,gpus=4", "rail:servers=5,gpus=2", "clos:hosts=100,switch=qm9700",
-         "rail:servers=3,gpus=4,core=none", "clos:hosts=256,switch=qm8700,rate_gbps=200"]  # fmt: skip
+         "rail:servers=3,gpus=4,core=none", "clos:hosts=256,switch=qm8700,rate_gbps=200", "torus:dims=4x8",
+         "torus:dims=4x4x8,twist=true", "mesh:dims=3x5", "torus:dims=2x3x5", "switch:n=13"]  # fmt: skip
 
 
 @settings(max_examples=40, deadline=None)
 @given(
     st.sampled_from(SPECS),
-    st.sampled_from(["double-binary-tree", "tree", "nvls", "nvls-tree", "sharp"]),
+    st.sampled_from(["double-binary-tree", "tree", "nvls", "nvls-tree", "sharp", "bucket", "swing", "pat"]),
     st.sampled_from(["all-reduce", "all-gather", "reduce-scatter", "broadcast", "reduce"]),
     st.integers(0, 34),
 )
