@@ -18,6 +18,7 @@ COMMANDS = {
     "plan": ("fabric.cli.plan", "A reconfiguration plan that keeps a floor in every stage."),
     "topologies": ("fabric.cli.topologies", "What topologies can be named, with parameters and sources."),
     "parts": ("fabric.cli.parts", "The device catalogue, with sources."),
+    "models": ("fabric.cli.models", "The models whose steps can be asked, with shapes and sources."),
     "validate": ("fabric.cli.validate", "Published figures against our answers."),
     "import": ("fabric.cli.importing", "Read a fabric from a foreign format."),
     "export": ("fabric.cli.export", "Write a fabric in a foreign format."),

@@ -332,6 +332,8 @@ BAD = [
     ([*RING, "--json", "-o", "x.csv"], USAGE, "'x.csv' is named as CSV|give --csv"),
     (["topologies", "-v"], USAGE, "-v"),
     (["parts", "-q"], USAGE, "-q"),
+    (["models", "llama-3.1-406b"], CONFIG, "406b|did you mean"),
+    (["models", "absent.toml"], CONFIG, "absent.toml|No such file"),
     (["solve", "cut.toml"], CONFIG, "cut.toml|TOML"),
     (["solve", "binary.toml"], CONFIG, "binary.toml"),
     (["solve", "empty.toml"], CONFIG, "empty.toml|family"),

@@ -56,6 +56,8 @@ TEXTS = {
     "parts-qm9700.txt": ["parts", "qm9700"],
     "parts-ocs.txt": ["parts", "--kind", "ocs"],
     "parts-words.txt": ["parts", "nvlink cartridge"],
+    "models.txt": ["models"],
+    "models-deepseek.txt": ["models", "deepseek-r1"],
     "parts-gb200-nvl72.txt": ["parts", "gb200-nvl72"],
     "validate.txt": VALIDATED,
     "validate-verbose.txt": [*VALIDATED, "-v"],

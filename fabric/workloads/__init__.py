@@ -1,0 +1,1 @@
+"""Workloads: what a training or an inference step of a model computes, and what it puts on a fabric."""
