@@ -41,7 +41,12 @@ def scheduled(algorithm: Algorithm, topology: Topology, collective: Collective) 
     parts = []
     for rows in groups.kinds(topology):
         schedule = algorithm(with_ranks(topology, groups.members[rows[0]]), alone)
-        parts.append(_over(schedule, groups.members[rows], ranks))
+        if schedule.ends == groups.n:
+            parts.append(_over(schedule, groups.members[rows], ranks))
+            continue
+        for row in rows.tolist():  # each group has its own switches, which ranks alone do not tell
+            own = groups.members[row : row + 1]
+            parts.append(_over(algorithm(with_ranks(topology, own[0]), alone), own, ranks))
     return parts[0] if len(parts) == 1 else _merged(parts)
 
 

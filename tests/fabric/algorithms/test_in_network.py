@@ -13,6 +13,7 @@ from fabric.algorithms import ALGORITHMS, NotApplicable
 from fabric.algorithms.reduction_trees import planes, reduction_trees
 from fabric.bounds import collective_bound
 from fabric.collectives import collective
+from fabric.groups import Groups
 from fabric.timing import Assumptions, choose, fluid
 from topologies.errors import InfeasibleError
 from topologies.graph import Topology
@@ -171,3 +172,13 @@ def test_fluid_on_one_switch_tends_to_steady(n, algorithm):
     times = [fluid(one, 2**30).time_s for one in found]
     assert times[0] >= times[1] >= times[2] >= pipelined * (1 - 1e-9)
     assert times[2] <= pipelined * (1 + 2 * len(found[0].loads) / 64) + 1e-5
+
+
+def test_every_group_has_switches_of_its_own():
+    """Four servers of four: each reduces in its own chips, and each rail on its own leaf, as if it were alone."""
+    topology = fabric("rail:servers=4,gpus=4")
+    for algorithm, rows, part in (("nvls", np.arange(16).reshape(4, 4), 5 / 4 / 450), ("sharp", None, 1 / 50)):
+        members = np.arange(16).reshape(4, 4).T if rows is None else rows
+        pattern = collective("all-reduce", 4, groups=Groups(members))
+        found = choose(topology, pattern, 1.0, Assumptions(algorithm, transport="ideal"))
+        assert found.per_byte_s * 1e9 == pytest.approx(part)
