@@ -75,7 +75,7 @@ _MODEL = [
         default="auto",
         show_default=True,
         help="auto, direct, pxn, two-hop, bucket, hierarchical, ring, double-binary-tree, tree, nvls, nvls-tree, "
-        "sharp, halving, recursive-doubling, bruck, pairwise, scatter-gather, binomial, chain.",
+        "sharp, pat, swing, halving, recursive-doubling, bruck, pairwise, scatter-gather, binomial, chain.",
     ),
     click.option(
         "--transport",
