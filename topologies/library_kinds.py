@@ -7,7 +7,16 @@ from topologies.nameplate import Part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Library(Part):
+class Fitted(Part):
+    """A row of constants: `fitted` names those that were fitted to measured rows, of so many `logs`; the others are
+    published, or estimates."""
+
+    fitted: tuple[str, ...] = ()
+    logs: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Library(Fitted):
     """A communication library: what it chooses from by itself, and the constants that all its links share.
 
     LL, LL128 and Simple are NCCL's three protocols: flags in every word, in every line of 128 bytes, or once a chunk.
@@ -21,6 +30,7 @@ class Library(Part):
     accelerators: tuple[str, ...] = ()
     superchips: tuple[str, ...] = ()  # accelerators whose host is a Grace
     superchip_launch_us: float | None = None  # on top, there
+    join: float | None = None  # exponent: 1 adds floor and bytes of Simple, a large one takes the larger
     ll_share: float | None = None  # LL's part of the line rate of a domain
     ll128_ratio: float | None = None  # launch and hops of LL128 over those of LL
     first_floor_us: float | None = None  # of Simple, in versions without LL128
@@ -32,6 +42,11 @@ class Library(Part):
     exchange_network_share: float | None = None  # of the adapters' line rate
     multicast_gain: float | None = None  # of NVLS from 4 GiB up
     multicast_ranks: int | None = None  # from which NVLS is taken
+    peer_exchange_launch_ratio: float | None = None  # of an all-to-all on PCIe, over a ring's
+    peer_exchange_floor_us: float | None = None
+    peer_exchange_ratio: float | None = None  # of its rate over a ring's
+    peer_exchange_ll_ratio: float | None = None
+    network_share: float | None = None  # of the adapters' line rate
     network_ll_gb_per_s: float | None = None  # LL between domains
     network_ll128_ratio: float | None = None  # latency of LL128 over LL's, between domains
     network_ll128_share: float | None = None  # of the line rate of a domain's adapters
@@ -41,7 +56,7 @@ class Library(Part):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DomainTransport(Part):
+class DomainTransport(Fitted):
     """A library on one generation of scale-up links; shares are of the line rate of a rank, one direction."""
 
     kind: ClassVar[str] = "domain-transport"
@@ -54,7 +69,7 @@ class DomainTransport(Part):
     step_floor_us: float  # of Simple, each step
     share: float
     copy_share: float  # of a rank's own chunk, out of place
-    join: float  # exponent: 1 adds floor and bytes, a large one takes the larger
+    join: float | None = None  # in place of the library's
     ll128_share: float
     exchange_peer_us: float  # of an all-to-all, each rank beyond two
     exchange_copy_share: float
@@ -64,7 +79,7 @@ class DomainTransport(Part):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PeerTransport(Part):
+class PeerTransport(Fitted):
     """A library between accelerators on PCIe, directly or through host memory; shares are of PCIe's line rate."""
 
     kind: ClassVar[str] = "peer-transport"
@@ -82,14 +97,10 @@ class PeerTransport(Part):
     copy_share: float
     ll_pair_share: float
     ll_share: float
-    exchange_launch_ratio: float
-    exchange_floor_us: float
-    exchange_ratio: float  # rate of an all-to-all over that of a ring
-    exchange_ll_ratio: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkTransport(Part):
+class NetworkTransport(Fitted):
     """A library over one kind of network between domains."""
 
     kind: ClassVar[str] = "network-transport"
@@ -101,12 +112,12 @@ class NetworkTransport(Part):
     nics: tuple[str, ...] = ()  # that imply it where the switches do not
     hop_us: float
     floor_us: float  # of Simple
-    share: float  # of the adapters' line rate
+    share: float | None = None  # in place of the library's
     ll128_share: float | None = None  # in place of the library's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DirectTransport(Part):
+class DirectTransport(Fitted):
     """A library on links of which only launch, hop and reachable share are known."""
 
     kind: ClassVar[str] = "direct-transport"
@@ -120,7 +131,7 @@ class DirectTransport(Part):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StripedTransport(Part):
+class StripedTransport(Fitted):
     """A library whose ranks are joined by adapters alone, several to a rank: a small message takes one of them."""
 
     kind: ClassVar[str] = "striped-transport"
@@ -137,7 +148,7 @@ class StripedTransport(Part):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Harness(Part):
+class Harness(Fitted):
     """How a benchmark launches its collectives: what no launch can be faster than."""
 
     kind: ClassVar[str] = "harness"

@@ -27,6 +27,12 @@ class Constants:
     network: NetworkTransport | None = None
     ll128: bool = True
 
+    @property
+    def network_share(self) -> float:
+        """Of the adapters' line rate, in bulk."""
+        assert self.network is not None
+        return self.network.share or self.known("network_share")
+
     def known(self, key: str) -> float:
         """A constant of the library; ConfigError where its row lacks it."""
         return float(self.library.known(key))
@@ -41,7 +47,7 @@ def ring_inside(rows: Constants, work: Work) -> dict[str, Time]:
 
     def simple(size: Times) -> Times:
         bulk = work.inside_us(size) / domain.share + work.own_us(size) / domain.copy_share
-        return join(domain.join, floor, bulk)
+        return join(domain.join or rows.known("join"), floor, bulk)
 
     times: dict[str, Time] = {
         "LL": lambda size: low + work.inside_us(size) / rows.known("ll_share"),
@@ -152,7 +158,7 @@ def any_algorithm(rows: Constants, work: Work) -> dict[str, Time]:
         return low + np.maximum(work.inside_us(size) / rows.known("ll_share"), outside)
 
     def simple(size: Times) -> Times:
-        outside = work.outside_us(size) / (network.share if network is not None else 1.0)
+        outside = work.outside_us(size) / (1.0 if network is None else rows.network_share)
         return floor + np.maximum(work.inside_us(size) / domain.share, outside)
 
     return {"LL": ll, "Simple": simple}
@@ -165,7 +171,7 @@ def _bulk(rows: Constants, work: Work, inside_share: float, *, ring: bool = Fals
 
     def simple(size: Times) -> Times:
         outside = _adapters_us(rows, work, size) if ring else work.outside_us(size)
-        return floor + np.maximum(outside / network.share, work.inside_us(size) / inside_share)
+        return floor + np.maximum(outside / rows.network_share, work.inside_us(size) / inside_share)
 
     return simple
 

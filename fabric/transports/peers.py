@@ -5,7 +5,7 @@ from math import inf
 from fabric.transports.joining import Times
 from fabric.transports.nccl import Time
 from fabric.transports.work import Work
-from topologies.library_kinds import PeerTransport
+from topologies.library_kinds import Library, PeerTransport
 
 
 def ring(row: PeerTransport, work: Work) -> dict[str, Time]:
@@ -14,7 +14,8 @@ def ring(row: PeerTransport, work: Work) -> dict[str, Time]:
     steps = work.ring_steps
 
     def simple(size: Times) -> Times:
-        return row.floor_us + steps * row.step_floor_us + work.inside_us(size) / bulk + _copy_us(row, work, size)
+        times: Times = row.floor_us + steps * row.step_floor_us + work.inside_us(size) / bulk + _copy_us(row, work, size)
+        return times
 
     return {
         "LL": lambda size: row.launch_us + steps * row.hop_us + work.inside_us(size) / low,
@@ -22,16 +23,19 @@ def ring(row: PeerTransport, work: Work) -> dict[str, Time]:
     }
 
 
-def exchange(row: PeerTransport, work: Work) -> dict[str, Time]:
+def exchange(row: PeerTransport, library: Library, work: Work) -> dict[str, Time]:
     """All-to-all: LL and Simple to every peer."""
     low, bulk = _rates(row, work)
-    low, bulk = low * row.exchange_ll_ratio, bulk * row.exchange_ratio
+    low, bulk = low * library.known("peer_exchange_ll_ratio"), bulk * library.known("peer_exchange_ratio")
+    floor = library.known("peer_exchange_floor_us")
+    launch = row.launch_us * library.known("peer_exchange_launch_ratio")
 
     def simple(size: Times) -> Times:
-        return row.exchange_floor_us + work.inside_us(size) / bulk + _copy_us(row, work, size)
+        times: Times = floor + work.inside_us(size) / bulk + _copy_us(row, work, size)
+        return times
 
     return {
-        "LL": lambda size: row.launch_us * row.exchange_launch_ratio + work.inside_us(size) / low,
+        "LL": lambda size: launch + work.inside_us(size) / low,
         "Simple": simple,
     }
 

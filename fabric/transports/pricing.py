@@ -84,8 +84,8 @@ class Pricing:
 
     def _bare(self, work: Work) -> dict[str, Time]:
         if self.peer is not None:
-            make = peers.exchange if work.algorithm in EXCHANGES else peers.ring
-            return make(self.peer, work)
+            exchanged = work.algorithm in EXCHANGES
+            return peers.exchange(self.peer, self.library, work) if exchanged else peers.ring(self.peer, work)
         if self.direct is not None:
             return direct.any_algorithm(self.direct, work)
         if self.striped is not None:
