@@ -157,3 +157,4 @@ class Harness(Fitted):
     launch_us_per_rank: float = 0.0
     exchange_launch_us_per_pair: float = 0.0
     join: float = 1.0
+    ll128: bool = True  # does the library have that protocol then

@@ -153,11 +153,12 @@ def _rows(
     domain = next((row for row in parts.of_kind(DomainTransport) if _serves(row, library, machine)), None)
     if domain is None:
         return None
+    ll128 = transport.ll128 and harness.ll128
     if machine.domains == 1:
-        return replace(bare, constants=Constants(library, domain, None, transport.ll128)).saying(*_guessed(domain))
+        return replace(bare, constants=Constants(library, domain, None, ll128)).saying(*_guessed(domain))
     network = _network(transport, machine, name, parts)
     between = [] if transport.net else [f"transport: {network.title} between domains"]
-    made = replace(bare, constants=Constants(library, domain, network, transport.ll128))
+    made = replace(bare, constants=Constants(library, domain, network, ll128))
     return made.saying(*_guessed(domain), *_guessed(network), *between)
 
 
