@@ -1,12 +1,13 @@
 """Fit the constants of transports.toml to measured collectives, and say how well they predict what was left out.
 
-`python -m benchmarks.transports FILE.csv [--write] [--left-out]`: robustly, on log error (soft L1 at 5 %), family after
-family. `--write` puts the fitted values into the catalogue. `--left-out` refits without each system, and without each
-generation of links, whose constants then come from the others.
+`python -m benchmarks.transports FILE.csv [--write] [--left-out OUT.csv]`: robustly, on log error (soft L1 at 5 %), family
+after family. `--write` puts the fitted values into the catalogue. `--left-out` refits without each system, and without
+each generation of links, whose constants then come from the others, and writes what each row is predicted to be without
+its system, for benchmarks.intervals.
 """
 
+import argparse
 import re
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -230,8 +231,9 @@ def inherited(parts: Catalogue, groups: Sequence[Group]) -> Catalogue:
     return with_values(parts, values)
 
 
-def left_out(groups: Sequence[Group], parts: Catalogue) -> None:
-    """Errors of rows whose system, or generation of links, was left out of the fit."""
+def left_out(groups: Sequence[Group], parts: Catalogue, path: Path) -> None:
+    """Errors of rows whose system, or generation of links, was left out of the fit; the former's times into a file."""
+    lines = ["row,predicted_us"]
     for what, of in (("system", lambda g: g.system), ("generation", _generation)):
         every: list[tuple[str, float, float]] = []
         relatives: list[tuple[str, float, float]] = []
@@ -240,13 +242,19 @@ def left_out(groups: Sequence[Group], parts: Catalogue) -> None:
                 continue
             kept = [group for group in groups if of(group) != label]
             out = [group for group in groups if of(group) == label]
-            found = errors(out, inherited(fit(kept, parts), kept))
+            there = inherited(fit(kept, parts), kept)
+            found = errors(out, there)
+            if what == "system":
+                for group in out:
+                    times = zip(group.rows, group.predict_us(there).tolist(), strict=True)
+                    lines += [f"{row.row},{time:.6g}" for row, time in times]
             told(f"{what} left out: {label}", found)
             every += found
             used = set().union(*(group.names for group in kept))
             relatives += found if all(g.names <= used for g in out) else []
         told(f"{what} left out, all", every)
         told(f"{what} left out, a relative remains", relatives)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _generation(group: Group) -> str | None:
@@ -267,8 +275,12 @@ def write(parts: Catalogue) -> None:
 
 def main() -> None:
     """The fit, its errors, and what was asked for besides."""
-    path = Path(next(word for word in sys.argv[1:] if not word.startswith("--")))
-    groups = read_groups(path)
+    given = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    given.add_argument("measured", type=Path)
+    given.add_argument("--write", action="store_true")
+    given.add_argument("--left-out", type=Path, metavar="OUT.csv")
+    asked = given.parse_args()
+    groups = read_groups(asked.measured)
     parts = catalogue()
     told("as the catalogue stands", errors(groups, parts))
     parts = fit(groups, parts)
@@ -277,10 +289,10 @@ def main() -> None:
     over_systems(found)
     for system in dict.fromkeys(group.system for group in groups):
         told(f"  {system}", [row for row in found if row[0] == system])
-    if "--write" in sys.argv:
+    if asked.write:
         write(parts)
-    if "--left-out" in sys.argv:
-        left_out(groups, parts)
+    if asked.left_out:
+        left_out(groups, parts, asked.left_out)
 
 
 if __name__ == "__main__":

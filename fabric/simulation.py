@@ -10,6 +10,7 @@ from fabric.bounds import Bound, collective_bound
 from fabric.collectives import Collective
 from fabric.costing import capital_cost
 from fabric.limits import assumptions, walls
+from fabric.intervals import interval
 from fabric.moe import Moe
 from fabric.one_sided import NAME as ONE_SIDED
 from fabric.one_sided import one_sided
@@ -116,6 +117,8 @@ def answer(topology: Topology, pattern: Collective, size_bytes: int, given: Assu
         pattern.name, size_bytes, bits, pattern.busbw_factor, transport, given.fidelity, bound, pattern.n,
         pattern.together, pattern.placement,
     )  # fmt: skip
+    if priced is not None:
+        low_us, high_us = interval(outcome.time_s * 1e6, size_bytes, priced.evidence, priced.machine.domains)
     return replace(told_result(topology, outcome, told), time_low_us=low_us, time_high_us=high_us)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from fabric.intervals import kind_of
 from fabric.transports import direct, nccl, peers, striped
 from fabric.transports.launching import launched
 from fabric.transports.machine import Machine
@@ -55,6 +56,14 @@ class Pricing:
     def name(self) -> str:
         """The transport with the options that were given, as one writes it."""
         return self.transport.written(self.library.name)
+
+    @property
+    def evidence(self) -> str:
+        """The kind of measurements that such a time rests on."""
+        network = None if self.constants is None or self.constants.network is None else self.constants.network.fabric
+        if network is None and self.machine.domains > 1:
+            network = self.transport.net or "infiniband"
+        return kind_of(self.library.name, str(self.machine.accelerator), network, self.machine.on_pcie)
 
     def menu(self, collective: str) -> tuple[str, ...]:
         """The algorithms that the library chooses from by itself, as its own rules and the options allow."""
