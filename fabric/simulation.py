@@ -9,8 +9,8 @@ import networkx as nx
 from fabric.bounds import Bound, collective_bound
 from fabric.collectives import Collective
 from fabric.costing import capital_cost
-from fabric.limits import assumptions, walls
 from fabric.intervals import interval
+from fabric.limits import assumptions, walls
 from fabric.moe import Moe
 from fabric.one_sided import NAME as ONE_SIDED
 from fabric.one_sided import one_sided

@@ -14,8 +14,8 @@ def ring(row: PeerTransport, work: Work) -> dict[str, Time]:
     steps = work.ring_steps
 
     def simple(size: Times) -> Times:
-        times: Times = row.floor_us + steps * row.step_floor_us + work.inside_us(size) / bulk + _copy_us(row, work, size)
-        return times
+        bytes_us: Times = work.inside_us(size) / bulk + _copy_us(row, work, size)
+        return row.floor_us + steps * row.step_floor_us + bytes_us
 
     return {
         "LL": lambda size: row.launch_us + steps * row.hop_us + work.inside_us(size) / low,
