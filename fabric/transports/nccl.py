@@ -170,7 +170,8 @@ def _bulk(rows: Constants, work: Work, inside_share: float, *, ring: bool = Fals
     floor = network.floor_us + rows.known("network_step_us") * work.ring_steps
 
     def simple(size: Times) -> Times:
-        outside = _adapters_us(rows, work, size) if ring else work.outside_us(size)
+        crowded = ring or work.machine.domains > 2  # trees of two domains alone get past the adapters of a ring
+        outside = _adapters_us(rows, work, size) if crowded else work.outside_us(size)
         return floor + np.maximum(outside / rows.network_share, work.inside_us(size) / inside_share)
 
     return simple
