@@ -241,6 +241,7 @@ def work_of(plan: Plan) -> Work:
     found = among(plan.topology, plan.collective.groups)
     csr = plan.topology.csr()
     busy = plan.arcs / csr.capacity
+    own = np.isin(csr.tails, csr.accelerators)
     rounds = [0, 0]
     for step, load in zip(plan.schedule.steps, plan.loads, strict=True):
         rounds[bool((load.binding[~found.inside] > 0).any())] += step.rounds
@@ -249,6 +250,7 @@ def work_of(plan: Plan) -> Work:
         collective=plan.collective.name,
         algorithm=plan.schedule.algorithm,
         inside_s=float(busy[found.inside].max(initial=0.0)),
+        rank_s=float(busy[found.inside & own].max(initial=0.0)),
         outside_s=float(busy[~found.inside].max(initial=0.0)),
         rounds_inside=rounds[0],
         rounds_outside=rounds[1],

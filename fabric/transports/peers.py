@@ -14,11 +14,11 @@ def ring(row: PeerTransport, work: Work) -> dict[str, Time]:
     steps = work.ring_steps
 
     def simple(size: Times) -> Times:
-        bytes_us: Times = work.inside_us(size) / bulk + _copy_us(row, work, size)
+        bytes_us: Times = work.rank_us(size) / bulk + _copy_us(row, work, size)
         return row.floor_us + steps * row.step_floor_us + bytes_us
 
     return {
-        "LL": lambda size: row.launch_us + steps * row.hop_us + work.inside_us(size) / low,
+        "LL": lambda size: row.launch_us + steps * row.hop_us + work.rank_us(size) / low,
         "Simple": simple,
     }
 
@@ -31,11 +31,11 @@ def exchange(row: PeerTransport, library: Library, work: Work) -> dict[str, Time
     launch = row.launch_us * library.known("peer_exchange_launch_ratio")
 
     def simple(size: Times) -> Times:
-        times: Times = floor + work.inside_us(size) / bulk + _copy_us(row, work, size)
+        times: Times = floor + work.rank_us(size) / bulk + _copy_us(row, work, size)
         return times
 
     return {
-        "LL": lambda size: launch + work.inside_us(size) / low,
+        "LL": lambda size: launch + work.rank_us(size) / low,
         "Simple": simple,
     }
 

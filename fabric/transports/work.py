@@ -8,14 +8,18 @@ from fabric.transports.machine import Machine
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """An algorithm routed on a machine. `inside_s` and `outside_s` are the seconds that one byte of the collective's
-    size keeps the fullest link of a domain, and between domains, busy at line rate; `rounds_inside` and
-    `rounds_outside` are messages that follow each other; `in_place`: the result stays in the buffer of the input."""
+    """An algorithm routed on a machine.
+
+    Seconds that one byte of the collective's size keeps the fullest link busy at line rate: `inside_s` of a domain,
+    `rank_s` of a rank's own there, `outside_s` between domains. `rounds_inside` and `rounds_outside` are messages that
+    follow each other; `in_place`: the result stays in the buffer of the input.
+    """
 
     machine: Machine
     collective: str
     algorithm: str
     inside_s: float
+    rank_s: float
     outside_s: float
     rounds_inside: int
     rounds_outside: int
@@ -29,6 +33,10 @@ class Work:
     def inside_us(self, size_bytes: Times) -> Times:
         """What the fullest link inside a domain needs at line rate."""
         return self.inside_s * size_bytes * 1e6
+
+    def rank_us(self, size_bytes: Times) -> Times:
+        """What the fullest of a rank's own links inside its domain needs at line rate."""
+        return self.rank_s * size_bytes * 1e6
 
     def outside_us(self, size_bytes: Times) -> Times:
         """What the fullest link between domains needs at line rate."""
