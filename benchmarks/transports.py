@@ -1,9 +1,9 @@
 """Fit the constants of transports.toml to measured collectives, and say how well they predict what was left out.
 
 `python -m benchmarks.transports FILE.csv [--write] [--left-out OUT.csv]`: robustly, on log error (soft L1 at 5 %), one
-family after the other. `--write` puts the fitted values into the catalogue. `--left-out` refits without each system, and
-without each generation of links, whose constants then come from the others, and writes what each row is predicted to be
-without its system, for benchmarks.intervals.
+family at a time. `--write` puts the fitted values into the catalogue. `--left-out` refits without each system, and
+without each generation of links, whose constants then come from the others, and writes what each row is predicted to
+be without its system, for benchmarks.intervals.
 """
 
 import argparse

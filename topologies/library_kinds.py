@@ -43,7 +43,9 @@ class Library(Fitted):
     multicast_gain: float | None = None  # of NVLS from 4 GiB up
     multicast_ranks: int | None = None  # from which NVLS is taken
     peer_exchange_launch_ratio: float | None = None  # of an all-to-all on PCIe, over a ring's
-    peer_exchange_floor_us: float | None = None
+    peer_exchange_launch_peer_us: float | None = None  # of each rank beyond two
+    peer_exchange_floor_us: float | None = None  # of Simple
+    peer_exchange_floor_peer_us: float | None = None
     peer_exchange_ratio: float | None = None  # of its rate over a ring's
     peer_exchange_ll_ratio: float | None = None
     network_share: float | None = None  # of the adapters' line rate

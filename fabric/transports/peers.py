@@ -27,8 +27,10 @@ def exchange(row: PeerTransport, library: Library, work: Work) -> dict[str, Time
     """All-to-all: LL and Simple to every peer."""
     low, bulk = _rates(row, work)
     low, bulk = low * library.known("peer_exchange_ll_ratio"), bulk * library.known("peer_exchange_ratio")
-    floor = library.known("peer_exchange_floor_us")
+    peers = max(0, work.machine.ranks - 2)
+    floor = library.known("peer_exchange_floor_us") + peers * library.known("peer_exchange_floor_peer_us")
     launch = row.launch_us * library.known("peer_exchange_launch_ratio")
+    launch += peers * library.known("peer_exchange_launch_peer_us")
 
     def simple(size: Times) -> Times:
         times: Times = floor + work.rank_us(size) / bulk + _copy_us(row, work, size)
