@@ -15,6 +15,8 @@ COMMANDS = {
     "tune": ("fabric.cli.tune", "The best algorithm at every size, and where it changes."),
     "show": ("fabric.cli.show", "What a topology is made of."),
     "walls": ("fabric.cli.walls", "Which limit is met first: copper, power, heat or memory."),
+    "power": ("fabric.cli.power", "Watts of network and site, by kind; delivery, swing."),
+    "cost": ("fabric.cli.cost", "Dollars: parts, cables, electricity, over years."),
     "plan": ("fabric.cli.plan", "A reconfiguration plan that keeps a floor in every stage."),
     "topologies": ("fabric.cli.topologies", "What topologies can be named, with parameters and sources."),
     "parts": ("fabric.cli.parts", "The device catalogue, with sources."),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fabric.costing.cabling import Cabling, cabling
+from fabric.costing.cabling import FIBRE, LABOUR, Cabling, cabling
 from fabric.costing.capital import Cost, capital_cost, cost_of
 from fabric.costing.dollars import NONE, Usd, field_range
 from fabric.powering import rack_of, site_power
@@ -17,6 +17,7 @@ from topologies.parts import Accelerator, Cable, Nic
 
 HOURS_PER_YEAR = 8760.0
 SECONDS_PER_HOUR = 3600.0
+ROWS = (LABOUR, FIBRE, "upkeep")  # of the catalogue, that the total stands on
 IN_RACK_CABLES = ("cartridge", "board")
 
 
@@ -92,10 +93,17 @@ def total_cost_of_ownership(
         accelerators=n, years=life, usd_per_kwh=rate, pue=factor.value, machine=machine, parts=parts,
         machines=machines, cabling=laid, power_w=None if watts is None else 1e3 * watts.value, energy=energy,
         upkeep=upkeep, priced=priced, total=None if missing else priced, missing=missing,
-        estimates=tuple(f"price of {name}" for name in parts.estimates), per_accelerator=1 / n * priced,
+        estimates=_estimates(topology, parts), per_accelerator=1 / n * priced,
         per_gb_per_s_all_to_all=_per_gb_per_s(topology, priced, size, transport),
         per_tb_all_reduced=_per_tb(topology, priced, life, size, transport),
     )  # fmt: skip
+
+
+def _estimates(topology: Topology, parts: Cost) -> tuple[str, ...]:
+    """What stands on estimates: prices, watts, and the rows of labour and upkeep."""
+    said = [f"price of {name}" for name in parts.estimates]
+    said += [f"power of {name}" for name in network_power(topology).estimates]
+    return (*said, *(f"{name} of the catalogue" for name in ROWS if topology.catalogue[name].estimates))
 
 
 def _exact(value: float) -> Usd:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from fabric.powering.nameplates import Watts, dynamic_fraction, power_key, ranged, row_watts
+from fabric.powering.nameplates import NOTHING, Watts, dynamic_fraction, power_key, ranged, row_watts
 from topologies.bill import BillRow, ends_at, host_ends, network_rows
 from topologies.errors import ConfigError, unknown
 from topologies.graph import Topology, once
@@ -108,7 +108,8 @@ def _power(topology: Topology, excluded: tuple[str, ...]) -> Power:
     if ideal:
         missing.append(f"{ideal} switches without a part (switch= names one)")
     external = _summed(outside)
-    external = replace(external, maximum=external.maximum - _within_boxes(topology, rows))
+    held_most, held_high = _within_boxes(topology, rows)
+    external = replace(external, maximum=external.maximum - held_most, high=external.high - held_high)
     within, whole = _summed(inside), not missing
     known = whole or set(missing) == set(unknown_serdes)
     estimates = [d.part.name for d in outside if d.estimated]
@@ -171,17 +172,25 @@ def _draw(topology: Topology, row: BillRow) -> Draw:
 
 
 def _summed(draws: list[Draw]) -> Watts:
-    return sum((draw.watts for draw in draws if draw.watts is not None), Watts.constant(0.0))
+    return sum((draw.watts for draw in draws if draw.watts is not None), NOTHING)
 
 
-def _within_boxes(topology: Topology, rows: list[BillRow]) -> float:
-    """Watts, at most, of modules whose boxes' maximum holds them already."""
-    covering = {row.part.name for row in rows if isinstance(row.part, Switch) and row.part.power_max_covers_optics}
-    if not covering:
-        return 0.0
-    at_boxes = ends_at(topology, lambda attributes: attributes.get("part") in covering)
+def _within_boxes(topology: Topology, rows: list[BillRow]) -> tuple[float, float]:
+    """Watts of modules whose boxes hold them already: at most, and by the range where its end is that maximum."""
+    boxes = [row.part for row in rows if isinstance(row.part, Switch) and row.part.power_max_covers_optics]
+    most = _modules_at(topology, {box.name for box in boxes})
+    ends = {box.name for box in boxes if box.ranges.get("power_typical_w", (0, 0))[1] == box.power_max_w}
+    return most.maximum, _modules_at(topology, ends).high
+
+
+def _modules_at(topology: Topology, boxes: set[str]) -> Watts:
+    """Modules and cable ends at boxes of some parts."""
+    if not boxes:
+        return NOTHING
+    at_boxes = ends_at(topology, lambda attributes: attributes.get("part") in boxes)
     counted = [BillRow(topology.catalogue[name], number) for name, number in at_boxes.items()]
-    return sum(w.maximum for row in counted if (w := row_watts(row, topology.catalogue)) is not None)
+    found = (row_watts(row, topology.catalogue) for row in counted)
+    return sum((watts for watts in found if watts is not None), NOTHING)
 
 
 def _switches_without_part(topology: Topology, excluded: tuple[str, ...]) -> int:
