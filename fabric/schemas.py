@@ -38,9 +38,15 @@ def cases_schema() -> dict[str, Any]:
     tolerance = {"type": "object", "description": "abs, rel, or both"}
     compute = {"description": "what is asked of which topology", "anyOf": [{"type": "object"}, {"type": "array"}]}
     properties = {**dict.fromkeys(texts, text), "expected": value, "tolerance": tolerance, "compute": compute}
+    named = {"name": text, "compute": compute}
+    boundary = {
+        "type": "array", "description": "in the place of compute: readings of what the figure counts",
+        "items": {"type": "object", "properties": named, "required": list(named), "additionalProperties": False},
+    }  # fmt: skip
     case = {
-        "type": "object", "properties": {**properties, "confidence": text, "note": text},
-        "required": list(properties), "additionalProperties": False,
+        "type": "object", "properties": {**properties, "boundary": boundary, "confidence": text, "note": text},
+        "required": [key for key in properties if key != "compute"], "additionalProperties": False,
+        "oneOf": [{"required": ["compute"]}, {"required": ["boundary"]}],
     }  # fmt: skip
     left = {
         "type": "object", "properties": {"id": text, "reason": text}, "required": ["id", "reason"],

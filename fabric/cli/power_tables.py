@@ -37,6 +37,8 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, Any]]:
         facts.append(("per accelerator", f"{format_number(network['w_per_accelerator'], 3)} W typical"))
         facts.append(("per bit", f"{known(network['pj_per_bit_injected'], lambda v: format_number(v, 3), False)} "
                                  "pJ of what all accelerators can receive"))  # fmt: skip
+    if found["optics"]["typical_w"]:
+        facts.append(("optics", f"{_levels(found['optics'])}, lasers with them"))
     for row in found["serdes"]:
         watts = f"{row['typical_w']:.1f} W ({row['low_w']:.1f} to {row['high_w']:.1f} W)"
         facts.append(

@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass
 
+from fabric.boundary import rows_within
 from fabric.costing.cabling import FIBRE, LABOUR, Cabling, cabling
 from fabric.costing.capital import Cost, capital_cost, cost_of
 from fabric.costing.dollars import NONE, Usd, field_range
 from fabric.powering import rack_of, site_power
-from fabric.powering.network import network_power, scale_up_parts
+from fabric.powering.network import network_power
 from fabric.powering.site import PUE_ROW
 from fabric.results import accelerator_of
 from fabric.simulation import simulate
-from topologies.bill import BillRow, network_rows
 from topologies.errors import ConfigError, FabricError
 from topologies.graph import Topology
-from topologies.parts import Accelerator, Cable, Nic
+from topologies.parts import Accelerator, Cable
 
 HOURS_PER_YEAR = 8760.0
 SECONDS_PER_HOUR = 3600.0
@@ -147,14 +147,9 @@ def _machines(topology: Topology) -> tuple[Usd, tuple[str, ...]]:
 
 def _beside_machines(topology: Topology) -> Cost:
     """The network without what comes with the racks: adapters, scale-up switches, cartridges and boards."""
-    inside = scale_up_parts(topology)
-    rows = []
-    for row in network_rows(topology):
-        comes = isinstance(row.part, Nic) or (isinstance(row.part, Cable) and row.part.technology in IN_RACK_CABLES)
-        left = row.quantity - inside[row.part.name]
-        if not comes and left > 0:
-            rows.append(BillRow(row.part, left, round(row.ports * left / row.quantity)))
-    return cost_of(rows)
+    rows = rows_within(topology, ("nic", "scale-up"))
+    own = [r for r in rows if not (isinstance(r.part, Cable) and r.part.technology in IN_RACK_CABLES)]
+    return cost_of(own)
 
 
 def _per_gb_per_s(topology: Topology, cost: Usd, size: str | float, transport: str) -> Usd | None:

@@ -1,17 +1,14 @@
 """Network power: external and in the accelerators, from the bill of materials."""
 
-from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+from fabric.boundary import excluded, rows_within
 from fabric.powering.nameplates import NOTHING, Watts, dynamic_fraction, power_key, ranged, row_watts
-from topologies.bill import BillRow, ends_at, host_ends, network_rows
-from topologies.errors import ConfigError, unknown
+from topologies.bill import BillRow, ends_at
 from topologies.graph import Topology, once
 from topologies.links import HOST_TECHNOLOGIES
-from topologies.parts import Accelerator, Nic, Optic, Part, Switch
-
-EXCLUDABLE = ("nic", "host-ends", "scale-up", "serdes")
+from topologies.parts import Accelerator, Optic, Part, Switch
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +82,8 @@ def network_power(topology: Topology, *, exclude: Collection[str] = ()) -> Power
     >>> round(network_power(build("nvl72")).in_accelerator_w)
     2592
     """
-    for name in exclude:
-        if name not in EXCLUDABLE:
-            raise ConfigError(unknown("share of a network to exclude", name, EXCLUDABLE))
-    if not exclude:
-        return _whole(topology)
-    return _power(topology, tuple(name for name in EXCLUDABLE if name in exclude))
+    names = excluded(exclude)
+    return _power(topology, names) if names else _whole(topology)
 
 
 @once
@@ -98,13 +91,13 @@ def _whole(topology: Topology) -> Power:
     return _power(topology, ())
 
 
-def _power(topology: Topology, excluded: tuple[str, ...]) -> Power:
-    rows = _counted(topology, excluded)
+def _power(topology: Topology, left_out: tuple[str, ...]) -> Power:
+    rows = rows_within(topology, left_out)
     outside = [_draw(topology, row) for row in rows]
-    inside, unnamed = ([], []) if "serdes" in excluded else _serdes_draws(topology)
+    inside, unnamed = ([], []) if "serdes" in left_out else _serdes_draws(topology)
     unknown_serdes = [f"SerDes of {name}" for name in unnamed]
     missing = [draw.part.name for draw in outside if draw.watts is None] + unknown_serdes
-    ideal = _switches_without_part(topology, excluded)
+    ideal = _switches_without_part(topology, left_out)
     if ideal:
         missing.append(f"{ideal} switches without a part (switch= names one)")
     external = _summed(outside)
@@ -124,45 +117,9 @@ def _power(topology: Topology, excluded: tuple[str, ...]) -> Power:
         external=external if known else None,
         in_accelerator=within if not unknown_serdes else None,
         constant=tuple(dict.fromkeys(d.part.name for d in outside if d.constant and d.watts and d.watts.typical)),
-        excluded=excluded,
+        excluded=left_out,
         draws=(*outside, *inside),
     )
-
-
-def _counted(topology: Topology, excluded: tuple[str, ...]) -> list[BillRow]:
-    """Rows of the network's bill, less what is excluded."""
-    less: Counter[str] = Counter()
-    if "host-ends" in excluded:
-        less += host_ends(topology)
-    if "scale-up" in excluded:
-        less += scale_up_parts(topology)
-    rows = []
-    for row in network_rows(topology):
-        if "nic" in excluded and isinstance(row.part, Nic):
-            continue
-        left = row.quantity - less[row.part.name]
-        if left > 1e-9:
-            rows.append(BillRow(row.part, left, round(row.ports * left / row.quantity)))
-    return rows
-
-
-def scale_up_parts(topology: Topology) -> Counter[str]:
-    """Switches of tier 0 by part: those inside the scale-up domains, which stand in the accelerators' racks.
-
-    >>> from topologies.registry import build
-    >>> scale_up_parts(build("nvl72"))
-    Counter({'nvswitch4': 18})
-    """
-    counts: Counter[str] = Counter()
-    for _, attributes in topology.graph.nodes(data=True):
-        if attributes["kind"] != "switch" or attributes.get("tier", 1) != 0:
-            continue
-        if attributes.get("layer") in topology.left_out:
-            continue
-        if attributes.get("part") is not None:
-            counts[attributes["part"]] += 1
-        counts.update(attributes.get("parts", {}))
-    return counts
 
 
 def _draw(topology: Topology, row: BillRow) -> Draw:
@@ -193,9 +150,9 @@ def _modules_at(topology: Topology, boxes: set[str]) -> Watts:
     return sum((watts for watts in found if watts is not None), NOTHING)
 
 
-def _switches_without_part(topology: Topology, excluded: tuple[str, ...]) -> int:
+def _switches_without_part(topology: Topology, left_out: tuple[str, ...]) -> int:
     nodes = [d for _, d in topology.graph.nodes(data=True) if d["kind"] == "switch"]
-    inside = "scale-up" in excluded
+    inside = "scale-up" in left_out
     return sum(not d.get("part") and not d.get("parts") and not (inside and d.get("tier", 1) == 0) for d in nodes)
 
 

@@ -6,9 +6,9 @@ from math import ceil
 from typing import Any
 
 from fabric.powering.delivery import BASELINE
-from fabric.powering.nameplates import Watts, ranged
-from fabric.powering.network import EXCLUDABLE, Power, network_power
-from fabric.powering.shares import by_kind
+from fabric.powering.nameplates import NOTHING, Watts, ranged
+from fabric.powering.network import Power, network_power
+from fabric.powering.shares import OPTICS, by_kind
 from fabric.powering.sides import SCOPES, Side, check_scope, side_networks
 from fabric.powering.site import SitePower, site_power
 from fabric.powering.swing import Trace, power_trace
@@ -49,6 +49,7 @@ def report(topology: Topology, asked: Asked) -> dict[str, Any]:
     scope = check_scope(asked.scope)
     power = network_power(topology, exclude=asked.exclude)
     sides = side_networks(len(topology.accelerators), scope, topology.catalogue)
+    kinds = by_kind(power, topology.catalogue)
     site, why = _site(topology, asked, scope)
     stepped = asked.compute_ms is not None or asked.collectives
     if stepped and site is None:
@@ -61,7 +62,8 @@ def report(topology: Topology, asked: Asked) -> dict[str, Any]:
         "topology": topology.name,
         "accelerators": len(topology.accelerators),
         "network": _network(topology, power, asked.load),
-        "by_kind": [{"kind": k.kind, **k.watts.row()} for k in by_kind(power, topology.catalogue)],
+        "by_kind": [{"kind": k.kind, **k.watts.row()} for k in kinds],
+        "optics": sum((k.watts for k in kinds if k.kind in OPTICS), NOTHING).row(),
         "serdes": _serdes(topology),
         "scope": list(scope),
         "not_counted": [*(f"{name} network" for name in SCOPES if name not in scope), *topology.left_out],
@@ -186,6 +188,3 @@ def _trace_row(trace: Trace) -> dict[str, Any]:
     row = asdict(trace)
     row["phases"] = [asdict(phase) for phase in trace.phases]
     return row
-
-
-__all__ = ["EXCLUDABLE", "SCOPES", "Asked", "received_gbps", "report"]

@@ -13,6 +13,7 @@ SWITCHES, NICS, DSP, LINEAR, CPO = "switch silicon", "NICs", "DSP optics", "LPO"
 ACTIVE, PASSIVE, CIRCUITS, LASERS, FANS = "active copper", "passive copper", "OCS", "lasers", "fans"
 SERDES, OTHER = "SerDes in accelerators", "passive optics"
 KINDS_OF_POWER = (SWITCHES, FANS, NICS, DSP, LINEAR, CPO, LASERS, ACTIVE, PASSIVE, CIRCUITS, OTHER, SERDES)
+OPTICS = (DSP, LINEAR, CPO, LASERS)  # light, with what makes it
 _OPTICS = {"lpo": LINEAR, "npo": LINEAR, "cpo": CPO, "socket": CPO}
 _SHARE = {DSP: "share-dsp-optic", LINEAR: "share-linear-optic", CPO: "share-cpo"}
 

@@ -4,9 +4,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
+from fabric.boundary import scale_up_parts
 from fabric.powering.delivery import BASELINE, Delivery, deliver
 from fabric.powering.nameplates import NOTHING, Watts, ranged, row_watts
-from fabric.powering.network import Power, network_power, scale_up_parts
+from fabric.powering.network import Power, network_power
 from fabric.powering.sides import Side, side_networks
 from fabric.results import accelerator_of
 from topologies.bill import BillRow

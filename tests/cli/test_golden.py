@@ -22,6 +22,8 @@ GROUPS = [*TREE, "--group", "tp=8", "--placement", "striped"]
 TUNED = ["tune", "dgx-h100-superpod-256", "--sizes", "16KiB-256MiB"]
 WALLS = ["walls", "nvl72", "--scale", "2,4,8", "--lane", "112,224,448", "--density", "2,4", "--weights", "1400GB"]
 PLANNED = ["plan", "tpu-pod:slice=4x4x8", "tpu-pod:slice=4x4x8,twist=true"]
+POWERED = ["power", "dgx-h100-superpod-256", "--compute-ms", "50", "-c", "all-reduce:256MiB", "-c", "all-to-all:64MiB"]
+COSTED = ["cost", "nvl72-x8", "--prices", "prices.csv", "--machine"]
 PHASES = ["plan", "phases", "../../../examples/planning/phases.toml"]
 IMPORTED = ["import", "ibnetdiscover", "small.out"]
 
@@ -58,6 +60,10 @@ TEXTS = {
     "parts-words.txt": ["parts", "nvlink cartridge"],
     "models.txt": ["models"],
     "models-deepseek.txt": ["models", "deepseek-r1"],
+    "power.txt": [*POWERED, "-v", "--scope", "compute,storage,inband,oob", "--generation", "gas-engine"],
+    "power-tpu-v4-4096.txt": ["power", "tpu-v4-4096", "--delivery", "chain-800vdc"],
+    "cost.txt": COSTED,
+    "cost-tpu-v4-4096.txt": ["cost", "tpu-v4-4096"],
     "parts-gb200-nvl72.txt": ["parts", "gb200-nvl72"],
     "validate.txt": VALIDATED,
     "validate-verbose.txt": [*VALIDATED, "-v"],
@@ -76,6 +82,8 @@ JSONS = {
     "solve-pxn.json": [*PXN, "--json"],
     "tune.json": [*TUNED, "--json"],
     "walls.json": [*WALLS, "--json"],
+    "power.json": [*POWERED, "--json"],
+    "cost.json": [*COSTED, "--json"],
     "show-nvl72.json": ["show", "nvl72", "--json"],
     "show-jupiter.json": [*JUPITER, "--json"],
     "topologies-torus.json": ["topologies", "torus", "--json"],
@@ -92,6 +100,7 @@ CSVS = {
     "solve-twisted.csv": [*TWISTED, "--csv"],
     "tune.csv": [*TUNED, "--csv"],
     "validate-measured.csv": [*MEASURED, "--csv"],
+    "cost.csv": [*COSTED, "--csv"],
     "show-nvl72.csv": ["show", "nvl72", "--csv"],
 }
 MISSES = (VALIDATED,)  # a case of the file misses: the answer is no
@@ -108,7 +117,10 @@ SHOWN = (
     "circuit_switches", "strands", "diameter", "router_diameter", "average_distance", "bisection_gb_per_s",
     "network_power_w", "capex_usd", "bill_of_materials",
 )  # fmt: skip
-CASE = ("id", "system", "kind", "quantity", "expected", "computed", "unit", "error", "tolerance", "ok", "source")
+CASE = (
+    "id", "system", "kind", "quantity", "expected", "computed", "unit", "error", "tolerance", "ok", "source",
+    "boundary", "ranges",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
