@@ -22,8 +22,9 @@ GROUPS = [*TREE, "--group", "tp=8", "--placement", "striped"]
 TUNED = ["tune", "dgx-h100-superpod-256", "--sizes", "16KiB-256MiB"]
 WALLS = ["walls", "nvl72", "--scale", "2,4,8", "--lane", "112,224,448", "--density", "2,4", "--weights", "1400GB"]
 PLANNED = ["plan", "tpu-pod:slice=4x4x8", "tpu-pod:slice=4x4x8,twist=true"]
-POWERED = ["power", "dgx-h100-superpod-256", "--compute-ms", "50", "-c", "all-reduce:256MiB", "-c", "all-to-all:64MiB"]
-COSTED = ["cost", "nvl72-x8", "--prices", "prices.csv", "--machine"]
+STEP = ["--compute-ms", "50", "-c", "all-reduce:256MiB", "-c", "all-to-all:64MiB", "--transport", "ideal"]
+POWERED = ["power", "dgx-h100-superpod-256", *STEP]
+COSTED = ["cost", "nvl72-x8", "--prices", "prices.csv", "--machine", "--transport", "ideal"]
 PHASES = ["plan", "phases", "../../../examples/planning/phases.toml"]
 IMPORTED = ["import", "ibnetdiscover", "small.out"]
 
@@ -63,7 +64,7 @@ TEXTS = {
     "power.txt": [*POWERED, "-v", "--scope", "compute,storage,inband,oob", "--generation", "gas-engine"],
     "power-tpu-v4-4096.txt": ["power", "tpu-v4-4096", "--delivery", "chain-800vdc"],
     "cost.txt": COSTED,
-    "cost-tpu-v4-4096.txt": ["cost", "tpu-v4-4096"],
+    "cost-tpu-v4-4096.txt": ["cost", "tpu-v4-4096", "--transport", "ideal"],
     "parts-gb200-nvl72.txt": ["parts", "gb200-nvl72"],
     "validate.txt": VALIDATED,
     "validate-verbose.txt": [*VALIDATED, "-v"],
