@@ -32,6 +32,7 @@ FILE = Path(__file__).parents[1] / "topologies" / "catalogue" / "transports.toml
 LARGE = 16 * 2**20
 PULL = 0.05  # towards the value before, as one row in log would: what no row tells stays
 CEILING = {"share": 1.0, "copy_share": 30.0, "exchange_copy_share": 30.0, "join": 4.0}
+ALONE = ("direct-transport", "striped-transport")  # kinds of rows that nothing can stand in for
 PUBLISHED = {"launch_us": 6.6, "hop_us": 0.6}  # NCCL's own, src/graph/tuning.cc: count as one generation more
 
 Key = tuple[str, str]
@@ -242,6 +243,10 @@ def left_out(groups: Sequence[Group], parts: Catalogue, path: Path) -> None:
                 continue
             kept = [group for group in groups if of(group) != label]
             out = [group for group in groups if of(group) == label]
+            used = set().union(*(group.names for group in kept))
+            if any(parts[name].kind in ALONE for group in out for name in group.names - used):
+                print(f"{what} left out: {label}: nothing else of its kind")
+                continue
             there = inherited(fit(kept, parts), kept)
             found = errors(out, there)
             if what == "system":
@@ -250,7 +255,6 @@ def left_out(groups: Sequence[Group], parts: Catalogue, path: Path) -> None:
                     lines += [f"{row.row},{time:.6g}" for row, time in times]
             told(f"{what} left out: {label}", found)
             every += found
-            used = set().union(*(group.names for group in kept))
             relatives += found if all(g.names <= used for g in out) else []
         told(f"{what} left out, all", every)
         told(f"{what} left out, a relative remains", relatives)

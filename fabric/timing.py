@@ -254,6 +254,7 @@ def work_of(plan: Plan) -> Work:
         outside_s=float(busy[~found.inside].max(initial=0.0)),
         rounds_inside=rounds[0],
         rounds_outside=rounds[1],
+        messages=sum(max(0, step.traffic.peers - 1) for step in plan.schedule.steps if not step.chain),
     )
 
 

@@ -172,6 +172,16 @@ class Traffic:
         return int(np.diff(self.list_ptr)[self.entry_list].sum())
 
     @property
+    def peers(self) -> int:
+        """To how many ranks the busiest sender sends, itself included where it is listed.
+
+        >>> Traffic.uniform(4, 1.0).peers, Traffic.pairs(3, [0, 0, 1], [1, 2, 2], 1.0).peers
+        (4, 2)
+        """
+        fan = np.bincount(self.entry_list, minlength=len(self.list_ptr) - 1)
+        return int(np.bincount(self.list_rank, fan[self.list_of]).max(initial=0))
+
+    @property
     def total(self) -> float:
         """All that is sent."""
         return float(self.sent.sum())

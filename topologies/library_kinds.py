@@ -54,6 +54,8 @@ class Library(Fitted):
     network_ll128_share: float | None = None  # of the line rate of a domain's adapters
     network_step_us: float | None = None  # floor of each step of a ring between domains
     network_ring_gb_per_s: float | None = None  # that rings through one domain carry, however many its adapters
+    tree_share: float | None = None  # of that, along trees between more than two domains
+    tree_ranks: int | None = None  # of a domain, up to which trees join more than two
     chain_share: float | None = None  # of the domain's line rate, of the tree's chain inside
 
 

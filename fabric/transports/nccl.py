@@ -124,12 +124,31 @@ def ring_across(rows: Constants, work: Work) -> dict[str, Time]:
 
 def tree_across(rows: Constants, work: Work) -> dict[str, Time]:
     """LL, LL128, and Simple along trees between domains, a chain inside."""
-    return low_latency_across(rows, work) | {"Simple": _bulk(rows, work, rows.known("chain_share"))}
+    return low_latency_across(rows, work) | _along_trees(rows, work, rows.known("chain_share"))
 
 
 def multicast_across(rows: Constants, work: Work) -> dict[str, Time]:
     """Simple along trees between domains, NVLS inside."""
-    return {"Simple": _bulk(rows, work, rows.domain.known("multicast_share"))}
+    return _along_trees(rows, work, rows.domain.known("multicast_share"))
+
+
+def _along_trees(rows: Constants, work: Work, inside_share: float) -> dict[str, Time]:
+    """Between two domains as a ring, but that S and not 2 (n-1)/n S crosses; beyond two with the latency of trees and
+    part of the rate, where a domain is one host: racks were seen to take rings."""
+    if work.machine.domains == 2:
+        return {"Simple": _bulk(rows, work, inside_share)}
+    if work.machine.size > rows.known("tree_ranks"):
+        return {}
+    network, floor = rows.network, rows.known("network_ll128_ratio") * chain_us(rows, work)
+    assert network is not None
+    share = rows.network_share * rows.known("tree_share")
+
+    def simple(size: Times) -> Times:
+        bulk = np.maximum(work.outside_us(size) / share, work.inside_us(size) / inside_share)
+        times: Times = network.floor_us + floor + bulk
+        return times
+
+    return {"Simple": simple}
 
 
 def exchange_across(rows: Constants, work: Work) -> dict[str, Time]:
@@ -147,11 +166,13 @@ def exchange_across(rows: Constants, work: Work) -> dict[str, Time]:
 
 
 def any_algorithm(rows: Constants, work: Work) -> dict[str, Time]:
-    """Of any algorithm: its messages one after the other, and its bytes at the rates of rings; floor and bytes add."""
+    """Of any algorithm: messages after each other, messages at once, and bytes at the rates of rings, all added."""
     domain, network = rows.domain, rows.network
     hop, least = (0.0, 0.0) if network is None else (network.hop_us, network.floor_us)
-    low = domain.launch_us + work.rounds_inside * domain.hop_us + work.rounds_outside * hop
-    floor = max(domain.floor_us, least) + work.rounds_inside * domain.step_floor_us + work.rounds_outside * hop
+    sends = work.messages * domain.exchange_peer_us
+    low = domain.launch_us + sends + work.rounds_inside * domain.hop_us + work.rounds_outside * hop
+    floor = max(domain.floor_us, least) + sends
+    floor += work.rounds_inside * domain.step_floor_us + work.rounds_outside * hop
 
     def ll(size: Times) -> Times:
         outside = work.moved_us(size, rows.known("network_ll_gb_per_s")) if work.outside_s else 0.0
@@ -170,8 +191,7 @@ def _bulk(rows: Constants, work: Work, inside_share: float, *, ring: bool = Fals
     floor = network.floor_us + rows.known("network_step_us") * work.ring_steps
 
     def simple(size: Times) -> Times:
-        crowded = ring or work.machine.domains > 2  # trees of two domains alone get past the adapters of a ring
-        outside = _adapters_us(rows, work, size) if crowded else work.outside_us(size)
+        outside = _adapters_us(rows, work, size) if ring else work.outside_us(size)
         return floor + np.maximum(outside / rows.network_share, work.inside_us(size) / inside_share)
 
     return simple

@@ -73,6 +73,8 @@ class Pricing:
             barred |= {"nvls", "nvls-tree"}
         if self.machine.size > 1 or one:
             barred.add("pat")
+        if self.machine.domains > 2 and self.machine.size > (self.library.tree_ranks or 0):
+            barred.add("nvls-tree")
         if self.constants is not None and self.constants.domain.multicast_share is None:
             barred |= {"nvls", "nvls-tree"}
         if self.transport.sharp:
@@ -111,7 +113,8 @@ def _nccl(rows: Constants, work: Work, transport: Transport) -> dict[str, Time]:
     if work.algorithm == "ring":
         return nccl.ring_across(rows, work) if across else nccl.ring_inside(rows, work)
     if work.algorithm in ("nvls", "nvls-tree") and rows.domain.multicast_share is not None:
-        return nccl.multicast_across(rows, work) if across else nccl.multicast_inside(rows, work)
+        found = nccl.multicast_across(rows, work) if across else nccl.multicast_inside(rows, work)
+        return found or nccl.any_algorithm(rows, work)
     if work.algorithm == "tree" and across:
         return nccl.tree_across(rows, work)
     return nccl.any_algorithm(rows, work)

@@ -12,7 +12,8 @@ class Work:
 
     Seconds that one byte of the collective's size keeps the fullest link busy at line rate: `inside_s` of a domain,
     `rank_s` of a rank's own there, `outside_s` between domains. `rounds_inside` and `rounds_outside` are messages that
-    follow each other; `in_place`: the result stays in the buffer of the input.
+    follow each other, `messages` what the busiest rank sends at once, beyond one a round; `in_place`: the result stays
+    in the buffer of the input.
     """
 
     machine: Machine
@@ -23,6 +24,7 @@ class Work:
     outside_s: float
     rounds_inside: int
     rounds_outside: int
+    messages: int
     in_place: bool = False
 
     @property
