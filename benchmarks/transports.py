@@ -24,7 +24,7 @@ from fabric.measuring.machines import NoMachineError, machine_of
 from fabric.measuring.reading import Measurement, read_measured
 from fabric.timing import Assumptions, Plan, candidates, work_of
 from fabric.transports import Work, among, parse_transport, pricing
-from topologies.library_kinds import DomainTransport, Fitted, PeerTransport
+from topologies.library_kinds import DomainTransport, Fitted, NetworkTransport, PeerTransport
 from topologies.parts import Catalogue, catalogue
 from topologies.registry import build
 
@@ -34,6 +34,10 @@ PULL = 0.05  # towards the value before, as one row in log would: what no row te
 CEILING = {"share": 1.0, "copy_share": 30.0, "exchange_copy_share": 30.0, "join": 4.0}
 ALONE = ("direct-transport", "striped-transport")  # kinds of rows that nothing can stand in for
 PUBLISHED = {"launch_us": 6.6, "hop_us": 0.6}  # NCCL's own, src/graph/tuning.cc: count as one generation more
+PUBLISHED_PEERS = {  # NCCL's own on PCIe: 12 of 15.75 GB/s, half of that where a ring turns, LL half again
+    "launch_us": 6.6, "hop_us": 1.0, "floor_us": 8.4, "step_floor_us": 5.7, "pair_share": 0.76, "share": 0.38,
+    "fall": 0.0, "copy_share": 1e3, "ll_pair_share": 0.38, "ll_share": 0.19,
+}  # fmt: skip
 
 Key = tuple[str, str]
 Values = dict[Key, float]
@@ -58,7 +62,7 @@ class Group:
         transport = parse_transport(self.matched.transport, topology.catalogue)
         found = pricing(transport, among(topology, None), topology.name, topology.catalogue)
         assert found is not None
-        rows = [found.library, found.harness, found.peer, found.direct, found.striped]
+        rows: list[Fitted | None] = [found.library, found.harness, found.peer, found.direct, found.striped]
         rows += [] if found.constants is None else [found.constants.domain, found.constants.network]
         return {row.name for row in rows if row is not None}
 
@@ -92,7 +96,7 @@ def read_groups(path: Path) -> list[Group]:
             rows[key].append((row, time_us))
     groups = []
     for key, held in rows.items():
-        matched, (system, pattern) = machines[key], key[2:]
+        matched, system, pattern = machines[key], key[2], key[3]
         topology = build(matched.spec)
         asked = collective(pattern, len(topology.accelerators))
         plans = tuple(candidates(topology, asked, Assumptions(transport=matched.transport)))
@@ -210,26 +214,35 @@ def over_systems(rows: Sequence[tuple[str, float, float]]) -> None:
 
 
 def inherited(parts: Catalogue, groups: Sequence[Group]) -> Catalogue:
-    """Constants of rows that no group prices, from rows of their kind that some do: rates from the nearest generation,
-    latencies as the geometric mean of all, with NCCL's own; networks as the median; PCIe from the other way."""
+    """Constants of rows that no group prices: of a domain, rates as of the nearest generation and latencies as the mean
+    of all and of NCCL's own; of PCIe NCCL's own; of a network the median of the others."""
     used = set().union(*(group.names for group in groups))
-    values: Values = {}
-    for name, key in fitted_keys(parts):
-        row = parts[name]
-        if name in used or row.kind not in ("domain-transport", "peer-transport", "network-transport"):
+    changed: dict[str, Fitted] = {}
+    for row in parts.values():
+        if row.name in used or not isinstance(row, DomainTransport | PeerTransport | NetworkTransport):
             continue
-        alike = [r for r in parts.of_kind(type(row)) if r.name in used and getattr(r, key, None)]
-        if not alike:
-            continue
-        if isinstance(row, DomainTransport) and not key.endswith("_us"):
-            alike = [min(alike, key=lambda r, own=int(name[-1]): (abs(int(r.name[-1]) - own), int(r.name[-1]) > own))]
-        own = [getattr(r, key) for r in alike]
-        if isinstance(row, DomainTransport | PeerTransport):
-            own += [PUBLISHED[key]] if key in PUBLISHED else []
-            values[name, key] = float(np.exp(np.mean(np.log(own))))
-        else:
-            values[name, key] = float(np.median(own))
-    return with_values(parts, values)
+        others = [other for other in parts.of_kind(type(row)) if other.name in used]
+        made = {key: _from_others(row, key, others) for key in row.fitted}
+        changed[row.name] = replace(row, **made)  # type: ignore[arg-type]
+    return Catalogue({**parts, **changed}, parts.hash)
+
+
+def _from_others(row: Fitted, key: str, others: Sequence[Fitted]) -> float | None:
+    known = [float(value) for other in others if (value := getattr(other, key)) is not None]
+    if isinstance(row, PeerTransport):
+        return PUBLISHED_PEERS[key]
+    if not known:
+        return None
+    if isinstance(row, NetworkTransport):
+        return float(np.median(known))
+    if key.endswith("_us"):
+        own = [*known, *([PUBLISHED[key]] if key in PUBLISHED else [])]
+        return float(np.exp(np.mean(np.log(own)))) if min(own) > 0 else float(np.mean(own))
+    nearest = min(
+        (other for other in others if getattr(other, key) is not None),
+        key=lambda other: (abs(int(other.name[-1]) - int(row.name[-1])), int(other.name[-1]) > int(row.name[-1])),
+    )
+    return float(getattr(nearest, key))
 
 
 def left_out(groups: Sequence[Group], parts: Catalogue, path: Path) -> None:

@@ -280,8 +280,8 @@ def test_energy_of_a_tiny_message_is_marked(run):
 
 def test_times_that_differ_are_about_one(run):
     differing = run(
-        "compare", "dgx-b200-superpod-512", "dgx-b200-superpod-512:planes=2", "-c", "all-reduce", "--transport", "ideal",
-        "--algorithm", "hierarchical",
+        "compare", "dgx-b200-superpod-512", "dgx-b200-superpod-512:planes=2", "-c", "all-reduce",
+        "--transport", "ideal", "--algorithm", "hierarchical",
     )  # fmt: skip
     assert re.search(r"All take about 5\.\d+ ms", differing.out)
     assert "All take 10.74 ms" in run("compare", "torus:dims=4x4", "torus:dims=4x4,technology=aec").out
