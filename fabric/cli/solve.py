@@ -181,6 +181,16 @@ def _library(result: "Result") -> str:
     return result.transport + (f", {result.protocol}" if result.protocol else "")
 
 
+def _range(result: "Result") -> list[tuple[str, Any]]:
+    """The interval in which nine of ten measurements of machines of this kind lie."""
+    from topologies.units import format_time_us
+
+    if result.time_low_us is None or result.time_high_us is None:
+        return []
+    low, high = format_time_us(result.time_low_us), format_time_us(result.time_high_us)
+    return [("  nine of ten", f"{low} to {high}, by measurements of its kind")]
+
+
 def _at_best(result: "Result") -> str:
     """The bound beside the time: nothing can be faster on this topology."""
     from topologies.units import format_time_us
@@ -216,6 +226,7 @@ def _render(result: "Result", explained: dict[str, Any] | None, cited: list[tupl
             "time",
             f"{format_time_us(result.time_us)}, of which latency {known(result.latency_us, format_time_us, False)}",
         ),
+        *([] if explained is None else _range(result)),
         (
             "algbw, busbw",
             f"{format_number(result.algbw_gb_per_s)}, {format_number(result.busbw_gb_per_s)} GB/s",

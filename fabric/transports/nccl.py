@@ -165,22 +165,26 @@ def exchange_across(rows: Constants, work: Work) -> dict[str, Time]:
     return {"Simple": simple}
 
 
-def any_algorithm(rows: Constants, work: Work) -> dict[str, Time]:
-    """Of any algorithm: messages after each other, messages at once, and bytes at the rates of rings, all added."""
+def any_algorithm(rows: Constants, work: Work, *, exchange: bool = False) -> dict[str, Time]:
+    """Of any algorithm: messages after each other, messages at once, and bytes at the rates of rings, or of exchanges
+    where every rank sends to every other."""
     domain, network = rows.domain, rows.network
     hop, least = (0.0, 0.0) if network is None else (network.hop_us, network.floor_us)
     sends = work.messages * domain.exchange_peer_us
     low = domain.launch_us + sends + work.rounds_inside * domain.hop_us + work.rounds_outside * hop
     floor = max(domain.floor_us, least) + sends
     floor += work.rounds_inside * domain.step_floor_us + work.rounds_outside * hop
+    share = rows.known("exchange_share") if exchange else domain.share
 
     def ll(size: Times) -> Times:
         outside = work.moved_us(size, rows.known("network_ll_gb_per_s")) if work.outside_s else 0.0
         return low + np.maximum(work.inside_us(size) / rows.known("ll_share"), outside)
 
     def simple(size: Times) -> Times:
-        outside = work.outside_us(size) / (1.0 if network is None else rows.network_share)
-        return floor + np.maximum(work.inside_us(size) / domain.share, outside)
+        inside = work.inside_us(size) / share
+        if network is not None:
+            return floor + np.maximum(inside, work.outside_us(size) / rows.network_share)
+        return join(domain.join or rows.known("join"), floor, inside + work.own_us(size) / domain.copy_share)
 
     return {"LL": ll, "Simple": simple}
 

@@ -117,7 +117,7 @@ def _nccl(rows: Constants, work: Work, transport: Transport) -> dict[str, Time]:
         return found or nccl.any_algorithm(rows, work)
     if work.algorithm == "tree" and across:
         return nccl.tree_across(rows, work)
-    return nccl.any_algorithm(rows, work)
+    return nccl.any_algorithm(rows, work, exchange=work.algorithm in EXCHANGES)
 
 
 def _launched(row: Harness, work: Work, time: Time, extra_us: float) -> Time:
