@@ -19,6 +19,7 @@ _WHERE = {
     "compare_measured": "fabric.measuring.comparing",
     "describe": "fabric.describing",
     "draw": "fabric.drawing",
+    "fail": "fabric.failures",
     "fluid_completion": "fabric.fluid",
     "network_power": "fabric.powering",
     "plan": "fabric.planning.planner",
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from fabric.costing.ownership import total_cost_of_ownership
     from fabric.describing import describe
     from fabric.drawing import draw
+    from fabric.failures import fail
     from fabric.fluid import fluid_completion
     from fabric.limits import Conditions, walls
     from fabric.limits.growth import wall_growth
@@ -63,7 +65,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Conditions", "FabricError", "Result", "Topology", "build", "capital_cost", "catalogue", "compare",
-    "compare_measured", "describe", "draw", "fluid_completion", "network_power", "plan", "plan_demand",
+    "compare_measured", "describe", "draw", "fail", "fluid_completion", "network_power", "plan", "plan_demand",
     "plan_repair", "power_trace", "replay", "schema", "simulate", "site_power", "total_cost_of_ownership", "tune",
     "validate", "wall_growth", "walls",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Kinds of what houses and feeds a fabric, of what it costs and how it fails."""
+"""Kinds of what houses and feeds a fabric, and of what it costs."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -104,31 +104,6 @@ class Floor(Part):
     slack_m: float
     racks_per_row: int
     switches_per_rack: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailureRate(Part):
-    """How often devices of a class fail, or failed in a published fleet; FIT are failures in 1e9 device-hours."""
-
-    kind: ClassVar[str] = "failure-rate"
-
-    fit: float | None = None
-    mtbf_h: float | None = None
-    failures_per_year: float | None = None
-    failures_per_month: float | None = None
-    failures_per_node_day: float | None = None
-    events: int | None = None
-    accelerators: int | None = None
-    hours: float | None = None
-    accelerator_hours_per_event: float | None = None
-    flaps_per_day: float | None = None  # of a link
-    fleet_flaps_per_day: float | None = None
-    flap_fit: float | None = None
-    links_with_flap_fraction: float | None = None
-    fraction_of_failures: float | None = None
-    hard_fraction: float | None = None
-    hours_between_flaps: float | None = None
-    availability_gain: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
