@@ -17,8 +17,8 @@ LEGEND = (
     "worst of the class: all-to-all (a2a) {how}, all-reduce by the narrowest cut. back: until the job runs again."
 )
 MEASURES = (
-    ("all-to-all left, equal splits", "splits"), ("  its narrowest cut", "cuts"), ("  best routing, at least", "low"),
-    ("  at most", "high"), ("all-reduce left, narrowest cut", "all_reduce"),
+    ("all-to-all left, equal splits", "splits"), ("all-to-all left, narrowest cut", "cuts"),
+    ("all-to-all left, best routing", "low"), ("  at most", "high"), ("all-reduce left, narrowest cut", "all_reduce"),
 )  # fmt: skip
 SPLITS, CUTS = "by equal splits over shortest paths", "~ by the narrowest cut, as all pairs take too long"
 
@@ -54,7 +54,7 @@ def _classes(title: str, classes: Sequence[Answer], width: int) -> list[Any]:
         column("all-red.\nleft", "all-reduce left", lambda e: share(e.left("all_reduce"))),
         column("fail\na day", "failures a day", lambda e: rate(e.per_day)),
         column("back", "back", lambda e: minutes(e.recovery.minutes, bool(e.recovery.estimates))),
-        column("flaps\na day", "flaps a day", lambda e: rate(e.flaps_per_day), 1),
+        column("flaps\na day", "flaps a day", lambda e: rate(e.flaps_per_day) if e.kind == "link" else "", 1),
         column("mean", "all-to-all left in the mean", lambda e: _if_other(all_to_all(e, mean=True), all_to_all(e)), 2),
         column("range", "failures a day", lambda e: span(e.per_day), 3),
         column("spare", "spare", _spare, 4),
@@ -69,7 +69,7 @@ def _if_other(text: str, known: str) -> str:
 
 
 def _spare(each: Answer) -> str:
-    return "" if not each.spares else f"{each.spares:,} ports"
+    return "" if not each.spares else f"{each.spares:,} ports a switch"
 
 
 def all_to_all(each: Answer, mean: bool = False) -> str:

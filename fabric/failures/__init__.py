@@ -16,7 +16,7 @@ from fabric.failures.damage import Loss, links_left
 from fabric.failures.elements import parse, scenarios
 from fabric.failures.kinds import Components
 from fabric.failures.rates import Events, class_rate, flaps, hard_failures, row_rate, total
-from fabric.failures.recovery import Way, repair, step, way_back
+from fabric.failures.recovery import Way, repair, spare_ports, step, way_back
 from fabric.failures.slices import goodput, pod_of
 from topologies.errors import ConfigError
 from topologies.graph import Topology
@@ -241,7 +241,7 @@ def _answer(
 ) -> Answer:
     outcomes = judge.outcomes(losses, shares)
     parts, layer = topology.catalogue, topology.circuits
-    free = int(layer.free_ports.sum()) if layer is not None and each.kind == "ocs-port" else None
+    free = spare_ports(layer) if layer is not None and each.kind == "ocs-port" else None
     return Answer(
         each.name, each.kind, each.count, outcomes, exact, each.proven, hard_failures(each, parts), flaps(each, parts),
         way_back(topology, each.kind, any(o.jobs_lost for o in outcomes)), repair(topology, each.kind), free,

@@ -72,7 +72,10 @@ def _hosts(topology: Topology) -> Iterator[Components]:
 def _nics(topology: Topology) -> Iterator[Components]:
     """Adapters of one accelerator each, with the links that go through them, or nodes that several share."""
     csr = topology.csr()
-    shared = np.flatnonzero([kind == "nic" for kind in topology.attribute("kind")])
+    kinds = topology.attribute("kind")
+    served = set(csr.heads[[kinds[tail] in ("accelerator", "host") for tail in csr.tails.tolist()]].tolist()) if (
+        "nic" in kinds) else set()
+    shared = np.array([i for i, kind in enumerate(kinds) if kind == "nic" and i in served], np.int64)
     if len(shared):
         nodes = topology.nodes
         parts = [topology.graph.nodes[nodes[i]].get("part") for i in shared]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from fabric.planning.operations import layer_operations
 from fabric.powering.nameplates import ranged
+from topologies.circuits import CircuitLayer
 from topologies.errors import ConfigError
 from topologies.failure_kinds import Recovery
 from topologies.graph import Topology
@@ -78,11 +79,23 @@ def repair(topology: Topology, kind: str) -> Way:
     """How what failed is made good: a fibre on a spare port of its circuit switch where there is one, else hands that
     replace the part."""
     layer, parts = topology.circuits, topology.catalogue
-    if kind != "ocs-port" or layer is None or not layer.free_ports.any():
+    if kind != "ocs-port" or layer is None or not spare_ports(layer):
         return step("replace", parts)
     row = parts.part("link-repair", CircuitOperation)
     value, low, high = ranged(row, "time_ms", 1e-3 / MINUTE_S)
     return Way("spare port", value, low, high, (f"minutes of {row.name}: {row.estimates['time_ms']}",), row.source)
+
+
+def spare_ports(layer: CircuitLayer) -> int:
+    """Ports of a circuit switch that no strand reaches, both sides together, on the fullest one; other slices of
+    the pod count as if they took as many strands each.
+
+    >>> from topologies.registry import build
+    >>> spare_ports(build("tpu-v4-512").circuits), spare_ports(build("tpu-v4-4096").circuits)
+    (144, 144)
+    """
+    ports = layer.ports_per_side * (layer.last_side + 1)
+    return max(0, round(float((ports - layer.strands_per_device / layer.share).min())))
 
 
 def _reconfigurable(topology: Topology) -> bool:

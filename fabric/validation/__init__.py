@@ -22,6 +22,9 @@ What is asked:
                                            `permutation`, `seed`, `fidelity`;
                                            `whole_array_us`: time n/(n-1), as if a rank's own share moved too
     limit = "all_to_all_links"             a bound on any wiring of as many switches (fabric/bounding/regular.py)
+    goodput = {slice = 1024, ...}          of slices of a pod: `host_availability`, and `fixed`, or `cubes_down`
+    availability = "circuits"              of a slice that takes spare cubes, by what counts as outage
+    fail = "all_to_all_slower_worst"       what one failure of an `element` costs
     nameplate = "memory_gb"                a field of a part
     ports_at_gbps = 800                    how many ports of that rate a switch has
     reach_m_at_awg = 26                    metres of a wire gauge that leave no margin in a mode

@@ -14,6 +14,7 @@ from fabric.costing.capital import cost_of
 from fabric.costing.dollars import Usd
 from fabric.costing.prices import priced
 from fabric.describing import describe
+from fabric.failures.published import FAILURE_QUESTIONS, failure_answer
 from fabric.metrics import TIERS
 from fabric.powering.report import Asked, report
 from fabric.simulation import simulate
@@ -35,7 +36,7 @@ COMBINE: dict[str, Callable[[float, float], float]] = {  # in the order in which
     "saving_over": lambda a, b: 1 - a / b,
 }
 SUBJECTS = {
-    "topology": ("describe", "bill", "solve", "limit", "power", "capex"),
+    "topology": ("describe", "bill", "solve", "limit", "power", "capex", *FAILURE_QUESTIONS),
     "graph": ("describe", "bill", "solve"),
     "part": ("nameplate", "ports_at_gbps"),
     "mode": ("reach_m_at_awg",),
@@ -91,6 +92,8 @@ def _asked(table: Compute) -> list[float]:
         return [sum(row.quantity for row in bill_of_materials(topology) if row.part is wanted)]
     if "solve" in table:
         return [_solved(topology, table)]
+    if any(question in table for question in FAILURE_QUESTIONS):
+        return [failure_answer(topology, table)]
     if "limit" in table:
         return [_at({"all_to_all_links": all_to_all_links(topology)}, table["limit"], "limit")]
     paths = table["describe"] if isinstance(table["describe"], list) else [table["describe"]]

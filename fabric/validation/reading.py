@@ -132,7 +132,7 @@ def _check_compute(table: Any, where: str) -> None:
     subject = _one_of(table, tuple(SUBJECTS), where)
     question = _one_of(table, SUBJECTS[subject], where)
     needed = [subject, question, *(["rate_gbps"] if subject == "graph" else [])]
-    needed += SOLVE_NEEDS if question == "solve" else ()
+    needed += SOLVE_NEEDS if question == "solve" else ("element",) if question == "fail" else ()
     more = [
         *(["prices"] if subject == "topology" else []),
         *(["exclude"] if question in ("power", "capex") else []),
@@ -160,6 +160,8 @@ def _fits(key: str, value: Any, subject: str) -> bool:
         return (value == "accelerators" and subject in ("topology", "graph")) or (_is_number(value) and value != 0)
     if key in ("shift", "seed"):
         return isinstance(value, int) and not isinstance(value, bool)
+    if key == "goodput":
+        return isinstance(value, dict)
     if key == "prices":
         return isinstance(value, dict) and bool(value) and all(_is_number(usd) and usd >= 0 for usd in value.values())
     if key == "exclude":
