@@ -59,7 +59,8 @@ def _classes(title: str, classes: Sequence[Answer], width: int) -> list[Any]:
         column("range", "failures a day", lambda e: span(e.per_day), 3),
         column("spare", "spare", _spare, 4),
     ]
-    lines = laid_out(title, Column("", "", [Text() for _ in classes]), names, columns, width)
+    told = [each for each in columns if any(cell.plain for cell in each.cells)]
+    lines = laid_out(title, Column("", "", [Text() for _ in classes]), names, told, width)
     sampled = [Text("* drawn at random, not every kind of place", style="dim")]
     return lines + (sampled if any(not each.exact for each in classes) else [])
 

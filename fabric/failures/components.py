@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,8 +116,8 @@ def _adapters(topology: Topology, rank: int) -> int:
 
 
 @once
-def _edge_attributes(topology: Topology) -> dict[str, tuple[NDArray[np.int64], list[str | None]]]:
-    """Of each arc the place of its link's technology, cable and adapter in a list of names; -1 where it has none."""
+def _edge_attributes(topology: Topology) -> dict[str, tuple[NDArray[np.int64], list[Any]]]:
+    """Of each arc the place of its link's technology, cable, adapter and rate in a list; -1 where it has none."""
     csr, index, nodes = topology.csr(), topology.index, len(topology.nodes)
     edges = topology.edges
     keys = np.fromiter((index[a] * nodes + index[b] for a, b, _ in edges), np.int64, len(edges))
@@ -127,9 +128,9 @@ def _edge_attributes(topology: Topology) -> dict[str, tuple[NDArray[np.int64], l
     forward = keys[order[at]] == low
     back = np.minimum(np.searchsorted(keys[order], high), len(keys) - 1)
     edge_of = np.where(forward, order[at], order[back])
-    found: dict[str, tuple[NDArray[np.int64], list[str | None]]] = {}
-    for key in ("technology", "cable", "nic"):
-        names: dict[str, int] = {}
+    found: dict[str, tuple[NDArray[np.int64], list[Any]]] = {}
+    for key in ("technology", "cable", "nic", "rate_gbps"):
+        names: dict[Any, int] = {}
         found_at = [-1 if (v := edge.get(key)) is None else names.setdefault(v, len(names)) for _, _, edge in edges]
         found[key] = np.array(found_at, np.int64)[edge_of], [*names]
     return found
@@ -138,11 +139,12 @@ def _edge_attributes(topology: Topology) -> dict[str, tuple[NDArray[np.int64], l
 def _links(topology: Topology) -> Iterator[Components]:
     """Links by technology and by what they join; one of parallel links fails alone."""
     csr, known = topology.csr(), _edge_attributes(topology)
-    (technology, named), (cable, rows) = known["technology"], known["cable"]
+    (technology, named), (cable, rows), (rate, rates) = (known[key] for key in ("technology", "cable", "rate_gbps"))
     end_of, ends = _ends(topology)
     one = csr.tails < csr.heads
     sides = np.sort(np.stack([end_of[csr.tails], end_of[csr.heads]]), axis=0)
-    key = classes(technology, sides[0], sides[1])
+    key = classes(technology, sides[0], sides[1], rate)
+    alike = classes(technology, sides[0], sides[1])
     arc_orbit = symmetry(topology).arc_orbit
     orbit = np.minimum(arc_orbit, arc_orbit[csr.twin])
     for label in np.unique(key[one]).tolist():
@@ -151,11 +153,13 @@ def _links(topology: Topology) -> Iterator[Components]:
         if what in HOST_TECHNOLOGIES:
             continue
         a, b = (ends[side] for side in sides[:, arcs[0]])
+        one_speed = (key[one & (alike == alike[arcs[0]])] == label).all()
+        speed = "" if one_speed else f" {rates[rate[arcs[0]]]:g}G"
         weights = np.rint(csr.links[arcs]).astype(np.int64)
         yield Components(
-            "link", f"{what} {a}-{b}", _LinkNames(topology.nodes, csr.tails[arcs], csr.heads[arcs]), weights,
+            "link", f"{what} {a}-{b}{speed}", _LinkNames(topology.nodes, csr.tails[arcs], csr.heads[arcs]), weights,
             classes(orbit[arcs]), counted([rows[c] if c >= 0 else None for c in cable[arcs].tolist()], weights),
-            _one_link(arcs),
+            _one_link(arcs), rate_gbps=float(rates[rate[arcs[0]]]),
         )  # fmt: skip
 
 

@@ -53,7 +53,7 @@ def cuts(topology: Topology) -> list[Cut]:
 
     >>> from topologies.registry import build
     >>> [cut.groups for cut in cuts(build("rail:servers=8,gpus=8"))]
-    [64, 8, 1, 8, 8]
+    [64, 8, 1, 8, 64, 8]
     """
     csr = topology.csr()
     plain = [*(group for group, _ in groupings(topology)), *_halves(topology)]
@@ -82,8 +82,8 @@ def _halves(topology: Topology) -> Iterator[NDArray[np.int64]]:
 
 
 def _between_domains(topology: Topology) -> Iterator[Cut]:
-    """What hangs together below each tier without the switches of scale-up domains: pairs of one domain pass by, all
-    others cross, since no accelerator passes on what is not its own."""
+    """Accelerators, and what hangs together below each tier, without the switches of scale-up domains: pairs of one
+    domain pass by, all others cross, since no accelerator passes on what is not its own."""
     csr = topology.csr()
     tiers = np.array([-1 if tier is None else tier for tier in topology.attribute("tier")])
     inner = tiers == 0
@@ -93,7 +93,7 @@ def _between_domains(topology: Topology) -> Iterator[Cut]:
     ends[csr.accelerators] = True
     past = _hanging(topology, ends | inner)[csr.accelerators]
     counted = ~(inner[csr.tails] | inner[csr.heads])
-    for tier in np.unique(tiers[tiers > 1]).tolist():
+    for tier in np.unique(tiers[tiers > 0]).tolist():
         below = (tiers < tier) & ~inner
         yield _cut(topology, np.where(below, _hanging(topology, below), -1), counted, past)
 

@@ -16,7 +16,8 @@ class Components:
 
     `kind` is accelerator, host, nic, link, switch, ocs, ocs-port or block; `name` what the class is called, `labels`
     the places. `loss(p)` is what goes when one component at place p fails. `parts` names their rows of the catalogue,
-    with how many of the components are of each. `proven` says that a verified symmetry stands behind the orbits.
+    with how many of the components are of each. `proven` says that a verified symmetry stands behind the orbits;
+    `rate_gbps` is that of a link.
     """
 
     kind: str
@@ -27,6 +28,7 @@ class Components:
     parts: dict[str | None, int]
     loss: Callable[[int], Loss]
     proven: bool = True
+    rate_gbps: float | None = None
 
     @property
     def count(self) -> int:

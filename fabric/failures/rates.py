@@ -73,7 +73,7 @@ def row_rate(row: Part) -> Events | None:
 def hard_failures(each: Components, parts: Catalogue) -> Events | None:
     """Failures a day of all components of a class that do not heal by themselves; None where no source gives a rate."""
     if each.kind == "link":
-        found = [_link(parts.get(name or ""), parts, count) for name, count in each.parts.items()]
+        found = [_link(parts.get(name or ""), parts, count, each.rate_gbps) for name, count in each.parts.items()]
         return None if all(one is None for one in found) else total(found)
     row = class_rate("scale-up" if each.name == "scale-up" else each.kind, parts)
     rate = None if row is None else row_rate(row)
@@ -88,11 +88,12 @@ def hard_failures(each: Components, parts: Catalogue) -> Events | None:
     return rate.times(each.count)
 
 
-def _link(row: Part | None, parts: Catalogue, count: int) -> Events | None:
+def _link(row: Part | None, parts: Catalogue, count: int, rate_gbps: float | None) -> Events | None:
     """Of links: a cable of its own row, or the modules at both ends, shared by as many links as one carries."""
     if isinstance(row, Optic):
         own = row_rate(row) or _of_class(row.technology, parts) or _as_pluggable(row, parts)
-        ends = 2.0 * (row.modules_per_end or 1) / (row.links_per_module or 1)
+        fit = 1 if rate_gbps is None else max(1, int(row.rate_gbps / rate_gbps + 1e-9))
+        ends = 2.0 * (row.modules_per_end or 1) / (row.links_per_module or fit)
         return None if own is None else own.times(count * ends)
     if isinstance(row, Cable):
         own = row_rate(row) or (_of_class("copper", parts) if row.medium in COPPER else None)

@@ -26,6 +26,7 @@ STEP = ["--compute-ms", "50", "-c", "all-reduce:256MiB", "-c", "all-to-all:64MiB
 POWERED = ["power", "dgx-h100-superpod-256", *STEP]
 COSTED = ["cost", "nvl72-x8", "--prices", "prices.csv", "--machine", "--transport", "ideal"]
 PHASES = ["plan", "phases", "../../../examples/planning/phases.toml"]
+FAILED = ["fail", "dgx-h100-superpod-256"]
 IMPORTED = ["import", "ibnetdiscover", "small.out"]
 
 TEXTS = {
@@ -70,6 +71,10 @@ TEXTS = {
     "validate-verbose.txt": [*VALIDATED, "-v"],
     "validate-measured.txt": MEASURED,
     "validate-measured-verbose.txt": [*MEASURED, "-v"],
+    "fail.txt": FAILED,
+    "fail-tpu-v4-128.txt": ["fail", "tpu-v4-128", "-q"],
+    "fail-leaf.txt": ["fail", "dual-plane:servers=64", "-e", "leaf:3"],
+    "fail-links.txt": [*FAILED, "-e", "links=0.5%", "--seed", "7", "--job", "64"],
     "plan.txt": PLANNED,
     "import.txt": IMPORTED,
     "import-verbose.txt": [*IMPORTED, "-v"],
@@ -92,6 +97,7 @@ JSONS = {
     "plan-phases.json": [*PHASES, "--json"],
     "validate.json": [*VALIDATED, "--json"],
     "validate-measured.json": [*MEASURED, "--json"],
+    "fail.json": [*FAILED, "--json"],
     "plan.json": [*PLANNED, "--json"],
     "import.json": [*IMPORTED, "--json"],
     "import-nccl.json": ["import", "nccl", "server.xml", "--json"],
@@ -101,6 +107,7 @@ CSVS = {
     "solve-twisted.csv": [*TWISTED, "--csv"],
     "tune.csv": [*TUNED, "--csv"],
     "validate-measured.csv": [*MEASURED, "--csv"],
+    "fail.csv": [*FAILED, "--csv"],
     "cost.csv": [*COSTED, "--csv"],
     "show-nvl72.csv": ["show", "nvl72", "--csv"],
 }
