@@ -55,8 +55,8 @@ def _classes(title: str, classes: Sequence[Answer], width: int) -> list[Any]:
         column("fail\na day", "failures a day", lambda e: rate(e.per_day)),
         column("back", "back", lambda e: minutes(e.recovery.minutes, bool(e.recovery.estimates))),
         column("flaps\na day", "flaps a day", lambda e: rate(e.flaps_per_day) if e.kind == "link" else "", 1),
-        column("mean", "all-to-all left in the mean", lambda e: _if_other(all_to_all(e, mean=True), all_to_all(e)), 2),
-        column("range", "failures a day", lambda e: span(e.per_day), 3),
+        column("mean", "mean all-to-all left", lambda e: _if_other(all_to_all(e, mean=True), all_to_all(e)), 2),
+        column("range", "range a day", lambda e: span(e.per_day), 3),
         column("spare", "spare", _spare, 4),
     ]
     told = [each for each in columns if any(cell.plain for cell in each.cells)]

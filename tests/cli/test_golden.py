@@ -26,7 +26,7 @@ STEP = ["--compute-ms", "50", "-c", "all-reduce:256MiB", "-c", "all-to-all:64MiB
 POWERED = ["power", "dgx-h100-superpod-256", *STEP]
 COSTED = ["cost", "nvl72-x8", "--prices", "prices.csv", "--machine", "--transport", "ideal"]
 PHASES = ["plan", "phases", "../../../examples/planning/phases.toml"]
-FAILED = ["fail", "dgx-h100-superpod-256"]
+FAILED = ["fail", "rail:servers=8"]
 IMPORTED = ["import", "ibnetdiscover", "small.out"]
 
 TEXTS = {
@@ -72,9 +72,9 @@ TEXTS = {
     "validate-measured.txt": MEASURED,
     "validate-measured-verbose.txt": [*MEASURED, "-v"],
     "fail.txt": FAILED,
-    "fail-tpu-v4-128.txt": ["fail", "tpu-v4-128", "-q"],
-    "fail-leaf.txt": ["fail", "dual-plane:servers=64", "-e", "leaf:3"],
-    "fail-links.txt": [*FAILED, "-e", "links=0.5%", "--seed", "7", "--job", "64"],
+    "fail-tpu-v4-64.txt": ["fail", "tpu-v4-64", "-q"],
+    "fail-leaf.txt": ["fail", "dual-plane:servers=16", "-e", "leaf:3"],
+    "fail-links.txt": [*FAILED, "-e", "links=2%", "--seed", "7", "--job", "16"],
     "plan.txt": PLANNED,
     "import.txt": IMPORTED,
     "import-verbose.txt": [*IMPORTED, "-v"],
