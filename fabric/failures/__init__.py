@@ -107,6 +107,8 @@ def _unjudged(topology: Topology, answers: Sequence[Answer]) -> Iterator[str]:
         yield f"no source says how often these fail: {', '.join(silent)}; they are not in the goodput"
     if any(each.kind == "block" for each in answers):
         yield "a block fails with any of its accelerators and hosts, whose failures are counted there"
+    if topology.domains and any(o.cut_off for each in answers for o in each.outcomes):
+        yield "cut off: but for the own scale-up domain, through which others may relay (pxn); planes do not meet"
     alike = [each.name for each in answers if not each.proven and each.exact]
     if alike:
         yield f"places of {', '.join(alike)} count as alike where what they hold is; no symmetry of theirs is proven"
