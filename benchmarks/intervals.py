@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from fabric.intervals import BANDS
-from fabric.measuring.comparing import compare_measured
+from fabric.measuring.comparing import compare_collectives
 from fabric.measuring.residuals import calibrated, coverage, read_left_out, residuals, table, widening, written
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("fabric/intervals.toml"))
     given = parser.parse_args()
     left_out = None if given.left_out is None else read_left_out(given.left_out)
-    every = residuals(compare_measured(given.measured), left_out)
+    every = residuals(compare_collectives(given.measured), left_out)
     wider = widening()
     scale = calibrated(every, wider)
     covered = {band: round(coverage(every, scale[band], wider, band), 4) for band in BANDS}

@@ -21,6 +21,7 @@ _WHERE = {
     "draw": "fabric.drawing",
     "fail": "fabric.failures",
     "fluid_completion": "fabric.fluid",
+    "model": "fabric.workloads.zoo",
     "network_power": "fabric.powering",
     "plan": "fabric.planning.planner",
     "plan_demand": "fabric.planning.engineering",
@@ -31,6 +32,7 @@ _WHERE = {
     "simulate": "fabric.simulation",
     "site_power": "fabric.powering",
     "total_cost_of_ownership": "fabric.costing.ownership",
+    "train": "fabric.workloads.training",
     "tune": "fabric.tuning",
     "validate": "fabric.validation",
     "wall_growth": "fabric.limits.growth",
@@ -58,6 +60,8 @@ if TYPE_CHECKING:
     from fabric.simulation import simulate
     from fabric.tuning import tune
     from fabric.validation import validate
+    from fabric.workloads.training import train
+    from fabric.workloads.zoo import model
     from topologies.errors import FabricError
     from topologies.graph import Topology
     from topologies.parts import catalogue
@@ -65,9 +69,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Conditions", "FabricError", "Result", "Topology", "build", "capital_cost", "catalogue", "compare",
-    "compare_measured", "describe", "draw", "fail", "fluid_completion", "network_power", "plan", "plan_demand",
-    "plan_repair", "power_trace", "replay", "schema", "simulate", "site_power", "total_cost_of_ownership", "tune",
-    "validate", "wall_growth", "walls",
+    "compare_measured", "describe", "draw", "fail", "fluid_completion", "model", "network_power", "plan", "plan_demand",
+    "plan_repair", "power_trace", "replay", "schema", "simulate", "site_power", "total_cost_of_ownership", "train",
+    "tune", "validate", "wall_growth", "walls",
 ]  # fmt: skip
 
 

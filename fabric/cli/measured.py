@@ -20,12 +20,16 @@ def show_measured(
     """Compare and print; 0, whatever the errors: a report is an answer."""
     from dataclasses import asdict
 
+    from fabric.cli.measured_steps import show_steps
     from fabric.cli.output import console, emit_csv, emit_json, emit_tables, write_whole
     from fabric.measuring.comparing import compare_measured
+    from fabric.measuring.steps import StepComparison
     from fabric.results import provenance
     from topologies.parts import catalogue
 
     found = compare_measured(file, only)
+    if isinstance(found, StepComparison):
+        return show_steps(found, file, only, out, csv, svg, quiet, verbose)
     if svg is not None:
         from fabric.drawing.scatter import draw_scatter
 
@@ -59,9 +63,9 @@ def _render(found: "Comparison", width: int, quiet: bool, verbose: bool) -> list
     shown = shown if found.judged else []
     shown += [] if quiet or not found.rows else [_worst(found, every=verbose), Text()]
     if found.unmatched:
-        shown += [_listed("without a prediction: an error of 100 % each", found.unmatched), Text()]
+        shown += [listed("without a prediction: an error of 100 % each", found.unmatched), Text()]
     if found.skipped and not quiet:
-        shown += [_listed("not compared", found.skipped), Text()]
+        shown += [listed("not compared", found.skipped), Text()]
     shown += [_machines(found), Text()] if verbose else []
     shown.append(Text(f"{summary['matched']:,} of {summary['rows']:,} rows have a prediction. {_standing(found)}"))
     return shown
@@ -125,7 +129,7 @@ def _worst(found: "Comparison", every: bool) -> Any:
     return table
 
 
-def _listed(title: str, rows: Sequence[Any]) -> Any:
+def listed(title: str, rows: Sequence[Any]) -> Any:
     """Reasons, and how many rows of which numbers have each."""
     from fabric.cli.tables import new_table
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from fabric.measuring.machines import Machine, NoMachineError, machine_of
 from fabric.measuring.predicting import Prediction, modelled, predict
 from fabric.measuring.reading import Measurement, Skipped, read_measured
 from topologies.errors import ConfigError, FabricError, unknown
+
+if TYPE_CHECKING:
+    from fabric.measuring.steps import StepComparison
 
 NO_PREDICTION = -1.0  # the error of a row without one
 
@@ -90,10 +93,11 @@ class Comparison:
         }  # fmt: skip
 
 
-def compare_measured(path: Path | None = None, only: str | None = None) -> Comparison:
+def compare_measured(path: Path | None = None, only: str | None = None) -> "Comparison | StepComparison":
     """Every measured row of a CSV file, or of those that come with the program, against our prediction.
 
-    A file with the column tokens_per_gpu is of experts' kernels: see `fabric.measuring.moe`.
+    A file with the column tokens_per_gpu is of experts' kernels (`fabric.measuring.moe`), one with tokens_s_gpu of
+    training steps (`fabric.measuring.training`), whose errors are by accelerator and model.
 
     `only` keeps the rows whose system or log it matches, `*` and `?` as in a shell. ConfigError for any other file.
 
@@ -102,9 +106,17 @@ def compare_measured(path: Path | None = None, only: str | None = None) -> Compa
     (10, ['all-gather'])
     """
     from fabric.measuring.moe import compare_moe, is_moe  # which gives its rows in the shape of these
+    from fabric.measuring.training import compare_training, is_training
 
     if path is not None and is_moe(path):
         return compare_moe(path, only)
+    if path is not None and is_training(path):
+        return compare_training(path, only)
+    return compare_collectives(path, only)
+
+
+def compare_collectives(path: Path | None = None, only: str | None = None) -> Comparison:
+    """Every measured row of a CSV file of collectives, or of ours, against our prediction; `only` as above."""
     rows, skipped = read_measured(path)
     if only is not None:
         kept = [row for row in rows if any(fnmatchcase(n.lower(), only.lower()) for n in (row.system, row.log))]

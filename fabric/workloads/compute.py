@@ -1,0 +1,110 @@
+"""What the accelerators of a training step compute, and how long it takes them: a roofline of achieved rates."""
+
+from dataclasses import dataclass
+from math import ceil, hypot
+
+from fabric.workloads.achieved import Achieved
+from fabric.workloads.memory import held_params
+from fabric.workloads.mix import tokens_of
+from fabric.workloads.model import Model
+from fabric.workloads.parallel import Parallel
+from fabric.workloads.precisions import precision
+from fabric.workloads.states import bytes_of
+from topologies.errors import ConfigError
+from topologies.kinds import Accelerator
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """A micro-batch on one rank, forward and backward, recomputation included: operations by kind, and bytes through
+    memory. `layers` and `moe_layers` are those of a stage."""
+
+    gemm: float
+    head: float
+    experts: float
+    attention: float
+    vector_bytes: float
+    score_bytes: float
+    weight_bytes: float
+    expert_bytes: float
+    layers: float
+    moe_layers: float
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """Seconds of a micro-batch on one rank by kind, and of the optimizer once a step."""
+
+    gemm_s: float
+    experts_s: float
+    attention_s: float
+    vector_s: float
+    launch_s: float
+    update_s: float
+
+    @property
+    def micro_batch_s(self) -> float:
+        """One micro-batch, forward and backward."""
+        work_s = self.gemm_s + self.experts_s + self.attention_s + self.vector_s
+        return hypot(work_s, self.launch_s)
+
+
+def amounts(model: Model, p: Parallel) -> Amounts:
+    """Operations and bytes of a micro-batch on one rank of an average stage.
+
+    Backward is twice forward, once where weights are frozen; full recomputation adds a forward pass, selective that of
+    attention's core. Fused attention skips what a causal mask hides, the other does not.
+    """
+    tokens, sequence = tokens_of(model, p), p.sequence or model.sequence
+    again = 1 if p.recompute == "full" else 0
+    passes = (2 if p.adapters else 3) + again
+    core = 3 + (again or (1 if p.recompute == "selective" and not p.fused else 0))
+    full = ceil(model.layers / p.pp) / model.layers  # the fullest stage
+    rank = tokens * full / p.tp
+    routed = model.moe_layers * model.topk * model.expert_params
+    dense = model.multiplied_params - model.head_params - routed
+    seen = sequence / 2 if p.fused else sequence
+    hidden = tokens * model.hidden * bytes_of("activation") * model.layers * full
+    dense_held, experts_held = held_params(model, p)
+    own = precision(p.precision).weight_bytes
+    moved = (passes - 1) * own + (0 if p.adapters else bytes_of("accumulated"))
+    scores = tokens * model.heads * sequence * bytes_of("activation") * model.attending_layers * full / p.tp
+    return Amounts(
+        gemm=2.0 * passes * dense * rank,
+        head=2.0 * (2 if p.adapters else 3) * model.head_params * tokens / (p.tp * p.pp),
+        experts=2.0 * passes * routed * rank,
+        attention=core * model.attention_flops(seen) * rank,
+        vector_bytes=hidden * (1 + again / 3) / p.tp,
+        score_bytes=0.0 if p.fused else scores * core / 3,
+        weight_bytes=dense_held * moved,
+        expert_bytes=experts_held * moved,
+        layers=model.layers * full,
+        moe_layers=model.moe_layers * full,
+    )
+
+
+def compute(
+    work: Amounts, name: str, row: Accelerator, a: Achieved, updated: float
+) -> Compute:
+    """Seconds of a micro-batch on an accelerator, its products in the precision of a name; `updated` are the parameters
+    whose state a rank keeps.
+
+    ConfigError where the accelerator has no rate of the precision, or no memory bandwidth.
+    """
+    if row.memory_bandwidth_tb_per_s is None:
+        raise ConfigError(f"accelerator '{row.name}' has no memory_bandwidth_tb_per_s; use --parts FILE")
+    own = precision(name)
+    memory = row.memory_bandwidth_tb_per_s * 1e12
+    sustained = a.sustained(row)
+    rate = own.peak_tflops(row) * 1e12 * sustained * a.gemm(own.weight_bytes)
+    plain = precision("bf16").peak_tflops(row) * 1e12 * sustained
+    head = plain * a.gemm(2.0)
+    launches = work.layers + a.moe_launch * work.moe_layers
+    return Compute(
+        gemm_s=max(work.gemm / rate + work.head / head, work.weight_bytes / memory),
+        experts_s=work.experts / (rate * a.experts) + work.expert_bytes / memory,
+        attention_s=work.attention / (plain * a.attention),
+        vector_s=(work.vector_bytes * a.vector_passes + work.score_bytes * a.score_passes) / memory,
+        launch_s=a.launch_ms * 1e-3 * launches,
+        update_s=bytes_of("update") * updated / memory,
+    )

@@ -1,0 +1,82 @@
+"""What a rank of a training step holds: weights, gradients, the optimizer's state, activations."""
+
+from dataclasses import dataclass
+
+from fabric.workloads.model import Model
+from fabric.workloads.parallel import Parallel
+from fabric.workloads.precisions import precision
+from fabric.workloads.states import bytes_of
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes of the fullest rank. `activations` are of all micro-batches in flight."""
+
+    weights: float
+    gradients: float
+    optimizer: float
+    activations: float
+
+    @property
+    def total(self) -> float:
+        """All of them."""
+        return self.weights + self.gradients + self.optimizer + self.activations
+
+
+def memory(model: Model, p: Parallel) -> Memory:
+    """Bytes of a rank of the first stage (which has the most micro-batches in flight), with the larger of the two
+    tables of tokens. Layers count as equal parts of a stage.
+
+    Sources: Rajbhandari et al., arXiv:1910.02054 (ZeRO); Korthikanti et al., arXiv:2205.05198, equations 1 to 6.
+
+    >>> from fabric.workloads.zoo import model
+    >>> found = memory(model("gpt3-175b"), Parallel(tp=8, pp=8, zero=0, global_batch=64, sequence=2048))
+    >>> round(found.weights / 1e9, 2), round(found.optimizer / 1e9, 2)
+    (5.59, 33.54)
+    """
+    dense, experts = held_params(model, p)
+    weights = gradients = optimizer = 0.0
+    for params, shards in ((dense, p.shards), (experts, p.expert_shards)):
+        weights += bytes_of("weight") * params / (shards if p.zero == 3 else 1)
+        trained = 0.0 if p.adapters else params
+        gradients += p.gradient_bytes * trained / (shards if p.zero >= 2 else 1)
+        optimizer += bytes_of("optimizer") * trained / (shards if p.zero >= 1 else 1)
+    return Memory(weights, gradients, optimizer, activation_bytes(model, p))
+
+
+def held_params(model: Model, p: Parallel) -> tuple[float, float]:
+    """Parameters of one rank before ZeRO: dense ones, and those of experts."""
+    tables = (1 if p.pp > 1 or model.tied else 2) * model.head_params
+    layers = model.dense_params - model.embedding_params - (0 if model.tied else model.head_params)
+    return (layers / p.pp + tables) / p.tp, model.routed_params / (p.pp * p.ep)
+
+
+def activation_bytes(model: Model, p: Parallel) -> float:
+    """Bytes of activations that wait for their backward pass: what a layer keeps times the layers in flight, and the
+    logits where the only stage is the last one too."""
+    tokens = p.micro_batch * (p.sequence or model.sequence) / p.cp
+    in_flight = min(p.micro_batches, p.pp) / p.pp
+    if p.v > 1 and p.pp > 1:
+        in_flight = min(p.micro_batches / p.pp, 1 + (p.pp - 1) / (p.pp * p.v))
+    logits = bytes_of("logit") * tokens * model.vocab / p.tp if p.pp == 1 else 0.0
+    return in_flight * tokens * kept_per_token(model, p) + logits
+
+
+def kept_per_token(model: Model, p: Parallel) -> float:
+    """Bytes that all layers keep of a token on one rank of `tp`: Korthikanti et al., table 2, with the widths of
+    grouped and latent attention, gated feed-forward parts and experts in place of the paper's. Inputs of matrices are
+    kept in the precision of the products; gated models have no dropout and keep no masks."""
+    h, held = model.hidden, min(2.0, precision(p.precision).weight_bytes)
+    if p.recompute == "full":
+        return model.layers * 2.0 * h / (p.tp if p.sp else 1)
+    norms, masks = 4.0 * h, 0.0 if model.gated else 2.0 * h
+    between = (norms + masks + 2 * held * h) / (p.tp if p.sp else 1)
+    attention = 2.0 * (model.heads + model.key_heads) * (model.head_width + model.value_width)
+    if not p.fused and p.recompute == "none":
+        attention += 5.0 * model.heads * (p.sequence or model.sequence)
+    recurrent = 8.0 * model.linear_heads * model.linear_head_dim
+    wide = (4 if model.gated else 2) + held
+    routed = model.topk * (held * (model.moe_latent or h) + wide * model.expert_ffn)
+    mixers = model.attending_layers * attention + model.linear_layers * recurrent
+    ffn = (model.plain_layers * model.ffn + model.moe_layers * model.shared_ffn) * wide
+    return model.layers * between + (mixers + ffn + model.moe_layers * routed) / p.tp

@@ -1,0 +1,154 @@
+"""How a training step is cut: dimensions of parallelism, batches, what is kept, what is computed again."""
+
+from dataclasses import dataclass, fields, replace
+
+from fabric.workloads.model import Model
+from fabric.workloads.precisions import precision
+from topologies.errors import ConfigError, unknown
+
+RECOMPUTE = ("none", "selective", "full")
+_KEYS = {"batch": "global_batch", "mbs": "micro_batch", "gbs": "global_batch", "seq": "sequence", "vp": "v"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parallel:
+    """Ranks by dimension, the fastest first: `tp` shards matrices, `cp` the sequence, `dp` the batch, `pp` the layers.
+
+    Experts are spread over `ep` neighbouring ranks of a stage, whole: an expert is not sharded by `tp`. `dp` None: as
+    many as the accelerators leave. `v` chunks of layers a rank (interleaved 1F1B). `zero` shards over `dp` and `cp`
+    the optimizer's state (1), gradients too (2), weights too (3, FSDP; `kept`: gathered once a step, not for every
+    micro-batch). `sp` shards what lies between matrices over `tp` (sequence parallelism). `recompute` selective is the
+    core of attention. `fused`: attention never writes its scores (flash attention); with it selective saves nothing.
+    `adapters`: the weights are frozen but for small adapters (LoRA), so no gradient of theirs is computed or sent.
+    """
+
+    tp: int = 1
+    pp: int = 1
+    cp: int = 1
+    ep: int = 1
+    dp: int | None = None
+    v: int = 1
+    micro_batch: int = 1
+    global_batch: int | None = None
+    sequence: int | None = None
+    zero: int = 1
+    kept: bool = False
+    sp: bool = True
+    recompute: str = "none"
+    precision: str = "bf16"
+    fused: bool = True
+    adapters: bool = False
+    gradient_bytes: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ("tp", "pp", "cp", "ep", "dp", "v", "micro_batch", "global_batch", "sequence"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise ConfigError(f"{name} = {value} of a parallel layout is not a whole number from 1 on")
+        if self.recompute not in RECOMPUTE:
+            raise ConfigError(unknown("recomputation", self.recompute, RECOMPUTE))
+        if self.zero not in (0, 1, 2, 3):
+            raise ConfigError(f"zero = {self.zero} is not 0, 1, 2 or 3")
+        if self.gradient_bytes not in (2, 4):
+            raise ConfigError(f"gradient_bytes = {self.gradient_bytes} is not 2 (bf16) or 4 (fp32)")
+        precision(self.precision)
+
+    @property
+    def replicas(self) -> int:
+        """Data-parallel copies; 1 where `dp` is still open."""
+        return self.dp or 1
+
+    @property
+    def shards(self) -> int:
+        """Ranks that share the optimizer's state of a dense weight."""
+        return self.replicas * self.cp
+
+    @property
+    def expert_shards(self) -> int:
+        """Ranks that hold the same experts."""
+        return self.tp * self.cp * self.replicas // self.ep
+
+    @property
+    def ranks(self) -> int:
+        """All of them."""
+        return self.tp * self.cp * self.replicas * self.pp
+
+    @property
+    def micro_batches(self) -> int:
+        """Micro-batches of a replica in a step."""
+        return (self.global_batch or self.replicas * self.micro_batch) // (self.replicas * self.micro_batch)
+
+    def on(self, accelerators: int, model: Model) -> "Parallel":
+        """Complete for a number of accelerators; ConfigError where it does not fit them, or the model.
+
+        >>> from fabric.workloads.zoo import model
+        >>> Parallel(tp=8, pp=16, global_batch=2048).on(16384, model("llama-3.1-405b")).dp
+        128
+        """
+        one = self.tp * self.cp * self.pp
+        if accelerators % one:
+            raise ConfigError(f"tp x cp x pp = {one:,} does not divide {accelerators:,} accelerators; give a divisor")
+        if self.dp is not None and self.dp * one != accelerators:
+            what = f"tp x cp x dp x pp = {self.dp * one:,}, not the {accelerators:,} accelerators"
+            raise ConfigError(f"{what}; leave dp out")
+        made = replace(self, dp=accelerators // one, sequence=self.sequence or model.sequence)
+        made = replace(made, global_batch=made.global_batch or made.replicas * made.micro_batch * made.pp)
+        made._check(model)
+        return made
+
+    def _check(self, m: Model) -> None:
+        def refuse(what: str) -> None:
+            raise ConfigError(f"{what} of {m.name}; give another layout")
+
+        if m.heads % self.tp:
+            refuse(f"tp = {self.tp} does not divide the {m.heads} heads")
+        if self.pp * self.v > m.layers + 2:  # the table of tokens and the output layer count as one each
+            refuse(f"pp x v = {self.pp * self.v} exceeds the {m.layers} layers and two ends")
+        if self.ep > 1 and (not m.moe_layers or m.experts % self.ep):
+            refuse(f"ep = {self.ep} does not divide the {m.experts if m.moe_layers else 0} experts")
+        if (self.tp * self.cp * self.replicas) % self.ep:
+            refuse(f"ep = {self.ep} does not divide the {self.tp * self.cp * self.replicas} ranks of a stage")
+        if self.zero == 3 and self.pp > 1:
+            refuse(f"zero = 3 (FSDP) with pp = {self.pp} stages is not modelled: a layout")
+        assert self.global_batch is not None
+        assert self.sequence is not None
+        if self.global_batch % (self.replicas * self.micro_batch):
+            raise ConfigError(
+                f"a batch of {self.global_batch:,} is no multiple of dp x micro_batch = {self.replicas} x "
+                f"{self.micro_batch}; give one"
+            )
+        if self.sequence % self.cp:
+            raise ConfigError(f"cp = {self.cp} does not divide the sequence of {self.sequence:,}; give a divisor")
+
+
+def parse_parallel(text: str) -> Parallel:
+    """A layout as it is written: "tp=8,pp=16,v=8,batch=2048,seq=8192,zero=1,precision=fp8,recompute=full".
+
+    ConfigError for a key that is none, a value that is not of its kind, or a key given twice.
+
+    >>> parse_parallel("tp=8,pp=16,batch=2048,sp=false").sp
+    False
+    """
+    kinds = {field.name: field for field in fields(Parallel)}
+    given: dict[str, int | bool | str] = {}
+    for word in text.split(","):
+        key, equals, value = (piece.strip() for piece in word.partition("="))
+        name = _KEYS.get(key, key)
+        if not equals or name not in kinds:
+            raise ConfigError(unknown("part of a layout", key, [*kinds, *_KEYS], "write e.g. tp=8,pp=8,batch=1024"))
+        if name in given:
+            raise ConfigError(f"layout '{text:.60}': {key} is given twice")
+        given[name] = _value(name, value, text)
+    return Parallel(**given)  # type: ignore[arg-type]
+
+
+def _value(name: str, value: str, text: str) -> int | bool | str:
+    if name in ("kept", "sp", "fused", "adapters"):
+        if value not in ("true", "false"):
+            raise ConfigError(f"layout '{text:.60}': {name} = {value:.20} is not true or false")
+        return value == "true"
+    if name in ("recompute", "precision"):
+        return value
+    if not (value.isascii() and value.isdigit() and len(value) < 10):
+        raise ConfigError(f"layout '{text:.60}': {name} = {value:.20} is not a whole number")
+    return int(value)

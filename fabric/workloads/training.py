@@ -1,0 +1,263 @@
+"""A training step of a model on a fabric: its time, what of its communication shows, tokens a second and a joule."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import fsum
+from pathlib import Path
+
+from fabric.collectives import Collective
+from fabric.patterns import bytes_of, pattern_of
+from fabric.placement import Placement
+from fabric.powering import network_power, site_power
+from fabric.results import accelerator_of
+from fabric.simulation import time_estimates
+from fabric.timing import Assumptions, Plan, choose
+from fabric.transports import IDEAL
+from fabric.workloads.achieved import Achieved, achieved, generation_of
+from fabric.workloads.compute import Compute, amounts, compute
+from fabric.workloads.memory import Memory, held_params, memory
+from fabric.workloads.mix import DIMENSIONS, Exchange, mix
+from fabric.workloads.model import Model
+from fabric.workloads.parallel import Parallel, parse_parallel
+from fabric.workloads.precisions import precision
+from fabric.workloads.zoo import model as named
+from topologies.errors import ConfigError, InfeasibleError
+from topologies.graph import Topology
+from topologies.kinds import Accelerator
+from topologies.parts import Catalogue
+from topologies.registry import topology_of
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """An exchange on the fabric: the time of one, and of all of a step, if nothing else ran."""
+
+    exchange: Exchange
+    algorithm: str
+    routing: str
+    one_s: float
+
+    @property
+    def step_s(self) -> float:
+        """All of a step."""
+        return self.one_s * self.exchange.count
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStep:
+    """A step. Seconds; `compute_s` is what a rank computes, the optimizer included, `bubble_s` where it waits for other
+    stages; `wire_s` and `exposed_s` by dimension, alone and beside what hides it. They add up: compute, bubble and
+    exposed are the step. Powers are of the whole fabric, None where a part has none."""
+
+    topology: str
+    model: Model
+    accelerators: int
+    parallel: Parallel
+    exchanges: tuple[Wired, ...]
+    compute: Compute
+    memory: Memory
+    memory_limit_bytes: float | None
+    tokens: int
+    step_s: float
+    compute_s: float
+    bubble_s: float
+    wire_s: Mapping[str, float]
+    exposed_s: Mapping[str, float]
+    mfu: float
+    network_power_w: float | None
+    facility_power_w: float | None
+    said: tuple[str, ...]
+
+    @property
+    def fits(self) -> bool | None:
+        """Does a rank's memory hold it? None where the accelerator's is not known."""
+        return None if self.memory_limit_bytes is None else self.memory.total <= self.memory_limit_bytes
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Of all accelerators."""
+        return self.tokens / self.step_s
+
+    @property
+    def tokens_per_s_per_accelerator(self) -> float:
+        """Of one."""
+        return self.tokens_per_s / self.accelerators
+
+    @property
+    def exposed_share(self) -> float:
+        """The part of a step in which nothing is computed because of communication."""
+        return fsum(self.exposed_s.values()) / self.step_s
+
+    @property
+    def network_share(self) -> float | None:
+        """The network's part of the energy of the site."""
+        if self.network_power_w is None or self.facility_power_w is None:
+            return None
+        return self.network_power_w / self.facility_power_w
+
+    @property
+    def tokens_per_joule_network(self) -> float | None:
+        """Tokens a joule that the network draws."""
+        return None if not self.network_power_w else self.tokens_per_s / self.network_power_w
+
+    @property
+    def tokens_per_joule(self) -> float | None:
+        """Tokens a joule that the site draws."""
+        return None if not self.facility_power_w else self.tokens_per_s / self.facility_power_w
+
+
+def train(
+    topology: "Topology | str | Path",
+    model: "Model | str | Path",
+    parallel: "Parallel | str",
+    *,
+    transport: str = "auto",
+    routing: str = "auto",
+    placement: Placement = "packed",
+    parts: Catalogue | None = None,
+    constants: Achieved | None = None,
+    strict: bool = False,
+    threads: int = 0,
+) -> TrainingStep:
+    """One step of training on all accelerators of a fabric.
+
+    Every dimension's collective is routed once, for all its groups at the same time, and priced at its size; compute
+    is a roofline of achieved rates (`fabric.workloads.achieved`). ConfigError for a layout that does not fit model or
+    fabric; InfeasibleError with `strict` where a rank's memory does not hold it.
+
+    >>> step = train("dgx-h100-superpod-1024", "llama-3.1-405b", "tp=8,pp=8,cp=2,v=8,batch=1536,seq=8192,precision=fp8")
+    >>> step.parallel.dp, 250 < step.tokens_per_s_per_accelerator < 400, step.fits
+    (8, True, True)
+    """
+    fabric = topology_of(topology, parts=parts)
+    shape = model if isinstance(model, Model) else named(model)
+    layout = parse_parallel(parallel) if isinstance(parallel, str) else parallel
+    layout = layout.on(len(fabric.accelerators), shape)
+    row = accelerator_with_rate(fabric)
+    given = replace(Assumptions(), transport=transport, routing=routing)
+    wires = tuple(wired(fabric, exchange, given, placement) for exchange in mix(shape, layout))
+    return timed(fabric, shape, layout, row, wires, achieved() if constants is None else constants, strict=strict)
+
+
+def accelerator_with_rate(topology: Topology) -> Accelerator:
+    """The accelerator of a fabric; ConfigError where there are several kinds, or it has no rate."""
+    name = accelerator_of(topology)
+    row = None if name is None else topology.catalogue.get(name)
+    if not isinstance(row, Accelerator) or row.bf16_tflops is None:
+        what = "accelerators of several kinds" if name is None else f"accelerator '{name}', which has no rate"
+        raise ConfigError(f"{topology.name} has {what}; give one kind with a rate, e.g. accelerator=h100-sxm")
+    return row
+
+
+def wired(topology: Topology, exchange: Exchange, given: Assumptions, placement: Placement = "packed") -> Wired:
+    """The time of one exchange of all groups of its dimension at once; that of experts' tokens at raw rates, since
+    kernels of their own do it, not a library's collectives."""
+    pattern: Collective = pattern_of(
+        topology, exchange.collective, group=exchange.group, over=exchange.over, placement=placement, moe=exchange.moe
+    )
+    size = max(1.0, exchange.size_bytes) if exchange.moe is None else float(bytes_of(topology, pattern, None))
+    own = given if exchange.moe is None else replace(given, transport=IDEAL)
+    plan: Plan = choose(topology, pattern, size, own)
+    return Wired(exchange, plan.schedule.algorithm, plan.routing, plan.time_s(size))
+
+
+def timed(
+    topology: Topology,
+    model: Model,
+    p: Parallel,
+    row: Accelerator,
+    wires: tuple[Wired, ...],
+    a: Achieved,
+    *,
+    strict: bool = False,
+    power: bool = True,
+) -> TrainingStep:
+    """A step of exchanges whose times are known; with `power` also what it draws."""
+    held = memory(model, p)
+    limit = None if row.memory_gb is None else row.memory_gb * 1e9
+    if strict and limit is not None and held.total > limit:
+        raise InfeasibleError(
+            f"a rank holds {held.total / 1e9:,.0f} GB, '{row.name}' {limit / 1e9:,.0f}; shard or recompute more"
+        )
+    parts = compute(amounts(model, p), p.precision, row, a, updated(model, p))
+    wire = on_the_wire(wires)
+    busy, bubble, exposed = timeline(parts, wire, p, a)
+    step = busy + bubble + fsum(exposed.values())
+    tokens = (p.global_batch or 1) * (p.sequence or model.sequence)
+    useful = tokens * model.train_flops(p.sequence or model.sequence) * (2 / 3 if p.adapters else 1)
+    mfu = useful / step / (p.ranks * precision(p.precision).peak_tflops(row) * 1e12)
+    network, facility, unpowered = _powers(topology) if power else (None, None, [])
+    return TrainingStep(
+        topology=topology.name, model=model, accelerators=p.ranks, parallel=p, exchanges=wires, compute=parts,
+        memory=held, memory_limit_bytes=limit, tokens=tokens, step_s=step, compute_s=busy, bubble_s=bubble,
+        wire_s=wire, exposed_s=exposed, mfu=mfu, network_power_w=network, facility_power_w=facility,
+        said=(*_said(model, p, row, held, limit), *unpowered, *time_estimates(topology)),
+    )  # fmt: skip
+
+
+def on_the_wire(wires: Sequence[Wired]) -> dict[str, float]:
+    """Seconds of a step by dimension, if nothing else ran."""
+    return {name: fsum(w.step_s for w in wires if w.exchange.dimension == name) for name in DIMENSIONS}
+
+
+def timeline(
+    parts: Compute, wire: Mapping[str, float], p: Parallel, a: Achieved
+) -> tuple[float, float, dict[str, float]]:
+    """Seconds of a step that a rank computes, that it waits in the pipeline's bubble (pp - 1)/(v m), and that each
+    dimension's communication shows.
+
+    Communication hides behind what runs beside it, less a share that shows in any case (slices that cannot overlap, and
+    multiprocessors that communication takes): tensor parallelism behind matrix products, experts' exchanges behind the
+    whole micro-batch, ring attention behind attention, the gradients of dp behind one micro-batch (FSDP: all of them),
+    the pipeline's hops behind the other micro-batches, but for those that fill and drain it.
+    """
+    m = p.micro_batches
+    whole, hop = parts.micro_batch_s, wire["pp"] / (2 * m * p.v)
+    fsdp = m if p.zero == 3 else 1
+    exposed = {
+        "tp": max(a.tp_exposed * wire["tp"], wire["tp"] - m * parts.gemm_s),
+        "cp": max(0.0, wire["cp"] - m * parts.attention_s),
+        "ep": max(a.ep_exposed * wire["ep"], wire["ep"] - m * whole),
+        "dp": max(a.dp_exposed * wire["dp"], wire["dp"] - fsdp * whole),
+        "pp": 2 * (p.pp - 1) * hop + max(0.0, wire["pp"] - m * whole),
+    }
+    inside = m * whole + exposed["tp"] + exposed["cp"] + exposed["ep"]
+    return m * whole + parts.update_s, inside * (p.pp - 1) / (p.v * m), exposed
+
+
+def updated(model: Model, p: Parallel) -> float:
+    """Parameters whose optimizer's state a rank keeps."""
+    if p.adapters:
+        return 0.0
+    dense, experts = held_params(model, p)
+    return dense / (p.shards if p.zero else 1) + experts / (p.expert_shards if p.zero else 1)
+
+
+def _powers(topology: Topology) -> tuple[float | None, float | None, list[str]]:
+    """Watts of network and facility, and why there are none."""
+    network = network_power(topology).total_w
+    try:
+        site = site_power(topology)
+    except ConfigError as reason:
+        return network, None, [f"no power of the site: {reason}"]
+    return network, site.facility_w.typical, list(site.estimates)
+
+
+def _said(model: Model, p: Parallel, row: Accelerator, held: Memory, limit: float | None) -> list[str]:
+    """What a step stands on, for its reader."""
+    said = ["achieved rates and exposed shares are fitted to published steps: fabric/workloads/achieved.toml"]
+    if generation_of(row.name) is None:
+        said.append(f"no published step is of {row.name}: achieved rates are those of others at its power")
+    if model.layers % (p.pp * p.v):
+        said.append(f"{model.layers} layers in {p.pp * p.v} chunks: an average stage, the fullest has more")
+    if limit is not None and held.total > limit:
+        said.append(f"a rank holds {held.total / 1e9:,.0f} GB, more than the {limit / 1e9:,.0f} of {row.name}")
+    if p.sp and p.tp > 1:
+        said.append("tensor parallelism: a second gather of activations in the backward pass is not counted")
+    if p.zero in (1, 2) and p.replicas > 1:
+        said.append("the gather of weights takes as long as the scatter of gradients, whose mirror image it is")
+    if p.ep > 1:
+        said.append("experts: even loads, raw rates; a token travels once to a rank, or to a domain and on inside it")
+    if model.note:
+        said.append(f"{model.title}: {model.note}")
+    return said

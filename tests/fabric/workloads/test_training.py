@@ -1,0 +1,180 @@
+"""Training steps: bytes by dimension, memory and time against published tables, and what must hold of any step."""
+
+from dataclasses import replace
+from math import fsum
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fabric.workloads.achieved import achieved
+from fabric.workloads.compute import Compute, amounts
+from fabric.workloads.memory import activation_bytes, kept_per_token, memory
+from fabric.workloads.mix import mix
+from fabric.workloads.parallel import Parallel, parse_parallel
+from fabric.workloads.training import TrainingStep, timeline, train
+from fabric.workloads.zoo import model
+from topologies.errors import ConfigError, InfeasibleError
+
+A100 = "server:servers={},gpus=8,nics=8,rate_gbps=200,switch=qm8700,nic=cx6-200g,accelerator=a100-80gb,"
+A100 += "scaleup_switch=nvswitch2,scaleup_switches=6,scaleup_cable=nvlink3-board"
+# Korthikanti et al., arXiv:2205.05198, tables 3 and 5: pp, v, batch, micro-batch, accelerators, seconds
+TABLE_5 = {
+    "megatron-22b": (1, 1, 4, 4, 8, 1.42, 1.10), "gpt3-175b": (8, 3, 64, 1, 64, 18.13, 13.75),
+    "megatron-530b": (35, 3, 280, 1, 280, 49.05, 37.83), "megatron-1t": (64, 1, 512, 1, 512, 94.42, 71.49),
+}  # fmt: skip
+# GB that a rank sends in a step, worked out from layers, widths and counts
+MIX = [
+    ("gpt3-175b", 64, "tp=8,pp=8,batch=64,seq=2048", {"tp": 270.6, "pp": 0.81}),
+    ("llama-3-70b", 64, "tp=4,pp=8,batch=256,seq=8192", {"tp": 1030.8, "pp": 8.6, "dp": 4.3}),
+    ("llama-3.1-405b", 1024, "tp=8,pp=8,cp=2,batch=1536,seq=8192", {"tp": 2841, "pp": 6.4, "dp": 23.5, "cp": 19.0}),
+    ("llama-3.1-405b", 256, "tp=4,pp=16,batch=1536,seq=8192", {"tp": 4870, "pp": 51.5, "dp": 18.8}),
+    ("deepseek-v3", 256, "pp=4,ep=64,batch=4096,seq=4096", {"pp": 7.5, "dp": 14.9, "ep": 1716.5}),
+]
+
+
+@pytest.mark.parametrize(("name", "accelerators", "layout", "expected"), MIX)
+def test_bytes_by_dimension(name: str, accelerators: int, layout: str, expected: dict[str, float]) -> None:
+    made = mix(model(name), parse_parallel(layout).on(accelerators, model(name)))
+    sent = {dimension: fsum(e.sent_bytes for e in made if e.dimension == dimension) for dimension in expected}
+    assert {e.dimension for e in made} == set(expected)
+    assert sent == {key: pytest.approx(value * 1e9, rel=0.01) for key, value in expected.items()}
+
+
+@pytest.mark.parametrize("name", TABLE_5)
+@pytest.mark.parametrize("how", ["recompute=full,sp=false", "recompute=selective"])
+def test_iteration_times_of_megatron(name: str, how: str) -> None:
+    pp, v, batch, micro, n, full_s, selective_s = TABLE_5[name]
+    spec = "hgx-a100" if n == 8 else A100.format(n // 8)
+    layout = f"tp=8,pp={pp},v={v},batch={batch},mbs={micro},seq=2048,zero=0,fused=false,precision=fp16,{how}"
+    found = train(spec, name, layout)
+    assert found.step_s == pytest.approx(full_s if "full" in how else selective_s, rel=0.1)
+    assert found.fits
+
+
+def test_zero3_by_hand() -> None:
+    """FSDP over 16 ranks: every rank gathers the layers' weights twice and scatters their gradients once."""
+    m = model("llama-3-8b")
+    p = parse_parallel("zero=3,batch=16,seq=8192,kept=true").on(16, m)
+    layers = m.params - 2 * m.vocab * m.hidden
+    assert fsum(e.sent_bytes for e in mix(m, p)) == pytest.approx(15 / 16 * 3 * 2 * layers)
+    again = replace(p, kept=False, global_batch=64)  # four micro-batches, gathered for each
+    assert fsum(e.sent_bytes for e in mix(m, again)) == pytest.approx(4 * 15 / 16 * 3 * 2 * layers)
+
+
+def test_activations_are_those_of_the_paper() -> None:
+    """sbh(34 + 5as/h) a layer without parallelism, 34 sbh/t with all of it and selective recomputation."""
+    m = model("megatron-530b")
+    s, h, heads = 2048, 20480, 128
+    plain = Parallel(sequence=s, sp=False, fused=False)
+    assert kept_per_token(m, plain) / m.layers == pytest.approx(h * (34 + 5 * heads * s / h))
+    tensor = replace(plain, tp=8)
+    assert kept_per_token(m, tensor) / m.layers == pytest.approx(h * (10 + 24 / 8 + 5 * heads * s / (h * 8)))
+    assert kept_per_token(m, replace(tensor, sp=True, recompute="selective")) / m.layers == pytest.approx(h * 34 / 8)
+    assert kept_per_token(m, replace(tensor, recompute="full")) / m.layers == 2 * h
+
+
+def test_interleaving_keeps_more_activations() -> None:
+    """L (1 + (p - 1)/(p v)) layers' worth on the first stage: Korthikanti et al., equation 6 and section 4.2.3."""
+    m = model("gpt3-175b")
+    p = Parallel(tp=8, pp=8, global_batch=64, sequence=2048)
+    one, three = activation_bytes(m, p), activation_bytes(m, replace(p, v=3))
+    assert three / one == pytest.approx(1 + 7 / (8 * 3))
+
+
+def test_zero_shards_state_by_state() -> None:
+    m, p = model("llama-3-8b"), Parallel(dp=8, global_batch=8, sequence=2048)
+    found = [memory(m, replace(p, zero=zero)) for zero in range(4)]
+    params = m.params
+    assert [f.optimizer for f in found] == [12 * params, *[12 * params / 8] * 3]
+    assert [f.gradients for f in found] == [2 * params] * 2 + [2 * params / 8] * 2
+    assert [f.weights for f in found] == [2 * params] * 3 + [2 * params / 8]
+
+
+def test_operations_are_those_of_the_model() -> None:
+    m = model("llama-3-70b")
+    p = parse_parallel("tp=4,pp=8,batch=256,seq=8192").on(64, m)
+    work = amounts(m, p)
+    assert (work.gemm + work.head + work.attention) * p.tp * p.pp / 8192 == pytest.approx(m.train_flops(8192))
+    full = amounts(m, replace(p, recompute="full"))
+    assert full.gemm == pytest.approx(4 / 3 * work.gemm)
+    lora = amounts(m, replace(p, adapters=True))
+    assert lora.gemm == pytest.approx(2 / 3 * work.gemm)
+
+
+@pytest.fixture(scope="module")
+def step() -> TrainingStep:
+    return train("dgx-h100-superpod-256", "llama-3-70b", "tp=8,pp=4,v=5,batch=512,seq=8192,precision=fp8")
+
+
+def test_a_step_adds_up(step: TrainingStep) -> None:
+    assert step.step_s == pytest.approx(step.compute_s + step.bubble_s + fsum(step.exposed_s.values()))
+    assert step.tokens_per_s * step.step_s == pytest.approx(512 * 8192)
+    assert all(step.exposed_s[key] <= step.wire_s[key] + 1e-9 for key in ("tp", "cp", "ep", "dp"))
+    assert step.network_share is not None
+    assert 0 < step.network_share < 1
+    assert step.tokens_per_joule is not None
+    assert step.tokens_per_joule_network is not None
+    assert step.tokens_per_joule_network > step.tokens_per_joule
+
+
+def test_utilisation_by_hand(step: TrainingStep) -> None:
+    flops = 512 * 8192 * model("llama-3-70b").train_flops(8192)
+    assert step.mfu == pytest.approx(flops / step.step_s / (256 * 1979e12))
+    assert 0.3 < step.mfu < 0.5
+
+
+def test_a_faster_network_never_costs_time() -> None:
+    times = [
+        train(f"dgx-h100-superpod-256:servers=8,rate_gbps={rate}", "mixtral-8x7b", "ep=8,batch=512,seq=4096").step_s
+        for rate in (100, 400)
+    ]
+    assert times[0] >= times[1]
+
+
+PARTS = Compute(gemm_s=0.06, experts_s=0.0, attention_s=0.02, vector_s=0.01, launch_s=0.01, update_s=0.002)
+WIRE = st.fixed_dictionaries({name: st.floats(0, 50) for name in ("tp", "cp", "ep", "dp", "pp")})
+
+
+@settings(max_examples=60, deadline=None)
+@given(wire=WIRE, pp=st.integers(1, 16), v=st.integers(1, 4), m=st.integers(1, 64), more=st.floats(1, 3))
+def test_more_communication_never_shows_less(
+    wire: dict[str, float], pp: int, v: int, m: int, more: float
+) -> None:
+    p = Parallel(pp=pp, v=v, global_batch=m)
+    less = timeline(PARTS, wire, p, achieved())
+    longer = timeline(PARTS, {key: more * value for key, value in wire.items()}, p, achieved())
+    assert all(longer[2][key] >= less[2][key] - 1e-9 for key in wire)
+    assert longer[1] >= less[1] - 1e-9
+
+
+def test_bubble_is_that_of_1f1b() -> None:
+    quiet = dict.fromkeys(("tp", "cp", "ep", "dp", "pp"), 0.0)
+    _, bubble, _ = timeline(PARTS, quiet, Parallel(pp=8, v=2, global_batch=16), achieved())
+    assert bubble == pytest.approx(16 * PARTS.micro_batch_s * 7 / (2 * 16))
+
+
+def test_what_does_not_fit_a_rank() -> None:
+    found = train("hgx-h100", "llama-3-70b", "tp=8,batch=8,seq=8192")
+    assert found.fits is False
+    assert any("a rank holds" in text for text in found.said)
+    with pytest.raises(InfeasibleError, match="shard or recompute more"):
+        train("hgx-h100", "llama-3-70b", "tp=8,batch=8,seq=8192", strict=True)
+
+
+@pytest.mark.parametrize(
+    ("layout", "why"),
+    [("tp=3", "does not divide 8"), ("tp=8,dp=2", "leave dp out"), ("tp=8,pp", "pp"), ("tq=8", "write e.g. tp=8"),
+     ("tp=8,tp=8", "given twice"), ("tp=0", "from 1 on"), ("tp=-1", "not a whole number"), ("zero=4", "is not 0, 1"),
+     ("recompute=some", "recomputation"), ("precision=fp9", "precision"), ("ep=8", "does not divide the 0 experts"),
+     ("batch=12", "no multiple"), ("cp=8,seq=100", "does not divide the sequence"), ("sp=1", "not true or false"),
+     ("zero=3,pp=2", "FSDP")],
+)  # fmt: skip
+def test_layouts_that_are_none(layout: str, why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        train("hgx-h100", "llama-3-8b", layout)
+
+
+def test_a_fabric_without_a_rate() -> None:
+    with pytest.raises(ConfigError, match="accelerator=h100-sxm"):
+        train("ring:n=8", "llama-3-8b", "batch=8,seq=2048")
