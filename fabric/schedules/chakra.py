@@ -56,12 +56,12 @@ def read_chakra(path: Path) -> Recorded:
     """Traces of all ranks: a folder, a prefix, or one of the files; rank R is what `PREFIX.R.et` holds.
 
     Nodes wait for their data and control dependencies; sends and receives match by ranks and `comm_tag`, in their
-    order; computations take `duration_micros`; a collective of all ranks goes by an algorithm of ours. A trace
+    order; computations take `duration_micros`; a collective of a process group goes by an algorithm of ours. A trace
     that says it was made from a collective algorithm holds the reductions of that as computations, whose times
     stand for nothing measured: they are left out, as in MSCCL's and our own algorithms, and a note says so.
 
     ConfigError names file and node: cut off, no protocol buffer, dependencies that are missing or go round in a circle,
-    ranks that are missing, sends without receives, collectives that ranks do not agree on or not all take part in.
+    ranks that are missing, sends without receives, collectives that the ranks of a group do not agree on.
 
     >>> read_chakra(Path("nowhere.0.et"))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -81,7 +81,7 @@ def read_chakra(path: Path) -> Recorded:
         longest = max(longest, sum(node.micros for node in nodes if skipped and node.kind == COMPUTE))
         _add_rank(program, rank, file, nodes, own, skipped)
         calls.append(own)
-    _add_exchanges(program, files, calls)
+    _add_exchanges(program, calls)
     if not len(program):
         raise ConfigError(f"{path}: the traces hold no node that computes or communicates")
     notes: tuple[str, ...] = ()
@@ -211,7 +211,7 @@ def _add_rank(program: Program, rank: int, file: Path, nodes: list[Node], calls:
         elif node.kind == COLLECTIVE:
             first[node.id] = program.compute(rank, name, 0.0)
             last[node.id] = program.compute(rank, name, 0.0, after=[first[node.id]])
-            calls.append(_call(node, where, first[node.id], last[node.id], program.ranks))
+            calls.append(_call(node, where, first[node.id], last[node.id]))
         else:
             seconds = 0.0 if skipped else node.micros * 1e-6
             first[node.id] = last[node.id] = program.compute(rank, name, seconds)
@@ -223,38 +223,37 @@ def _add_rank(program: Program, rank: int, file: Path, nodes: list[Node], calls:
             program.awaited.append(last[dep])
 
 
-def _call(node: Node, where: str, entry: int, leave: int, ranks: int) -> _Call:
+def _call(node: Node, where: str, entry: int, leave: int) -> _Call:
     kind = node.number("comm_type", where)
     if kind not in TYPES:
         raise ConfigError(f"{where}: collective type {kind} is not taken; {', '.join(TYPES.values())} are")
     if node.values.get("root", 0) != 0:
         raise ConfigError(f"{where}: root {node.values['root']}; collectives from and to rank 0 are taken")
     size = node.number("comm_size", where) if TYPES[kind] != "barrier" else 0
-    if TYPES[kind] == "all-gather":
-        size *= ranks
     return _Call(TYPES[kind], size, str(node.values.get("pg_name", "")), where, entry, leave)
 
 
-def _add_exchanges(program: Program, files: list[Path], calls: list[list[_Call]]) -> None:
-    """Match the collectives of the ranks: each calls those of a group in the same order."""
+def _add_exchanges(program: Program, calls: list[list[_Call]]) -> None:
+    """Match the collectives of the ranks: all of a process group call its collectives in the same order, who calls none
+    of a named group is not in it."""
     groups = dict.fromkeys(call.group for own in calls for call in own)
     for group in groups:
         of_rank = [[call for call in own if call.group == group] for own in calls]
         most = max(of_rank, key=len)
-        short = next((rank for rank, own in enumerate(of_rank) if len(own) < len(most)), None)
+        members = tuple(rank for rank, own in enumerate(of_rank) if own or not group)
+        short = next((rank for rank in members if len(of_rank[rank]) < len(most)), None)
         if short is not None:
             named = f" of process group '{group[:40]}'" if group else ""
             told = most[len(of_rank[short])]
-            raise ConfigError(
-                f"{told.where}: {told.collective}{named}, but rank {short} calls {len(of_rank[short])} of "
-                f"{len(most)} there; collectives of all ranks are taken"
-            )
-        for same in zip(*of_rank, strict=True):
+            few = f"but rank {short} calls {len(of_rank[short])} of {len(most)} there"
+            raise ConfigError(f"{told.where}: {told.collective}{named}, {few}")
+        for same in zip(*(of_rank[rank] for rank in members), strict=True):
             odd = next((c for c in same if (c.collective, c.bytes) != (same[0].collective, same[0].bytes)), None)
             if odd is not None:
                 raise ConfigError(
-                    f"{odd.where}: {odd.collective} of {odd.bytes:,} bytes, where rank 0 calls {same[0].collective} of "
-                    f"{same[0].bytes:,}"
+                    f"{odd.where}: {odd.collective} of {odd.bytes:,} bytes, where rank {members[0]} calls "
+                    f"{same[0].collective} of {same[0].bytes:,}"
                 )
+            size = float(same[0].bytes * (len(members) if same[0].collective == "all-gather" else 1))
             entry, leave = [c.entry for c in same], [c.exit for c in same]
-            program.exchanges.append(Exchange(same[0].collective, float(same[0].bytes), entry, leave))
+            program.exchanges.append(Exchange(same[0].collective, size, entry, leave, members))

@@ -18,15 +18,16 @@ Column = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exchange:
-    """A collective of all ranks within a program: rank r enters by operation entry[r] and has left with exit[r].
+    """A collective of ranks within a program: member i enters by operation entry[i] and has left with exit[i].
 
-    `bytes` is its size in the convention of the command line.
+    `members` are ranks, rising; `bytes` is its size in the convention of the command line.
     """
 
     collective: str
     bytes: float
     entry: Sequence[int]
     exit: Sequence[int]
+    members: tuple[int, ...]
 
 
 @dataclass(slots=True)
@@ -158,13 +159,15 @@ class Program:
         sources, targets, sizes, durations = [rank], [target], [size], [np.array(self.seconds)]
         start, starts = len(rank), list[int]()
         for exchange, inner in zip(self.exchanges, exchanged, strict=True):
-            entry, leave = np.array(exchange.entry, np.int64), np.array(exchange.exit, np.int64)
+            entry, leave = np.full(self.ranks, -1), np.full(self.ranks, -1)
+            entry[list(exchange.members)], leave[list(exchange.members)] = exchange.entry, exchange.exit
             own = start + np.arange(len(inner))
             starts.append(start)
-            waiting += [start + np.repeat(np.arange(len(inner)), np.diff(inner.pred_ptr)), own]
-            awaited += [start + inner.pred.astype(np.int64), entry[inner.source]]
-            waiting += [leave[inner.source], leave[inner.target]]
-            awaited += [own, own]
+            waiting += [start + np.repeat(np.arange(len(inner)), np.diff(inner.pred_ptr))]
+            awaited += [start + inner.pred.astype(np.int64)]
+            begins, ends = inner.source < self.ranks, inner.target < self.ranks  # else switches are at that end
+            waiting += [own[begins], leave[inner.source[begins]], leave[inner.target[ends]]]
+            awaited += [entry[inner.source[begins]], own[begins], own[ends]]
             sources.append(inner.source.astype(np.int64))
             targets.append(inner.target.astype(np.int64))
             sizes.append(inner.bytes)

@@ -11,9 +11,10 @@ from fabric.fluid import FluidResult, fluid_completion
 from fabric.results import Result
 from fabric.routing import RoutingOptions, resolve
 from fabric.schedules import Recorded, read_schedule
-from fabric.schedules.program import SEND, Exchange, Program
+from fabric.schedules.calls import called
+from fabric.schedules.program import SEND, Program
 from fabric.simulation import Told, told_result
-from fabric.timing import Assumptions, Outcome, choose, fluid_routing, fullest, unrolled
+from fabric.timing import Assumptions, Outcome, fluid_routing, fullest
 from fabric.transports import IDEAL
 from topologies.errors import ConfigError
 from topologies.graph import Topology
@@ -69,53 +70,14 @@ def replay(
     path_routing, said = fluid_routing(resolve(topology, routing))
     size_bytes = parse_size_bytes(size)
     made = recorded.program(float(size_bytes))
-    exchanged, more = _exchanged(topology, made, recorded, given)
-    flows = made.flows(exchanged)
-    found = fluid_completion(topology, flows, routing=path_routing, tie=tie, seed=seed)
+    calls, more = called(topology, made, given)
+    flows = made.flows([call.flows for call in calls])
+    found = fluid_completion(topology, flows, routing=path_routing, tie=tie, seed=seed, in_network=True)
     if found.makespan == 0:
         raise ConfigError(f"{recorded.name} takes no time: it holds no bytes, no latency and no computation")
     said += [*more, *_of_ranks(recorded, ranks), *recorded.notes]
     outcome = _outcome(topology, recorded, flows, found, path_routing, said, options)
     return told_result(topology, outcome, _told(topology, recorded, made, flows, size_bytes, outcome, given))
-
-
-def _exchanged(
-    topology: Topology, made: Program, recorded: Recorded, given: Assumptions
-) -> tuple[list[Flows], list[str]]:
-    """The flows of each collective that the file calls by name."""
-    ranks, said = len(topology.accelerators), dict[str, None]()
-    if made.exchanges and recorded.ranks != ranks:
-        raise ConfigError(
-            f"{recorded.name} calls collectives of its {recorded.ranks} ranks, {topology.name} has {ranks} "
-            "accelerators; give a fabric of as many"
-        )
-    exchanged: list[Flows] = []
-    known: dict[tuple[str, float], Flows] = {}
-    for exchange in made.exchanges:
-        key = exchange.collective, exchange.bytes
-        if key not in known:
-            known[key], words = _flows_of(topology, exchange, ranks, given)
-            said |= dict.fromkeys(words)
-        exchanged.append(known[key])
-    return exchanged, list(said)
-
-
-def _flows_of(topology: Topology, exchange: Exchange, ranks: int, given: Assumptions) -> tuple[Flows, list[str]]:
-    if exchange.collective == "barrier":
-        return _barrier(ranks), ["barriers cost no messages"]
-    plan = choose(topology, collective(exchange.collective, ranks), exchange.bytes, given)
-    flows, overlap, said = unrolled(plan, exchange.bytes)
-    return flows, [*said, f"{exchange.collective} goes by {plan.schedule.algorithm}, {overlap}"]
-
-
-def _barrier(ranks: int) -> Flows:
-    """Everybody arrives, then everybody leaves."""
-    own = np.arange(ranks, dtype=np.int32)
-    waits = np.concatenate([np.zeros(ranks, np.int64), [ranks], np.ones(ranks, np.int64)])
-    nothing = np.zeros(2 * ranks + 1)
-    place = np.concatenate([own, own[:1], own])
-    pred = np.concatenate([own, np.full(ranks, ranks, np.int32)])
-    return Flows(place, place, nothing, nothing, nothing, np.concatenate([[0], np.cumsum(waits)]), pred)
 
 
 def _of_ranks(recorded: Recorded, ranks: int) -> list[str]:
@@ -128,7 +90,9 @@ def _outcome(
 ) -> Outcome:  # fmt: skip
     nothing = np.zeros(len(flows))
     bare = Flows(flows.source, flows.target, nothing, nothing, nothing, flows.pred_ptr, flows.pred)
-    waiting = fluid_completion(topology, bare, routing=routing, tie=options.tie, seed=options.seed).makespan
+    waiting = fluid_completion(
+        topology, bare, routing=routing, tie=options.tie, seed=options.seed, in_network=True
+    ).makespan  # fmt: skip
     capacity = topology.csr().capacity
     busiest = int(np.argmax(found.link_bytes / capacity))
     carried = float(found.link_bytes[busiest])
@@ -151,7 +115,7 @@ def _told(
         bound = collective_bound(topology, pattern, gap=None, threads=given.options.threads) if whole else None
         bits = pattern.received * size_bytes * 8
         return Told(pattern.name, size_bytes, bits, pattern.busbw_factor, transport, "fluid", bound)
-    sent = np.bincount(flows.source, flows.bytes, minlength=ranks)
+    sent = np.bincount(flows.source, flows.bytes, minlength=ranks)[:ranks]  # switches stand behind
     sends = np.array(made.kind) == SEND
     if not sends.any() and not made.exchanges:
         raise ConfigError(f"{recorded.name} sends nothing; a fabric makes no difference to it")

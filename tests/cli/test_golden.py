@@ -27,6 +27,8 @@ POWERED = ["power", "dgx-h100-superpod-256", *STEP]
 COSTED = ["cost", "nvl72-x8", "--prices", "prices.csv", "--machine", "--transport", "ideal"]
 PHASES = ["plan", "phases", "../../../examples/planning/phases.toml"]
 FAILED = ["fail", "rail:servers=8"]
+TRACED = ["trace", "switch:n=4", "step.goal"]
+LAYERS = ["trace", "rail:servers=4", "layers.txt"]
 IMPORTED = ["import", "ibnetdiscover", "small.out"]
 
 TEXTS = {
@@ -75,6 +77,8 @@ TEXTS = {
     "fail-tpu-v4-64.txt": ["fail", "tpu-v4-64", "-q"],
     "fail-leaf.txt": ["fail", "dual-plane:servers=16", "-e", "leaf:3"],
     "fail-links.txt": [*FAILED, "-e", "links=2%", "--seed", "7", "--job", "16"],
+    "trace.txt": TRACED,
+    "trace-explain.txt": [*LAYERS, "--explain"],
     "plan.txt": PLANNED,
     "import.txt": IMPORTED,
     "import-verbose.txt": [*IMPORTED, "-v"],
@@ -98,6 +102,8 @@ JSONS = {
     "validate.json": [*VALIDATED, "--json"],
     "validate-measured.json": [*MEASURED, "--json"],
     "fail.json": [*FAILED, "--json"],
+    "trace.json": [*TRACED, "--explain", "--json"],
+    "trace-layers.json": [*LAYERS, "--json"],
     "plan.json": [*PLANNED, "--json"],
     "import.json": [*IMPORTED, "--json"],
     "import-nccl.json": ["import", "nccl", "server.xml", "--json"],

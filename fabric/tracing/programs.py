@@ -1,0 +1,141 @@
+"""Programs as timelines: every message a flow that shares links (fluid), or each alone on its path (steady)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabric.flows import Flows
+from fabric.fluid import fluid_completion
+from fabric.paths import Paths, flow_paths
+from fabric.routing import resolve
+from fabric.schedules import Recorded
+from fabric.schedules.calls import Call, called
+from fabric.schedules.program import COMPUTE as COMPUTES
+from fabric.schedules.program import SEND, Program
+from fabric.timing import Assumptions, fluid_routing, fullest
+from fabric.tracing.timeline import COMPUTE, MEETING, Timeline, ready_times
+from topologies.errors import ConfigError
+from topologies.graph import Topology
+
+MESSAGE = "send"
+MANY = 100_000  # flows from which it is worth saying what goes on
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Timed:
+    """A timeline, the routing, the fullest link (None: nothing is known of links), and what was taken for granted."""
+
+    timeline: Timeline
+    routing: str
+    bottleneck: dict[str, Any] | None
+    said: list[str]
+
+
+def program_timeline(
+    topology: Topology, recorded: Recorded, size_bytes: float, given: Assumptions, progress: Callable[[str], None]
+) -> Timed:
+    """What a recorded schedule does on a fabric: rank r of the file is rank r of the fabric.
+
+    Fluid: all messages share links max-min fairly. Steady: a message takes the latency of its path and its bytes at the
+    rate that the path has alone, whatever else is sent; a collective called by name takes what its library makes of it.
+    """
+    ranks = len(topology.accelerators)
+    if recorded.ranks > ranks:
+        raise ConfigError(f"{recorded.name} has {recorded.ranks:,} ranks, {topology.name} {ranks:,} accelerators")
+    routing, said = fluid_routing(resolve(topology, given.routing))
+    made = recorded.program(size_bytes)
+    calls, more = called(topology, made, given)
+    flows = made.flows([call.flows for call in calls])
+    if len(flows) >= MANY:
+        progress(f"{len(flows):,} operations of {recorded.ranks:,} ranks: paths")
+    options = given.options
+    paths = flow_paths(
+        topology, flows.source, flows.target, routing, tie=options.tie, seed=options.seed, threads=options.threads
+    )
+    latency_s, alone_s = _alone(topology, flows, paths)
+    if len(flows) >= MANY:
+        progress(f"{len(flows):,} operations of {recorded.ranks:,} ranks: {given.fidelity}")
+    run, ways = (flows, paths) if given.fidelity == "fluid" else _unshared(flows, latency_s + alone_s)
+    found = fluid_completion(topology, run, paths=ways, in_network=True)
+    busiest = int(np.argmax(found.link_bytes / topology.csr().capacity))
+    end = None
+    if found.link_bytes[busiest] > 0:
+        end = fullest(topology, busiest, float(found.link_bytes[busiest]), found.makespan)
+    if given.fidelity != "fluid":
+        shared = "steady: messages share no links with others; --fidelity fluid lets them"
+        said = [*said, shared] if (flows.bytes > 0).any() else []
+    if recorded.ranks < ranks:
+        said.append(f"{recorded.ranks:,} of {ranks:,} accelerators take part")
+    timeline = _timeline(made, flows, calls, found.finish, latency_s, alone_s)
+    return Timed(timeline, routing, end, [*said, *more, *recorded.notes])
+
+
+def _alone(topology: Topology, flows: Flows, paths: Paths) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Latency of each flow's path, and seconds of its bytes at the rate that the path has alone."""
+    capacity = topology.csr().capacity
+    per_byte = np.zeros(len(paths.latency_s))
+    np.maximum.at(per_byte, np.repeat(np.arange(len(per_byte)), np.diff(paths.ptr)), paths.shares / capacity[paths.arc])
+    moves = flows.source != flows.target
+    latency = np.where(moves, paths.latency_s[paths.path_of], 0.0)
+    return latency, np.where(moves, per_byte[paths.path_of] * flows.bytes, 0.0)
+
+
+def _unshared(flows: Flows, seconds: NDArray[np.float64]) -> tuple[Flows, Paths]:
+    """The same with each message as a computation of its time alone: the longest chain through what waits for what."""
+    none = np.zeros(len(flows))
+    alike = Paths(np.zeros(2, np.int64), np.zeros(0, np.int32), None, np.zeros(1), np.zeros(len(flows), np.int32))
+    return replace(flows, target=flows.source, bytes=none, duration=flows.duration + seconds), alike
+
+
+def _timeline(
+    made: Program, flows: Flows, calls: Sequence[Call], finish: NDArray[np.float64], latency_s: NDArray[np.float64],
+    alone_s: NDArray[np.float64],
+) -> Timeline:  # fmt: skip
+    """Operations in the order of the flows: those of the program, then those of each call."""
+    kinds = (COMPUTE, MESSAGE, *dict.fromkeys(call.collective for call in calls))
+    kind = np.full(len(flows), MEETING, np.int16)
+    own = np.array(made.kind, np.int64)
+    kind[: len(made)][own == SEND] = 1
+    kind[: len(made)][(own == COMPUTES) & (np.array(made.seconds) > 0)] = 0
+    starts = np.cumsum([len(made), *(len(call.flows) for call in calls)])
+    called_latency = np.zeros(len(flows))
+    for call, start in zip(calls, starts[:-1].tolist(), strict=True):
+        kind[start : start + len(call.flows)] = kinds.index(call.collective)
+        called_latency[start : start + len(call.flows)] = call.latency_s
+    ready = ready_times(finish, flows.pred_ptr, flows.pred)
+    parts = _parts(kind, flows, finish - ready, latency_s, alone_s, called_latency)
+    ends = (flows.source < made.ranks), (flows.target < made.ranks)
+    peer = np.where(ends[1] & (flows.target != flows.source), flows.target, -1).astype(np.int32)
+    row = np.where(ends[0], flows.source, -1).astype(np.int32)
+
+    def name(operation: int) -> str:
+        if operation < len(made):
+            return made.name[operation]
+        call = int(np.searchsorted(starts, operation, side="right")) - 1
+        return f"{calls[call].collective} {call + 1}"
+
+    labels = [f"rank {rank}" for rank in range(made.ranks)]
+    counts = np.ones(made.ranks, np.int64)
+    return Timeline(labels, counts, kinds, kind, row, peer, ready, finish, parts, flows.pred_ptr, flows.pred, name)
+
+
+def _parts(
+    kind: NDArray[np.int16], flows: Flows, spent: NDArray[np.float64], latency_s: NDArray[np.float64],
+    alone_s: NDArray[np.float64], called_latency: NDArray[np.float64],
+) -> NDArray[np.float64]:  # fmt: skip
+    """What the time of each operation is made of; what a message has not for itself is waiting, so that parts sum up.
+
+    The messages of one collective share links as its algorithm has it: that is what its bytes take.
+    """
+    parts = np.zeros((len(spent), 4))
+    computes = kind == 0
+    parts[computes, 0] = spent[computes]
+    rest = np.where(computes, 0.0, np.maximum(spent, 0.0))
+    parts[:, 2] = np.minimum(rest, np.where(flows.duration > 0, called_latency, latency_s))
+    rest = rest - parts[:, 2]
+    parts[:, 1] = np.where(kind == 1, np.minimum(rest, alone_s), rest)
+    parts[:, 3] = rest - parts[:, 1]
+    return parts
