@@ -28,7 +28,7 @@ COSTED = ["cost", "nvl72-x8", "--prices", "prices.csv", "--machine", "--transpor
 PHASES = ["plan", "phases", "../../../examples/planning/phases.toml"]
 FAILED = ["fail", "rail:servers=8"]
 TRACED = ["trace", "switch:n=4", "step.goal"]
-LAYERS = ["trace", "rail:servers=4", "layers.txt"]
+LAYERS = ["trace", "rail:servers=4", "layers.txt", "--transport", "ideal", "--algorithm", "direct"]
 IMPORTED = ["import", "ibnetdiscover", "small.out"]
 
 TEXTS = {
