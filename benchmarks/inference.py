@@ -1,0 +1,162 @@
+"""Fit the constants of inference.toml to measured inference, and say how well they predict what was left out.
+
+`python -m benchmarks.inference FILE.csv [--write] [--left-out]`: robustly, on log error, each (accelerator, model) of a
+metric weighing nearly alike, each constant held to its prior where no row tells. `--left-out` refits without each tenth
+of the (accelerator, model) pairs, all metrics of a pair together, and predicts those.
+"""
+
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import least_squares
+
+from fabric.measuring.inference_predictions import FIRST, LATENCY, RATE, Batch, batch_of, predicted
+from fabric.measuring.inference_rows import InferenceRow, read_inference
+from fabric.measuring.inference_setups import Setup, quantity, setup_of
+from fabric.workloads.calibration import FIELDS, Calibration, constants, width
+from topologies.errors import FabricError
+
+FILE = Path(__file__).parents[1] / "fabric" / "workloads" / "inference.toml"
+FITTED = (LATENCY, RATE, FIRST)
+FOLDS = 10
+SCALE = 0.08  # log error from which a row's loss grows linearly: below it lies the noise of repeats
+EVEN = 0.4  # a group of n rows weighs n ** (1 - 2 EVEN): 0.5 would make all groups alike
+PULL = 0.35  # of a constant to its prior, in log
+WIDE = {"first_token_s": 1.0, "layer_s": 0.6, "sync_s": 0.5}
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """The constants as one vector of logs: where each stands in the file, and what it is where no row tells: factors
+    1, the others those of [prior]."""
+
+    places: tuple[tuple[str, ...], ...]  # (all, field) or (kind, class, field)
+    prior: Floats
+
+    def masks(self, classes: Sequence[dict[str, str]]) -> Floats:
+        """Which constants apply to which rows, float64[constants, rows]."""
+        return np.array([[p[0] == "all" or row[p[0]] == p[1] for row in classes] for p in self.places], float)
+
+    def constants(self, x: Floats, masks: Floats) -> Calibration:
+        """The constants of rows."""
+        each: dict[str, Floats] = {}
+        for name in FIELDS:
+            mine = [i for i, place in enumerate(self.places) if place[-1] == name]
+            each[name] = np.exp(x[mine] @ masks[mine])
+        return Calibration(**each)
+
+
+def main(path: Path, write: bool, left_out: bool) -> None:
+    """Fit, print, write."""
+    rows, setups = usable(path)
+    classes = [{"stacks": s.stack, "generations": s.generation, "precisions": width(s.weights)} for s in setups]
+    table = table_of()
+    masks = table.masks(classes)
+    batch, measured = batch_of(rows, setups), np.array([row.value for row in rows])
+    groups = [(quantity(row, setup), row.group) for row, setup in zip(rows, setups, strict=True)]
+    fitted = np.array([g[0] in FITTED and not s.capped for g, s in zip(groups, setups, strict=True)])
+    x = fit(table, batch, masks, measured, groups, fitted)
+    told(f"{len(table.places)} constants, {fitted.sum()} rows", groups, errors(table, x, batch, masks, measured))
+    if write:
+        written(table, x)
+    if left_out:
+        out = np.full(len(rows), np.nan)
+        names = sorted({row.group for row in rows})
+        for fold in range(FOLDS):
+            held = np.array([row.group in names[fold::FOLDS] for row in rows])
+            y = fit(table, batch, masks, measured, groups, fitted & ~held)
+            out[held] = errors(table, y, batch, masks, measured)[held]
+        told("left out, ten-fold", groups, out)
+
+
+def usable(path: Path) -> tuple[list[InferenceRow], list[Setup]]:
+    """Rows whose machine, model, layout and load are known."""
+    rows, setups = [], []
+    for row in read_inference(path)[0]:
+        try:
+            setup = setup_of(row)
+            batch_of([row], [setup])
+        except FabricError:
+            continue
+        if row.metric not in ("system_w", "tok_per_j"):
+            rows.append(row)
+            setups.append(setup)
+    return rows, setups
+
+
+def table_of() -> Table:
+    """All numbers of the file."""
+    rows, places, values = constants(), [], []
+    for field in FIELDS:
+        places.append(("all", field))
+        values.append(rows["prior"][field])
+    for kind in ("stacks", "generations", "precisions"):
+        for name, row in rows[kind].items():
+            for field in FIELDS:
+                if field in row:
+                    places.append((kind, name, field))
+                    values.append(1.0)
+    return Table(tuple(places), np.log(values))
+
+
+def fit(
+    table: Table, batch: Batch, masks: Floats, measured: Floats,
+    groups: Sequence[tuple[str, str]], used: NDArray[np.bool_],
+) -> Floats:  # fmt: skip
+    """The constants that rows in use tell best."""
+    index = np.flatnonzero(used)
+    mine = [groups[i] for i in index]
+    count = {g: mine.count(g) for g in set(mine)}
+    weight = np.array([count[g] ** -EVEN for g in mine])
+    weight *= np.sqrt(len(weight) / np.sum(weight**2))
+    part, some = batch.taken(index), masks[:, index]
+    pull = np.array([SCALE / WIDE.get(place[-1], PULL) for place in table.places])
+
+    def residuals(x: Floats) -> Floats:
+        log = np.log(predicted(part, table.constants(x, some)) / measured[index])
+        soft = np.sign(log) * np.sqrt(2 * (np.sqrt(1 + (log / SCALE) ** 2) - 1)) * SCALE * weight
+        return np.concatenate([soft, pull * (x - table.prior)])
+
+    return np.asarray(least_squares(residuals, table.prior, max_nfev=30, ftol=1e-5, xtol=1e-5, gtol=1e-5).x)
+
+
+def errors(table: Table, x: Floats, batch: Batch, masks: Floats, measured: Floats) -> Floats:
+    """Relative error of each row."""
+    return predicted(batch, table.constants(x, masks)) / measured - 1
+
+
+def told(title: str, groups: Sequence[tuple[str, str]], error: Floats) -> None:
+    """Median over groups of their median errors, by metric."""
+    print(title)
+    for metric in sorted({name for name, _ in groups}):
+        sizes: dict[str, list[float]] = defaultdict(list)
+        for e, (name, group) in zip(error, groups, strict=True):
+            if name == metric:
+                sizes[group].append(abs(e))
+        medians = [np.median(each) for each in sizes.values()]
+        middle, upper = np.quantile(medians, (0.5, 0.75))
+        rows = sum(map(len, sizes.values()))
+        print(f"  {metric:44s} {middle:6.1%}  quartile {upper:6.1%}  {len(medians)} groups, {rows} rows")
+
+
+def written(table: Table, x: Floats) -> None:
+    """The file with fitted values."""
+    text = FILE.read_text("utf-8")
+    for place, value in zip(table.places, np.exp(x), strict=True):
+        head = re.escape(f"[{'.'.join(place[:-1])}]")
+        found = re.search(rf"{head}\n(?:(?!\[).*\n)*?{place[-1]} = (?P<n>[-+.e0-9]+)", text)
+        assert found is not None, place
+        text = text[: found.start("n")] + f"{value:.4g}" + text[found.end("n") :]
+    FILE.write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), "--write" in sys.argv, "--left-out" in sys.argv)

@@ -1,0 +1,192 @@
+"""What a measured row of inference ran: machine, model, stack, layout and load, and what had to be assumed of them."""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from fabric.measuring.inference_rows import InferenceRow, rules
+from fabric.measuring.machines import NoMachineError, machine_of
+from fabric.measuring.predicting import serves
+from fabric.measuring.reading import Measurement
+from fabric.workloads.calibration import DEFAULT_STACK, cache_format, generation_of
+from fabric.workloads.exchanges import ALONE
+from fabric.workloads.layout import Layout
+from fabric.workloads.model import Model
+from fabric.workloads.precisions import precision
+from fabric.workloads.zoo import model
+from topologies.errors import ConfigError, unknown
+from topologies.kinds import Accelerator
+from topologies.parts import part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """One row, understood. `spec` and `transport` are the fabric within one replica; `replicas` share the load of the
+    row; `low_load`: does a time to the first token say something of prefill; `stated`: are layout, lengths and batch
+    the row's own? `capped`: an accelerator below its rated power."""
+
+    accelerator: Accelerator
+    generation: str
+    model: Model
+    weights: str
+    cache: str
+    stack: str
+    layout: Layout
+    spec: str
+    transport: str
+    input_tokens: float
+    output_tokens: float
+    concurrency: float
+    replicas: float
+    accelerators: int
+    static: bool
+    lockstep: bool
+    apart: bool
+    low_load: bool
+    stated: bool
+    capped: bool
+    said: tuple[str, ...]
+
+
+def setup_of(row: InferenceRow, stack: str | None = None) -> Setup:
+    """What a row ran, on `stack` if given; ConfigError with the reason where its words do not tell.
+
+    >>> from fabric.measuring.inference_rows import read_inference
+    >>> found = setup_of(next(r for r in read_inference()[0] if r.metric == "tpot_ms" and r.accelerator == "H200-SXM"))
+    >>> found.generation, found.transport
+    ('hopper', 'nccl')
+    """
+    accelerator, shape = _accelerator(row), model(row.model)
+    weights = _weights(row, accelerator)
+    said: list[str] = []
+    name, static = _stack(row)
+    if stack is not None or name is None:
+        name = stack or DEFAULT_STACK
+        said.append(f"served by {name}" + (", which the row does not say" if stack is None else ""))
+    layout = _layout(row, accelerator, shape, weights, said)
+    apart = row.says("apart")
+    workers = _workers(row) if apart else None
+    accelerators = row.accelerators or layout.accelerators
+    replicas = float(workers) if workers else max(1.0, accelerators / layout.accelerators)
+    inputs, outputs = _lengths(row, said)
+    concurrency = row.concurrency
+    if concurrency is None:
+        static, concurrency = False, rules()["load"]["most_offline"] * replicas
+        said.append("as many requests as fit, which the row does not say")
+    each = max(1.0, concurrency / replicas)
+    low = (static or each <= rules()["load"]["low_concurrency"]) and not apart
+    spec, transport = _fabric(accelerator.name, layout.accelerators)
+    return Setup(
+        accelerator=accelerator, generation=generation_of(accelerator.name), model=shape, weights=weights,
+        cache=cache_format(name, weights), stack=name, layout=layout, spec=spec, transport=transport,
+        input_tokens=inputs, output_tokens=outputs, concurrency=each, replicas=replicas, accelerators=accelerators,
+        static=static, lockstep=row.says("lockstep"), apart=apart, low_load=low, stated=not said,
+        capped="power-capped" in row.words, said=tuple(said),
+    )  # fmt: skip
+
+
+def _accelerator(row: InferenceRow) -> Accelerator:
+    known = rules()["accelerators"]
+    name = row.accelerator.lower()
+    if name not in known:
+        raise ConfigError(unknown("accelerator", row.accelerator[:60], known))
+    return part(known[name], Accelerator)
+
+
+def _weights(row: InferenceRow, accelerator: Accelerator) -> str:
+    known = rules()["precisions"]
+    if row.precision not in known:
+        raise ConfigError(f"no precision is known as '{row.precision:.20}'")
+    found = str(known[row.precision])
+    for rule in rules()["relabelled"]:
+        if found == rule["from"] and accelerator.fp8_tflops and re.search(rule["pattern"], row.words):
+            return str(rule["to"])
+    if found == "nvfp4" and ("gpt-oss" in row.model.lower() or "mxfp4" in row.words):
+        found = "mxfp4"  # the only checkpoint there is
+    return found
+
+
+def _stack(row: InferenceRow) -> tuple[str | None, bool]:
+    for rule in rules()["stack"]:
+        if re.search(rule["pattern"], row.words):
+            return rule["stack"], rule.get("static", False)
+    return None, False
+
+
+def _layout(row: InferenceRow, accelerator: Accelerator, shape: Model, weights: str, said: list[str]) -> Layout:
+    """That of the row; else as few shards as hold the weights twice, in powers of two."""
+    cores = rules()["cores"].get(accelerator.name, 1)
+    if row.tp is None and row.dp is None:
+        most, held = row.accelerators or 1 << 10, shape.weight_bytes(_plain(weights))
+        tp = 1
+        while tp * 2 <= most and tp * (accelerator.memory_gb or 1) * 1e9 * 0.6 < held:
+            tp *= 2
+        said.append(f"tp={tp}, which the row does not say")
+        return Layout(tp=tp)
+    tp, dp, pp = max(1, (row.tp or 1) // cores), row.dp or 1, row.pp or 1
+    if row.accelerators is not None and dp > 1 and tp * dp * pp > row.accelerators:
+        tp = max(1, row.accelerators // (dp * pp))  # tp as of the experts, attention is split by requests
+    ep = row.ep or 1
+    return Layout(tp=tp, pp=pp, dp=dp, ep=ep if tp * dp % ep == 0 else 1)
+
+
+def _plain(weights: str) -> str:
+    return precision(weights).name
+
+
+def _workers(row: InferenceRow) -> int | None:
+    """Decode workers of a disaggregated row."""
+    found = re.search(rules()["words"]["decode_workers"], row.words)
+    return None if found is None else int(next(g for g in found.groups() if g))
+
+
+def _lengths(row: InferenceRow, said: list[str]) -> tuple[float, float]:
+    if row.scenario == "prefill" and row.input_tokens is not None:
+        return row.input_tokens, row.output_tokens or 1.0
+    if row.input_tokens is not None and row.output_tokens is not None:
+        return row.input_tokens, row.output_tokens
+    data = next((d for d in rules()["data"] if d["model"] == row.model and re.search(d["pattern"], row.words)), None)
+    if data is None:
+        raise ConfigError("the row gives no lengths of prompts and answers")
+    inputs, outputs = row.input_tokens or float(data["input"]), row.output_tokens or float(data["output"])
+    said.append(f"prompts of {inputs:g} tokens, answers of {outputs:g}: {data['source']}")
+    return inputs, outputs
+
+
+@lru_cache(maxsize=512)
+def _fabric(accelerator: str, ranks: int) -> tuple[str, str]:
+    """The spec and the transport of so many accelerators: their usual server, else one switch of their scale-up."""
+    if ranks == 1:
+        return ALONE, "ideal"
+    shape = rules()["fabrics"].get(accelerator, {})
+    if (text := shape.get(str(ranks), shape.get("any"))) is not None:
+        return f"{text.format(n=ranks)},accelerator={accelerator}", "ideal"
+    try:
+        machine = machine_of(
+            Measurement(
+                row=0, log="", system=rules()["systems"].get(accelerator, accelerator), notes="", ranks=ranks,
+                nodes=None, collective="all-reduce", size_bytes=1, in_place=False, time_us=None, algbw_gb_per_s=None,
+                busbw_gb_per_s=None,
+            )
+        )  # fmt: skip
+        if serves(machine.spec, machine.transport):
+            return machine.spec, machine.transport
+    except (NoMachineError, ConfigError):
+        pass
+    rate = part(accelerator, Accelerator).scaleup_gbps
+    if rate is None:
+        raise ConfigError(f"accelerator '{accelerator}' has no scaleup_gbps")
+    return f"switch:n={ranks},accelerator={accelerator},rate_gbps={rate:g},technology=board", "ideal"
+
+
+def quantity(row: InferenceRow, setup: Setup) -> str:
+    """What a row's error is an error of: its metric, rates per accelerator as totals and per user as times; with what
+    makes it another question, where the batch is not stated, or a first token waits behind others."""
+    name = {"tok_per_s_per_gpu": "tok_per_s_total", "tok_per_s_per_user": "tpot_ms"}.get(row.metric, row.metric)
+    if row.says("speculative"):
+        return f"{name}, speculative decoding"
+    if name == "ttft_ms" and setup.apart:
+        return f"{name}, prefill elsewhere"
+    if name == "ttft_ms" and not setup.low_load:
+        return f"{name}, under load"
+    return name if setup.stated else f"{name}, of assumptions"
