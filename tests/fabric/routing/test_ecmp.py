@@ -1,20 +1,15 @@
-"""Routing against its twins: equal-cost splits pair by pair with NetworkX, dimension order hop by hop."""
+"""Equal splits over shortest paths against a twin, pair by pair with NetworkX."""
 
-from dataclasses import replace
-from importlib import import_module
-from math import prod
 
 import networkx as nx
 import numpy as np
 import pytest
 
-from fabric.routing import RoutingOptions, contract, resolve, route
+from fabric.routing import RoutingOptions, contract, route
 from fabric.traffic import Traffic
-from topologies.errors import ConfigError, InfeasibleError
+from topologies.errors import InfeasibleError
 from topologies.graph import Topology
 from topologies.registry import build
-
-grid_module = import_module("fabric.routing.grid")
 
 SPECS = [
     "clos:hosts=12,switch=qm9700,oversubscription=2,tiers=2", "clos:hosts=48,rate_gbps=800,switch=qm9700,tiers=2",
@@ -25,17 +20,6 @@ SPECS = [
     "full-mesh:n=6",
     "torus:dims=4x4x8,twist=true", "ring:n=2", "tpu-pod:slice=4x4x4",
 ]  # fmt: skip
-
-
-def patterns(n, seed=0):
-    """Uniform, grouped, permuted and random traffic."""
-    rng = np.random.default_rng(seed)
-    ranks = np.arange(n)
-    some = rng.integers(0, n, (2, min(3 * n, 60)))
-    yield Traffic.uniform(n, 1 / n)
-    yield Traffic.within([ranks[: n // 2], ranks[n // 2 :]], n, 0.5)
-    yield Traffic.pairs(n, ranks, (ranks + 1) % n, 2.0)
-    yield Traffic.pairs(n, some[0], some[1], rng.random(some.shape[1]))
 
 
 def ecmp(topology, traffic):
@@ -78,7 +62,7 @@ def check(topology, traffic):
 
 
 @pytest.mark.parametrize("spec", SPECS)
-def test_ecmp_is_the_split_pair_by_pair(spec):
+def test_ecmp_is_the_split_pair_by_pair(spec, patterns):
     topology = build(spec)
     n = len(topology.accelerators)
     for traffic in patterns(n) if n <= 30 else list(patterns(n))[3:]:
@@ -105,7 +89,7 @@ def random_topology(seed):
 
 
 @pytest.mark.parametrize("seed", range(24))
-def test_ecmp_on_random_graphs(seed):
+def test_ecmp_on_random_graphs(seed, patterns):
     topology = random_topology(seed)
     for traffic in patterns(len(topology.accelerators), seed):
         check(topology, traffic)
@@ -154,7 +138,7 @@ def test_parallel_links_take_a_share_each():
 @pytest.mark.parametrize(
     "spec", ["rail:servers=8", "rail:servers=4,oversubscription=3", "nvl72-x8:servers=2", "clos:hosts=40"]
 )
-def test_no_third_accelerator_relays(spec):
+def test_no_third_accelerator_relays(spec, patterns):
     """What leaves and enters an accelerator is its own: direct traffic never crosses another."""
     topology = build(spec)
     n = len(topology.accelerators)
@@ -187,133 +171,8 @@ def test_rails_that_nothing_joins_are_infeasible():
         route(topology, Traffic.pairs(12, [0], [5], 1.0), "ecmp")
 
 
-def dor(dims, wraps, traffic, split):
-    """{(rank, rank): bytes}: every pair walked a dimension after the other, half each way at a tie."""
-    strides = np.concatenate([[1], np.cumprod(dims)[:-1]])
-    loads = {}
-    for s, t, amount in zip(*(a.tolist() for a in traffic.as_pairs()), strict=True):
-        at = s
-        for size, stride, wrap in zip(dims, strides.tolist(), wraps, strict=True):
-            here, there = at // stride % size, t // stride % size
-            ahead = (there - here) % size
-            ways = [(1, ahead, amount)] if ahead else []
-            if not wrap:
-                ways = [(1 if there > here else -1, abs(there - here), amount)]
-            elif 2 * ahead > size:
-                ways = [(-1, size - ahead, amount)]
-            elif 2 * ahead == size and split:
-                ways = [(1, ahead, amount / 2), (-1, ahead, amount / 2)]
-            for way, steps, share in ways:
-                place = here
-                for _ in range(steps):
-                    following = (place + way) % size
-                    pair = (at + (place - here) * stride, at + (following - here) * stride)
-                    loads[pair] = loads.get(pair, 0.0) + share
-                    place = following
-            at += (there - here) * stride
-    return loads
-
-
-@pytest.mark.parametrize("tie", ["split", "positive"])
-@pytest.mark.parametrize(
-    ("spec", "wraps"),
-    [
-        ("ring:n=2", (1,)), ("ring:n=5", (1,)), ("ring:n=6", (1,)), ("torus:dims=4x3", (1, 1)),
-        ("torus:dims=2x2x2", (1, 1, 1)),
-        ("torus:dims=4x1x2", (1, 1, 1)), ("torus:dims=4x4,wrap=truexfalse", (1, 0)), ("mesh:dims=3x4", (0, 0)),
-        ("mesh:dims=2x3x2", (0, 0, 0)), ("torus:dims=4x2x3,wrap=falsextruextrue", (0, 1, 1)),
-    ],
-)  # fmt: skip
-def test_dimension_order_hop_by_hop(spec, wraps, tie):
-    topology = build(spec)
-    csr, dims = topology.csr(), topology.grid.dims
-    assert resolve(topology, "auto") == "dor"
-    for traffic in patterns(prod(dims)):
-        expected = dor(dims, wraps, traffic, tie == "split")
-        found = route(topology, traffic, "dor", RoutingOptions(tie=tie)).arcs
-        wanted = [expected.get((int(t), int(h)), 0.0) for t, h in zip(csr.tails, csr.heads, strict=True)]
-        np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
-        assert found.sum() == pytest.approx(sum(expected.values()))
-
-
-@pytest.mark.parametrize("few_lists", [0, 256])
-@pytest.mark.parametrize("tie", ["split", "positive"])
-@pytest.mark.parametrize("spec", ["torus:dims=4x3x2,latency_ns=10", "mesh:dims=3x5", "ring:n=6,latency_ns=7"])
-def test_sums_are_the_pairs(spec, tie, few_lists, monkeypatch):
-    """Groups, a rank-one demand, a matrix and a few pairs: by sums a dimension as by a walk of every pair."""
-    topology = build(spec)
-    n = len(topology.accelerators)
-    rng = np.random.default_rng(n)
-    ranks = np.arange(n)
-    source, target = np.divmod(np.arange(n * n), n)
-    traffics = [
-        Traffic.within([ranks[: n // 2], ranks[n // 2 :]], n, 0.5),
-        Traffic.pairs(n, source, target, rng.random(n * n)),
-        Traffic.pairs(n, [0, 1], [1, 3], [1.0, 0.0]),
-        replace(Traffic.uniform(n, 1.0), list_amount=rng.random(n), entry_scale=rng.integers(0, 3, n).astype(float)),
-    ]
-    for traffic in traffics:
-        options = RoutingOptions(tie=tie)
-        walked = route(topology, traffic, "dor", options)
-        with monkeypatch.context() as patch:
-            patch.setattr(grid_module, "WALKED", -1)
-            patch.setattr(grid_module, "FEW_LISTS", few_lists)
-            summed = route(topology, traffic, "dor", options)
-        np.testing.assert_allclose(summed.arcs, walked.arcs, rtol=1e-12, atol=1e-12)
-        assert summed.latency_s == pytest.approx(walked.latency_s, rel=1e-12)
-        assert summed.mean_latency_s == pytest.approx(walked.mean_latency_s, rel=1e-12)
-
-
-def test_halves_of_a_pod_need_no_pairs():
-    """Two halves of a 16 x 16 x 16 torus, 8 million pairs: in x each talks as a whole torus does."""
-    topology = build("torus:dims=16x16x16")
-    half = 16**3 // 2
-    arcs = route(topology, Traffic.within(np.arange(16**3).reshape(2, -1), 16**3, 1.0), "dor").arcs
-    csr = topology.csr()
-    along_x = arcs[csr.tails // 16 == csr.heads // 16]
-    steps = sum(range(1, 8)) + 8 / 2  # up a ring of 16 from one place to all others, half of the furthest
-    np.testing.assert_allclose(along_x, half * steps / 16)
-
-
-def test_latency_of_dimension_order():
-    topology = build("torus:dims=4x6,latency_ns=10")
-    assert route(topology, Traffic.uniform(24, 1.0), "dor").latency_s == pytest.approx((2 + 3) * 10e-9)
-    assert route(topology, Traffic.pairs(24, [0], [5], 1.0), "dor").latency_s == pytest.approx(
-        2 * 10e-9
-    )  # (0,0) to (1,1)
-    assert route(topology, Traffic.pairs(24, [0], [20], 1.0), "dor").mean_latency_s == pytest.approx(
-        10e-9
-    )  # (0,0) to (0,5)
-
-
-def test_auto_picks_by_geometry():
-    assert resolve(build("torus:dims=4x4x8,twist=true"), "auto") == "ecmp"
-    assert resolve(build("fat-tree:k=4"), "auto") == "ecmp"
-    assert resolve(build("mesh:dims=4x4"), "auto") == "dor"
-    assert resolve(build("mesh:dims=4x4"), "ecmp") == "ecmp"
-
-
-@pytest.mark.parametrize(
-    ("spec", "routing", "said"),
-    [
-        ("fat-tree:k=4", "dor", "it is no grid; use ecmp"),
-        ("torus:dims=4x4x8,twist=true", "dor", "its wraparound is twisted; use ecmp"),
-        ("fat-tree:k=4", "ecpm", "did you mean 'ecmp'"),
-    ],
-)
-def test_refused(spec, routing, said):
-    with pytest.raises(ConfigError) as error:
-        resolve(build(spec), routing)
-    assert said in str(error.value)
-
-
-def test_an_unknown_tie_is_refused():
-    with pytest.raises(ConfigError, match="tie 'even' is not one of split, positive"):
-        route(build("ring:n=4"), Traffic.uniform(4, 1.0), "dor", RoutingOptions(tie="even"))
-
-
 @pytest.mark.parametrize("spec", ["clos:hosts=100", "rail:servers=12", "torus:dims=4x8x8,twist=true"])
-def test_threads_do_not_change_a_bit(spec):
+def test_threads_do_not_change_a_bit(spec, patterns):
     topology = build(spec)
     for traffic in patterns(len(topology.accelerators)):
         one, two = (route(topology, traffic, "ecmp", RoutingOptions(threads=k)) for k in (1, 2))
