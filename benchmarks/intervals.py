@@ -22,8 +22,8 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("fabric/intervals.toml"))
     given = parser.parse_args()
     left_out = None if given.left_out is None else read_left_out(given.left_out)
-    every = residuals(compare_collectives(given.measured), left_out)
     wider = widening()
+    every = [r for r in residuals(compare_collectives(given.measured), left_out) if r.kind not in wider["accidents"]]
     scale = calibrated(every, wider)
     covered = {band: round(coverage(every, scale[band], wider, band), 4) for band in BANDS}
     how = {
