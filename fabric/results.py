@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from topologies.graph import Topology
+from topologies.graph import Topology, once
 
 Wall = dict[str, Any]
 
@@ -68,6 +68,7 @@ def provenance(parameters: dict[str, Any], catalogue_hash: str, seed: int | None
     return {"version": program, "parameters": parameters, "catalogue": catalogue_hash, "seed": seed}
 
 
+@once
 def accelerator_of(topology: Topology) -> str | None:
     """The catalogue name of a fabric's accelerators; None where they differ or have none."""
     names = {topology.graph.nodes[node].get("part") for node in topology.accelerators}

@@ -105,6 +105,55 @@ def systems() -> Mapping[str, System]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a spec in words names: a family, what it is given, and the ready-made system that it starts from."""
+
+    family: Family
+    given: Mapping[str, str]
+    system: System | None
+
+    @property
+    def stated(self) -> dict[str, Any]:
+        """What is given, over what the system sets."""
+        return {**(self.system.parameters if self.system else {}), **self.given}
+
+
+def is_file(spec: str) -> bool:
+    """Does a spec name a file, or a function in one?
+
+    >>> is_file("pod.toml"), is_file("nvl72:length_m=2")
+    (True, False)
+    """
+    text = spec.strip()
+    return is_python(text) or text.lower().endswith((*ENDINGS, ".toml")) or "/" in text.partition(":")[0]
+
+
+def named(spec: str) -> Named:
+    """What a spec that is no file names; ConfigError with the nearest name where there is none.
+
+    >>> named("tpu-v4-64:twist=false").family.name, named("torus:dims=4x4").given
+    ('tpu-pod', {'dims': '4x4'})
+    """
+    name, colon, rest = spec.strip().partition(":")
+    if colon and not rest.strip():
+        raise ConfigError(f"'{spec}' ends with a colon; write {name}:key=value or {name}")
+    given = _split(rest, spec) if colon else {}
+    system = systems().get(name)
+    return Named(family(system.family if system is not None else name), given, system)
+
+
+def with_parameters(spec: str, changed: Mapping[str, str]) -> str:
+    """The spec with some parameters in place of its own, in their places, and others added.
+
+    >>> with_parameters("torus:dims=4x4,K=2", {"dims": "8x8", "rate_gbps": "800"})
+    'torus:dims=8x8,K=2,rate_gbps=800'
+    """
+    name = spec.strip().partition(":")[0]
+    pairs = {**named(spec).given, **changed}
+    return name + (":" if pairs else "") + ",".join(f"{key}={value}" for key, value in pairs.items())
+
+
 def build(spec: str, parts: Catalogue | None = None) -> Topology:
     """The topology that a spec names: a ready-made system, `family:key=value,...`, a file, or a function in a
     Python file, `path.py:function:key=value,...`.
@@ -119,16 +168,10 @@ def build(spec: str, parts: Catalogue | None = None) -> Topology:
     if is_python(text):
         path, function, rest = parse_python(text)
         return build_family(python_family(path, function), text, spec, _split(rest, spec), None, parts)
-    name, colon, rest = text.partition(":")
-    if text.lower().endswith((*ENDINGS, ".toml")) or "/" in name:
+    if is_file(text):
         return build_file(Path(text), parts)
-    if colon and not rest.strip():
-        raise ConfigError(f"'{spec}' ends with a colon; write {name}:key=value or {name}")
-    given = _split(rest, spec) if colon else {}
-    system = systems().get(name)
-    if system is not None:
-        return build_family(family(system.family), text, spec, given, system, parts)
-    return build_family(family(name), text, spec, given, None, parts)
+    found = named(spec)
+    return build_family(found.family, text, spec, found.given, found.system, parts)
 
 
 def topology_of(

@@ -2,23 +2,20 @@
 
 from dataclasses import dataclass
 
-from fabric.boundary import rows_within
-from fabric.costing.cabling import FIBRE, LABOUR, Cabling, cabling
-from fabric.costing.capital import Cost, capital_cost, cost_of
+from fabric.costing.cabling import FIBRE, LABOUR, Cabling
+from fabric.costing.capital import Cost
 from fabric.costing.dollars import NONE, Usd, field_range
-from fabric.powering import rack_of, site_power
+from fabric.costing.purchase import purchase
+from fabric.powering import site_power
 from fabric.powering.network import network_power
 from fabric.powering.site import PUE_ROW
-from fabric.results import accelerator_of
 from fabric.simulation import simulate
 from topologies.errors import ConfigError, FabricError
 from topologies.graph import Topology
-from topologies.parts import Accelerator, Cable
 
 HOURS_PER_YEAR = 8760.0
 SECONDS_PER_HOUR = 3600.0
 ROWS = (LABOUR, FIBRE, "upkeep")  # of the catalogue, that the total stands on
-IN_RACK_CABLES = ("cartridge", "board")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,19 +76,17 @@ def total_cost_of_ownership(
     rate = field_range(catalogue["electricity"], "usd_per_kwh") if usd_per_kwh is None else _exact(usd_per_kwh)
     if not 0 <= rate.value < 100:
         raise ConfigError(f"power price {rate.value:g} is not dollars a kWh; write it like 0.08")
-    machines, unpriced = _machines(topology) if machine else (NONE, ())
-    parts = _beside_machines(topology) if machine and not unpriced else capital_cost(topology)
-    laid = cabling(topology)
+    bought = purchase(topology, machine=machine)
     factor = _pue(topology, pue)
     watts = _watts(topology, factor, machine)
     energy = None if watts is None else life * HOURS_PER_YEAR * watts.scaled(rate)
-    bought = parts.priced + machines
-    upkeep = life * bought.scaled(field_range(catalogue["upkeep"], "fraction_of_capex"))
-    missing = (*parts.missing, *unpriced, *(() if energy is not None else ("electricity: " + _unknown(topology),)))
-    priced = bought + laid.fibre + laid.labour + upkeep + (energy if energy is not None else NONE)
+    parts, laid = bought.parts, bought.cabling
+    upkeep = life * (parts.priced + bought.machines).scaled(field_range(catalogue["upkeep"], "fraction_of_capex"))
+    missing = (*bought.missing, *(() if energy is not None else ("electricity: " + _unknown(topology),)))
+    priced = bought.capex + upkeep + (energy if energy is not None else NONE)
     return Ownership(
         accelerators=n, years=life, usd_per_kwh=rate, pue=factor.value, machine=machine, parts=parts,
-        machines=machines, cabling=laid, power_w=None if watts is None else 1e3 * watts.value, energy=energy,
+        machines=bought.machines, cabling=laid, power_w=None if watts is None else 1e3 * watts.value, energy=energy,
         upkeep=upkeep, priced=priced, total=None if missing else priced, missing=missing,
         estimates=_estimates(topology, parts), per_accelerator=1 / n * priced,
         per_gb_per_s_all_to_all=_per_gb_per_s(topology, priced, size, transport),
@@ -131,25 +126,6 @@ def _watts(topology: Topology, factor: Usd, machine: bool) -> Usd | None:
 
 def _unknown(topology: Topology) -> str:
     return f"no power of {', '.join(network_power(topology).missing)}"
-
-
-def _machines(topology: Topology) -> tuple[Usd, tuple[str, ...]]:
-    """Racks of accelerators, or accelerators alone where only they have a price; and what has none."""
-    rack, n = rack_of(topology), len(topology.accelerators)
-    if rack is not None and rack.price_usd is not None and rack.accelerators:
-        return n / rack.accelerators * field_range(rack, "price_usd"), ()
-    named = "racks" if rack is None else f"rack {rack.name}"
-    rows = [row for row in topology.catalogue.of_kind(Accelerator) if row.name == accelerator_of(topology)]
-    if rows and rows[0].price_usd is not None:
-        return n * field_range(rows[0], "price_usd"), (f"{named} but for its accelerators",)
-    return NONE, (f"{n:,} accelerators", named)
-
-
-def _beside_machines(topology: Topology) -> Cost:
-    """The network without what comes with the racks: adapters, scale-up switches, cartridges and boards."""
-    rows = rows_within(topology, ("nic", "scale-up"))
-    own = [r for r in rows if not (isinstance(r.part, Cable) and r.part.technology in IN_RACK_CABLES)]
-    return cost_of(own)
 
 
 def _per_gb_per_s(topology: Topology, cost: Usd, size: str | float, transport: str) -> Usd | None:
