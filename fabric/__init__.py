@@ -31,6 +31,7 @@ _WHERE = {
     "schema": "fabric.schemas",
     "simulate": "fabric.simulation",
     "site_power": "fabric.powering",
+    "size": "fabric.sizing",
     "total_cost_of_ownership": "fabric.costing.ownership",
     "train": "fabric.workloads.training",
     "trace": "fabric.tracing",
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from fabric.schedules.running import replay
     from fabric.schemas import schema
     from fabric.simulation import simulate
+    from fabric.sizing import size
     from fabric.tracing import trace
     from fabric.tuning import tune
     from fabric.validation import validate
@@ -72,8 +74,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Conditions", "FabricError", "Result", "Topology", "build", "capital_cost", "catalogue", "compare",
     "compare_measured", "describe", "draw", "fail", "fluid_completion", "model", "network_power", "plan", "plan_demand",
-    "plan_repair", "power_trace", "replay", "schema", "simulate", "site_power", "total_cost_of_ownership", "trace",
-    "train", "tune", "validate", "wall_growth", "walls",
+    "plan_repair", "power_trace", "replay", "schema", "simulate", "site_power", "size", "total_cost_of_ownership",
+    "trace", "train", "tune", "validate", "wall_growth", "walls",
 ]  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from fabric.results import Result
 from fabric.routing import RoutingOptions
 from fabric.simulation import answer
 from fabric.timing import Assumptions
+from fabric.varying import Variant, variant, varied_specs
 from topologies.errors import ConfigError, FabricError
 from topologies.graph import Topology
 from topologies.parts import Catalogue
@@ -51,13 +52,14 @@ class Infeasible:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Rows in the order of their sets, the best of each first; one sentence a set, the measures of its front, and what
-    has no answer."""
+    """Rows in the order of their sets, the best of each first; one sentence a set, the measures of its front, what has
+    no answer, and what each variant is built of, where there are variants."""
 
     rows: tuple[Row, ...]
     sentences: dict[str, str]
     measures: dict[str, str]
     infeasible: tuple[Infeasible, ...] = ()
+    variants: tuple[Variant, ...] = ()
 
     @property
     def sets(self) -> dict[str, list[Row]]:
@@ -88,6 +90,7 @@ def compare(
     over: "str | Sequence[str] | None" = None,
     placement: Placement = "packed",
     rank_all: bool = False,
+    vary: Sequence[str] = (),
     parts: Catalogue | None = None,
     threads: int = 0,
 ) -> Comparison:
@@ -96,6 +99,8 @@ def compare(
     A set has the same accelerator, number of accelerators, groups, collective, size and transport, and counts the same
     layers;
     with `rank_all` the collective, size, transport and layers alone, and watts and dollars count per accelerator.
+    `vary`, texts like "technology=dac,cpo", puts each spec there in each of those values, or in each combination; a
+    variant that cannot be built stands in `variants` with the reason, and in no set.
     A fabric that has no answer under these options (no path, no algorithm, no grid for its routing) stands in
     `infeasible`; the others are compared.
 
@@ -119,7 +124,11 @@ def compare(
     options = RoutingOptions(tie=tie, seed=seed, flows_per_pair=flows_per_pair, hedge=hedge, threads=threads)
     given = Assumptions(algorithm, routing, overlap, transport, fidelity, options, tune)
     results, infeasible = [], []
-    for spec in specs:
+    built = [variant(one, parts) for one in varied_specs(texts, vary)] if vary else []
+    if vary and len(texts) < len(specs):
+        raise ConfigError("vary changes the parameters of specs; give texts like 'nvl72', no graphs")
+    fabrics = [made for _, made in built if made is not None] if vary else specs
+    for spec in fabrics:
         topology = topology_of(spec, parts=parts)
         for name in collectives:
             try:
@@ -129,7 +138,8 @@ def compare(
                 results.append(answer(topology, pattern, bytes_of(topology, pattern, size_bytes), given))
             except FabricError as error:
                 infeasible.append(Infeasible(topology.name, name, str(error)))
-    return replace(rank(results, rank_all=rank_all), infeasible=tuple(infeasible))
+    variants = tuple(row for row, _ in built)
+    return replace(rank(results, rank_all=rank_all), infeasible=tuple(infeasible), variants=variants)
 
 
 def rank(results: Sequence[Result], *, rank_all: bool = False) -> Comparison:

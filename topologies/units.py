@@ -18,6 +18,8 @@ _RATES_GBPS = {
 }  # fmt: skip
 _WATTS = {"": 1.0, "w": 1.0, "kw": 1e3, "mw": 1e6, "gw": 1e9}
 
+_DOLLARS = {"": 1.0, "usd": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9}
+
 
 def _parse(text: str, units: dict[str, float], what: str, example: str) -> Fraction:
     match = _QUANTITY.match(text)
@@ -78,6 +80,20 @@ def parse_power_w(text: str | float) -> float:
     if power <= 0:
         raise ConfigError(f"power '{text}' is not above zero; write it like 4MW, 132kW or 900")
     return power
+
+
+def parse_usd(text: str | float) -> float:
+    """Dollars; a bare number is dollars, the sign stands before or after.
+
+    >>> parse_usd("200M$"), parse_usd("$1.5B"), parse_usd("40 k$"), parse_usd(900)
+    (200000000.0, 1500000000.0, 40000.0, 900.0)
+    """
+    given = str(text).strip()
+    bare = given.removeprefix("$") if given.startswith("$") else given.removesuffix("$")
+    dollars = float(_parse(bare, _DOLLARS, "dollars", "200M$, $1.5B or 40k$"))
+    if dollars <= 0:
+        raise ConfigError(f"dollars '{text}' are not above zero; write them like 200M$, $1.5B or 40k$")
+    return dollars
 
 
 def _scaled(value: float, units: list[tuple[float, str]], digits: int) -> str:

@@ -17,6 +17,7 @@ COMMANDS = {
     "show": ("fabric.cli.show", "What a topology is made of."),
     "walls": ("fabric.cli.walls", "Which limit is met first: copper, power, heat or memory."),
     "power": ("fabric.cli.power", "Watts of network and site, by kind; delivery, swing."),
+    "size": ("fabric.cli.size", "How many accelerators a site holds: megawatts, dollars, racks."),
     "cost": ("fabric.cli.cost", "Dollars: parts, cables, electricity, over years."),
     "fail": ("fabric.cli.fail", "What breaks, how often, and what it takes with it."),
     "plan": ("fabric.cli.plan", "A reconfiguration plan that keeps a floor in every stage."),

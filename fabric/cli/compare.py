@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     help="May be repeated; all-reduce and all-to-all by default.",
 )
 @click.option("--rank-all", is_flag=True, help="Rank all rows of a collective together, per accelerator.")
+@click.option("--vary", multiple=True, metavar="KEY=A,B,...", help="Each SPEC with each value; several make a grid.")
 @member_options
 @model_options
 @csv_option
@@ -49,6 +50,7 @@ def command(
     specs: tuple[str, ...],
     collective: tuple[str, ...],
     rank_all: bool,
+    vary: tuple[str, ...],
     members: Members,
     model: Model,
     csv: bool,
@@ -62,7 +64,8 @@ def command(
     A set has the same accelerator, number of accelerators, groups, collective, size and transport, and counts the same
     layers in watts and dollars. Rank is by time; within half a per cent by network power, then by capex. Without a SPEC
     four standing questions are answered. A * marks the Pareto front in time and in power and capex where they are
-    known; a ~ what stands on an estimate. Exit code 4 where nothing has an answer.
+    known; a ~ what stands on an estimate. With --vary technology=dac,aec,cpo each SPEC stands there in each value, with
+    what it is built of. Exit code 4 where nothing has an answer.
     """
     from fabric.cli.output import emit_csv, emit_json, emit_tables
     from fabric.comparison import compare
@@ -73,7 +76,9 @@ def command(
     catalogue = load_parts(parts)
     check_usage(model, collective, catalogue)
     check_members(members)
-    told = {"specs": list(specs), "collectives": list(collective), "rank_all": rank_all}
+    _check_vary(specs, vary)
+    told: dict[str, Any] = {"specs": list(specs), "collectives": list(collective), "rank_all": rank_all}
+    told |= {"vary": list(vary)} if vary else {}
     told |= {**members.told(), **model.told()}
     found: list[Answer | Comparison] = []
     if specs:
@@ -81,13 +86,13 @@ def command(
             compare(
                 specs, collective or ("all-reduce", "all-to-all"), model.size, algorithm=model.algorithm,
                 routing=model.routing, transport=model.transport, tune=model.tune, overlap=model.overlap, tie=model.tie,
-                rank_all=rank_all, parts=catalogue, threads=model.jobs, seed=model.seed,
+                rank_all=rank_all, vary=vary, parts=catalogue, threads=model.jobs, seed=model.seed,
                 flows_per_pair=model.flows_per_pair, hedge=model.hedge, fidelity=model.fidelity,
                 **members.told(),
             )
         )  # fmt: skip
     else:
-        _refuse_options(collective, rank_all, members, model)
+        _refuse_options(collective, rank_all, vary, members, model)
         found += answers(model.size, catalogue, model.jobs)
     if out.json:
         emit_json("compare", _document(found), provenance(told, catalogue.hash, model.seed), out)
@@ -100,11 +105,30 @@ def command(
     return 0 if _document(found)["rows"] else 4
 
 
-def _refuse_options(collective: tuple[str, ...], rank_all: bool, members: Members, model: Model) -> None:
+def _check_vary(specs: tuple[str, ...], vary: tuple[str, ...]) -> None:
+    """What cannot be varied is wrong usage; a spec that names nothing is not."""
+    from fabric.varying import varied_specs
+    from topologies.errors import ConfigError
+    from topologies.registry import is_file, named
+
+    for spec in specs if vary else ():
+        if not is_file(spec):
+            named(spec)
+    try:
+        if specs and vary:
+            varied_specs(specs, vary)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _refuse_options(
+    collective: tuple[str, ...], rank_all: bool, vary: tuple[str, ...], members: Members, model: Model
+) -> None:
     """The standing questions choose these themselves; an option without effect is an error."""
     given = {
         "--collective": bool(collective),
         "--rank-all": rank_all,
+        "--vary": bool(vary),
         "--algorithm": model.algorithm != "auto",
         "--routing": model.routing != "auto",
         "--transport": model.transport != "auto",
@@ -145,7 +169,8 @@ def _document(found: "list[Answer | Comparison]") -> dict[str, Any]:
         return {"rows": rows, "infeasible": infeasible, "questions": questions}
     assert not isinstance(found[0], Answer)
     sentences, measures = found[0].sentences, found[0].measures
-    return {"rows": rows, "infeasible": infeasible, "sentences": sentences, "pareto_measures": measures}
+    varied = {"variants": [row.row() for row in found[0].variants]} if found[0].variants else {}
+    return {"rows": rows, "infeasible": infeasible, "sentences": sentences, "pareto_measures": measures, **varied}
 
 
 def _render(found: "list[Answer | Comparison]", out: Output, quiet: bool, verbose: bool) -> list[Any]:
@@ -153,6 +178,7 @@ def _render(found: "list[Answer | Comparison]", out: Output, quiet: bool, verbos
 
     from fabric.cli.output import console
     from fabric.cli.tables import rows_table, warning
+    from fabric.cli.variant_tables import variants_shown
     from fabric.questions import Answer
 
     width = console(out.color).width
@@ -161,6 +187,7 @@ def _render(found: "list[Answer | Comparison]", out: Output, quiet: bool, verbos
         compared = one.comparison if isinstance(one, Answer) else one
         if isinstance(one, Answer):
             shown += [Text(f"({one.id}) {one.title}", style="bold"), Text(one.note, style="dim"), Text()]
+        shown += variants_shown(compared.variants, width)
         for name, rows in compared.sets.items():
             shown += rows_table(name, rows, width)
             shown += [warning(f"not ranked: {r.result.topology} is {r.unranked}") for r in rows if r.unranked]

@@ -108,7 +108,7 @@ def _limits(power: str | None, budget: str | None) -> dict[str, Any]:
 
 def _asked(told: dict[str, Any], catalogue: "Catalogue") -> dict[str, Any]:
     """Arguments of the library, checked as far as they can be before anything is built."""
-    from fabric.patterns import bytes_of  # noqa: F401
+    from fabric.choices import check_choices
     from fabric.sizing.limits import Limits
     from fabric.sizing.objectives import objective_of
     from fabric.sizing.rules import rule_of
@@ -117,6 +117,8 @@ def _asked(told: dict[str, Any], catalogue: "Catalogue") -> dict[str, Any]:
     asked = {key: value for key, value in told.items() if key != "vary"}
     keys = ("facility_w", "usd", "racks", "pue", "draw", "most")
     Limits(**{key: told[key] for key in keys}).check()
+    collectives = [] if told["collective"] is None else [told["collective"]]
+    check_choices(collectives=collectives, size=told["message"], transport=told["transport"], parts=catalogue)
     objective_of(told["objective"], told["collective"], told["message"], told["transport"])
     for name in told["families"]:
         if name != "all":

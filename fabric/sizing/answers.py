@@ -5,12 +5,9 @@ from dataclasses import asdict, dataclass
 from math import floor
 from typing import Any
 
-from fabric.metrics import switches_by_tier
+from fabric.inventory import Inventory, inventory
 from fabric.sizing.limits import UNITS, Limits, Weight
 from fabric.sizing.search import Candidate, Found
-from topologies.bill import network_rows
-from topologies.graph import Topology
-from topologies.parts import CircuitSwitch, Optic
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +31,6 @@ class Relief:
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
-    """What a fabric is built of: boxes or chips by tier, circuit switches and their share, optical modules."""
-
-    switches: int
-    switches_by_tier: Mapping[str, int]
-    circuit_switches: float
-    modules: int
-
-
-@dataclass(frozen=True, slots=True)
 class Sized:
     """The largest fabric of a spec within the limits; `inside` is None where not even the smallest fits, and all but
     `error` where there is no answer.
@@ -59,7 +46,7 @@ class Sized:
     binding: tuple[str, ...] = ()
     limits: tuple[Relief, ...] = ()
     before_network: Mapping[str, int] | None = None
-    contents: Contents | None = None
+    inventory: Inventory | None = None
     objective: float | None = None
     built: tuple[Candidate, ...] = ()
     dips: tuple[str, ...] = ()
@@ -82,7 +69,7 @@ class Sized:
             "spec": self.spec, "topology": None if self.inside is None else self.inside.name,
             "accelerators": self.accelerators if self.error is None else None, "accelerator": self.accelerator,
             **_weighed(self.weight), "before_network": self.before_network,
-            **(asdict(self.contents) if self.contents else dict.fromkeys(Contents.__slots__)),
+            **(asdict(self.inventory) if self.inventory else dict.fromkeys(Inventory.__slots__)),
             "objective": self.objective, "rank": self.rank, "binding": list(self.binding),
             "limits": [asdict(relief) for relief in self.limits],
             "inside": _edge(self.inside), "outside": _edge(self.outside),
@@ -117,7 +104,7 @@ def answered(found: Found, limits: Limits) -> dict[str, Any]:
         "inside": inside, "outside": outside, "binding": binding, "built": found.built, "dips": found.dips,
         "limits": tuple(_relief(name, given, inside, outside) for name, given in limits.given.items()),
         "before_network": None if weight is None else _before_network(weight, limits),
-        "contents": None if found.topology is None else contents(found.topology),
+        "inventory": None if found.topology is None else inventory(found.topology),
     }  # fmt: skip
 
 
@@ -141,19 +128,3 @@ def _before_network(weight: Weight, limits: Limits) -> dict[str, int] | None:
         return None
     racks = floor(limits.facility_w / weight.pue / weight.rack_w + 1e-9)
     return {"racks": racks, "accelerators": round(racks * weight.per_rack)}
-
-
-def contents(topology: Topology) -> Contents:
-    """What a fabric is built of.
-
-    >>> from topologies.registry import build
-    >>> found = contents(build("dgx-h100-superpod-256"))
-    >>> found.switches_by_tier, found.switches, found.modules
-    ({'scale-up': 128, 'leaf': 8, 'spine': 4}, 12, 512)
-    """
-    tiers = switches_by_tier(topology)
-    rows = network_rows(topology)
-    ocs = sum(row.quantity for row in rows if isinstance(row.part, CircuitSwitch))
-    optics = sum(row.quantity for row in rows if isinstance(row.part, Optic))
-    outside = sum(number for tier, number in tiers.items() if tier != "scale-up")
-    return Contents(outside, tiers, ocs, round(optics))

@@ -134,7 +134,7 @@ def _changes(rule: Rule, start: _Start, most: int) -> tuple[Sequence[Mapping[str
         shapes = _shapes(rule.grid, start, most)
         key, grid = rule.grid.parameter, rule.grid
         evenness = f"the longest at most {grid.aspect} x the shortest" if grid.aspect > 1 else "all alike"
-        says = f"{key} from {shapes[0]}, sides in steps of {grid.step}, {evenness}"
+        says = f"{key} from {shapes[0]} on, sides in steps of {grid.step}, {evenness}"
         return [{key: shape} for shape in shapes], 1, says
     if rule.values:
         ((key, values),) = rule.values.items()
@@ -153,16 +153,16 @@ def _shapes(grid: Grid, start: _Start, most: int) -> list[str]:
     if grid.twist is not None and str(start.stated.get(grid.twist, False)).lower() in ("true", "yes", "1"):
         boxes = _twisted(sides, units)
     else:
-        boxes = _boxes(sides, units, grid.aspect)
+        boxes = _boxes(sides, units, grid.aspect, grid.least)
     return ["x".join(str(grid.step * side) for side in box) for box in boxes]
 
 
-def _boxes(sides: int, most: int, aspect: int) -> list[tuple[int, ...]]:
+def _boxes(sides: int, most: int, aspect: int, least: int = 1) -> list[tuple[int, ...]]:
     """
     >>> _boxes(3, 8, 2)
     [(1, 1, 1), (1, 1, 2), (1, 2, 2), (2, 2, 2)]
     """
-    grown: list[tuple[int, ...]] = [(i,) for i in takewhile(lambda i: i**sides <= most, count(1))]
+    grown: list[tuple[int, ...]] = [(i,) for i in takewhile(lambda i: i**sides <= most, count(least))]
     for left in range(sides - 1, 0, -1):
         grown = [
             (*box, side)
@@ -173,7 +173,7 @@ def _boxes(sides: int, most: int, aspect: int) -> list[tuple[int, ...]]:
     best: dict[int, tuple[int, ...]] = {}
     for box in sorted(grown, key=lambda box: (box[-1] / box[0], box)):
         best.setdefault(prod(box), box)
-    return [best[size] for size in sorted(best)] or [(1,) * sides]
+    return [best[size] for size in sorted(best)] or [(least,) * sides]
 
 
 def _twisted(sides: int, most: int) -> list[tuple[int, ...]]:

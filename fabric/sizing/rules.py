@@ -15,13 +15,14 @@ Count = int | str  # a number, or one that follows from a parameter of the spec:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Boxes whose sides grow together, in multiples of `step`, none longer than `aspect` times the shortest; `twist`
-    names the parameter that asks for the shapes of twisted tori."""
+    """Boxes whose sides grow together, in multiples of `step` from `least` of them on, none longer than `aspect` times
+    the shortest; `twist` names the parameter that asks for the shapes of twisted tori."""
 
     parameter: str
     step: int
     aspect: int
     sides: int
+    least: int = 1
     twist: str | None = None
 
 

@@ -111,8 +111,8 @@ def _first(built: Callable[[int], Candidate], length: int) -> list[Candidate]:
 
 
 def _guess(inside: list[Candidate], outside: Candidate | None, first: int, slow: int) -> int:
-    """Where the limit is met, if what is taken goes by a power of the size from the candidate that is nearest to it; the
-    middle where that has not helped for some steps. A candidate's size is its place from `first` on."""
+    """Where the limit is met, if what is taken goes by a power of the size from the candidate that is nearest to it;
+    the middle where that has not helped for some steps. A candidate's size is its place from `first` on."""
     last = inside[-1]
     if outside is not None and (outside.share == inf or slow >= PATIENCE):
         return (last.index + outside.index) // 2

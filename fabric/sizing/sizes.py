@@ -1,13 +1,12 @@
 """Sizes: what fits of each fabric under the limits of a site, ranked by what is wanted of them."""
 
-import copyreg
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from multiprocessing import get_context
+from multiprocessing.reduction import ForkingPickler
 from os import cpu_count
 from pathlib import Path
 from types import MappingProxyType
@@ -76,6 +75,8 @@ def size(
     wanted = objective_of(objective, collective, message, transport)
     named = _named(specs, families)
     parts = catalogue() if parts is None else parts
+    for spec in named:
+        ladder(spec, limits.most, parts, scale_out)  # what grows nowhere is no row of an answer
     one = partial(size_one, limits=limits, objective=wanted, scale_out=scale_out, parts=parts)
     return Sizes(_ranked(_answers(one, named, limits, cpu_count() or 1 if workers == 0 else workers)),
                  wanted.name, wanted.unit, limits)  # fmt: skip
@@ -103,9 +104,10 @@ def _named(specs: Sequence[str], families: Sequence[str]) -> list[str]:
 def size_one(
     spec: str, *, limits: Limits, objective: Objective, parts: Catalogue, scale_out: str | None = None
 ) -> Sized:
-    """The answer for one spec; with its `error` where it has none."""
+    """The answer for one spec; with its `error` where it has none. ConfigError for a spec that nothing says how to
+    grow."""
+    rungs = ladder(spec, limits.most, parts, scale_out)
     try:
-        rungs = ladder(spec, limits.most, parts, scale_out)
         found = search(rungs, limits)
     except FabricError as error:
         return Sized(spec, error=str(error))
@@ -123,7 +125,8 @@ def _answers(one: "partial[Sized]", specs: Sequence[str], limits: Limits, worker
     """One after the other, or in processes where the fabrics are many and large."""
     if workers < 2 or len(specs) < 2 or _expected(limits) * len(specs) < PAYS_FROM:
         return [one(spec) for spec in specs]
-    with _picklable(), ProcessPoolExecutor(min(workers, len(specs)), get_context("spawn")) as pool:
+    ForkingPickler.register(MappingProxyType, _as_dict)  # which catalogues hold, and pickle does not know by itself
+    with ProcessPoolExecutor(min(workers, len(specs)), get_context("spawn")) as pool:
         return list(pool.map(one, specs))
 
 
@@ -133,14 +136,12 @@ def _expected(limits: Limits) -> float:
     return min(given / each[name] for name, given in limits.given.items())
 
 
-@contextmanager
-def _picklable() -> Iterator[None]:
-    """Catalogues hold read-only mappings, which pickle does not know by itself."""
-    copyreg.pickle(MappingProxyType, lambda proxy: (MappingProxyType, (dict(proxy),)))
-    try:
-        yield
-    finally:
-        copyreg.dispatch_table.pop(MappingProxyType, None)
+def _as_dict(proxy: "MappingProxyType[Any, Any]") -> tuple[Any, ...]:
+    return _read_only, (dict(proxy),)
+
+
+def _read_only(values: dict[Any, Any]) -> "MappingProxyType[Any, Any]":
+    return MappingProxyType(values)
 
 
 def _ranked(rows: Sequence[Sized]) -> tuple[Sized, ...]:

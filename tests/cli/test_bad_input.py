@@ -10,6 +10,7 @@ TORUS, RING = ["solve", "torus:dims=4x4"], ["solve", "ring:n=8"]
 RAILS = ["solve", "rail:servers=64,core=none", "-c", "all-to-all"]
 TUNE = ["tune", "torus:dims=4x4"]
 WALLS = ["walls", "nvl72"]
+SIZE = ["size", "nvl72"]
 MOVED = [*RING, "-c", "permutation"]
 WRITES = ("compare", "solve", "show", "topologies", "parts", "validate", "walls")
 
@@ -281,6 +282,24 @@ BAD = [
     ([*TORUS, "-c", "all-to-all", "--algorithm", "ring"], INFEASIBLE, "ring|all-to-all"),
     (["solve", "fat-tree:k=4", "--routing", "dor"], CONFIG, "dor|fat-tree:k=4|ecmp"),
     (["solve", "torus:dims=4x4x8,twist=true", "--routing", "dor"], CONFIG, "dor|twisted|ecmp"),
+    # size, vary
+    (["size", "nvl72"], USAGE, "nothing limits|4MW|200M$"),
+    ([*SIZE, "--power", "4XW"], USAGE, "power '4XW'|4MW"),
+    ([*SIZE, "--budget", "lots"], USAGE, "dollars 'lots'|200M$"),
+    ([*SIZE, "--budget", "$0"], USAGE, "dollars '$0'|above zero"),
+    ([*SIZE, "--power", "4MW", "--pue", "0.5"], USAGE, "PUE 0.5|1.15"),
+    ([*SIZE, "--power", "4MW", "--draw", "mean"], USAGE, "draw 'mean'|maximum, typical"),
+    ([*SIZE, "--racks", "0"], USAGE, "'--racks'|0"),
+    ([*SIZE, "--racks", "2", "--objective", "joy"], USAGE, "objective|joy"),
+    ([*SIZE, "--racks", "2", "--objective", "bandwidth", "-c", "all-reduce"], USAGE, "two rankings|give one"),
+    ([*SIZE, "--racks", "2", "-c", "all-rduce"], USAGE, "all-rduce|all-reduce"),
+    ([*SIZE, "--racks", "2", "--family", "tours"], USAGE, "tours|torus"),
+    ([*SIZE, "--racks", "2", "--vary", "technology"], USAGE, "technology|key=value"),
+    (["size", "--racks", "2", "nvl27"], CONFIG, "nvl27|nvl72"),
+    (["size", "--racks", "2", "pod.json"], CONFIG, "pod.json|one fabric as it stands"),
+    (["size", "--racks", "2", "tpu-v4-64", "--scale-out", "rail:rails=4"], CONFIG, "tpu-v4-64|network of its own"),
+    (["compare", "nvl72", "--vary", "technologie=dac"], USAGE, "technologie|technology"),
+    (["compare", "--vary", "technology=dac"], USAGE, "--vary|standing questions"),
     # walls
     ([*WALLS, "--scale", "2,x"], USAGE, "--scale|'2,x'|2,4,8"),
     ([*WALLS, "--scale", "2,2"], USAGE, "--scale|different"),
