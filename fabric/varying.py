@@ -6,6 +6,8 @@ from itertools import product
 from typing import Any
 
 from fabric.costing import capital_cost
+from fabric.failures.expected import Expected, expected_failures
+from fabric.failures.rates import Events
 from fabric.inventory import Inventory, inventory
 from fabric.limits import broken, first_wall, walls
 from fabric.powering import network_power
@@ -28,8 +30,8 @@ class Varied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """A variant as it is built: tiers of switches outside scale-up domains, watts, dollars, failures a day, walls.
-    `why` says why it cannot be built, or not as given; what is not known is None.
+    """A variant as it is built: tiers of switches outside scale-up domains, watts, dollars, failures of the network a
+    day, walls. `why` says why it cannot be built, or not as given; what is not known is None.
     """
 
     spec: str
@@ -41,21 +43,34 @@ class Variant:
     capex_usd: float | None = None
     priced_usd: float | None = None
     unpriced: tuple[str, ...] = ()
-    failures_per_day: float | None = None
+    failures: Expected | None = None
     walls: Mapping[str, Wall | None] | None = None
     why: str | None = None
 
     def row(self) -> dict[str, Any]:
         """Keys as JSON has them."""
-        skipped = ("inventory", "values", "unpriced", "walls", "why")
+        skipped = ("inventory", "values", "unpriced", "failures", "walls", "why")
         rest = {name: getattr(self, name) for name in self.__slots__ if name not in skipped}
         keys = Inventory.__slots__
         made = {key: None if self.inventory is None else getattr(self.inventory, key) for key in keys}
         return {
-            "values": dict(self.values), **rest, **made, "unpriced": list(self.unpriced),
+            "values": dict(self.values), **rest, **made, "unpriced": list(self.unpriced), **_failing(self.failures),
             "first_wall": None if self.walls is None else first_wall(self.walls),
             "walls": None if self.walls is None else dict(self.walls), "why": self.why,
         }  # fmt: skip
+
+
+def _failing(found: Expected | None) -> dict[str, Any]:
+    """Failures and flaps a day with their range, as JSON has them."""
+
+    def row(events: Events | None) -> dict[str, float] | None:
+        return None if events is None else {"value": events.value, "low": events.low, "high": events.high}
+
+    return {
+        "failures_per_day": None if found is None else row(found.hard),
+        "flaps_per_day": None if found is None else row(found.flaps),
+        "failures_unrated": [] if found is None else list(found.unrated),
+    }
 
 
 def varied_specs(specs: Sequence[str], vary: Sequence[str]) -> list[Varied]:
@@ -120,5 +135,5 @@ def variant(one: Varied, parts: Catalogue | None = None) -> tuple[Variant, Topol
         spec=one.spec, values=one.values, accelerators=len(topology.accelerators),
         tiers=sum(tier != "scale-up" for tier in made.switches_by_tier), inventory=made,
         network_power_w=power.total_w, capex_usd=cost.capex_usd, priced_usd=cost.priced_usd, unpriced=cost.missing,
-        walls=found, why=broken(found),
+        failures=expected_failures(topology), walls=found, why=broken(found),
     ), topology  # fmt: skip

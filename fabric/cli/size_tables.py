@@ -58,16 +58,17 @@ def _table(found: "Sizes", rows: "Sequence[Sized]", width: int) -> list[Any]:
     columns = [
         column("acc.", "accelerators", [f"{row.accelerators:,}" for row in rows]),
         column("racks", "racks", ["-" if w is None or w.racks is None else f"{w.racks:,}" for w in weights]),
-        column("racks\nalone", "racks by power before any network", [
+        column("racks\nalone", "racks alone, before any network", [
             "-" if b is None else f"{b['racks']:,}" for b in before], 1),
         column("site\npower", "site power", ["-" if w is None or w.facility_w is None else format_power_w(w.facility_w)
                                              for w in weights]),
-        column("of it\nnetwork", "network outside the racks", [
+        column("of it\nnetwork", "of it network, outside the racks", [
             "-" if w is None or w.network_w is None else format_power_w(w.network_w) for w in weights], 2),
         column("capex", "capex", ["-" if w is None else _usd(w.usd.value, w.unpriced) for w in weights]),
         column("binds", "binds", [", ".join(row.binding) or "nothing" for row in rows], left=True),
         column("switches", "switches", ["-" if m is None else f"{m.switches:,}" for m in made], 1),
-        column("OCS", "circuit switches", ["-" if m is None else format_number(m.circuit_switches) for m in made], 1),
+        column("OCS", "OCS, circuit switches", [
+            "-" if m is None else format_number(m.circuit_switches) for m in made], 1),
         column("modules", "modules", ["-" if m is None else f"{m.modules:,}" for m in made], 1),
     ]  # fmt: skip
     if found.unit != "accelerators":

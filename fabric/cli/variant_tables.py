@@ -29,15 +29,22 @@ def variants_shown(variants: Sequence[Variant], width: int) -> list[Any]:
         column("acc.", "accelerators", ["-" if v.accelerators is None else f"{v.accelerators:,}" for v in variants], 1),
         column("tiers", "tiers", ["-" if v.tiers is None else f"{v.tiers}" for v in variants]),
         column("switches", "switches", counts("switches")),
-        column("OCS", "circuit switches", counts("circuit_switches"), 2),
+        column("OCS", "OCS, circuit switches", counts("circuit_switches"), 2),
         column("modules", "modules", counts("modules"), 1),
         column("power", "network power", [known(v.network_power_w, format_power_w, False) for v in variants]),
         column("capex", "network capex", [capex_text(v.capex_usd, v.priced_usd, False) for v in variants]),
         column("first wall", "first wall", ["-" if v.walls is None else first_text(v.walls) for v in variants], 1,
                left=True),
     ]  # fmt: skip
-    failing = [known(v.failures_per_day, format_number, False) for v in variants]
-    if any(v.failures_per_day is not None for v in variants):
-        columns.append(column("failures\na day", "failures a day", failing, 2))
+    failing = [None if v.failures is None or v.failures.hard is None else v.failures.hard for v in variants]
+    if any(failing):
+        cells = ["-" if each is None else _ranged(each.value, each.low, each.high) for each in failing]
+        columns.append(column("failures\na day", "failures of the network a day", cells, 2))
     reasons = [warning(f"! {v.spec}: {v.why}") for v in variants if v.why is not None]
     return [*laid_out("variants", marks, names, columns, width), *reasons, Text()]
+
+
+def _ranged(value: float, low: float, high: float) -> str:
+    """A number with the range of its sources, where there is one."""
+    shown = format_number(value, 3)
+    return shown if low == high else f"{shown} ({format_number(low, 2)} to {format_number(high, 2)})"

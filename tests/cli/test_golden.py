@@ -20,8 +20,8 @@ MEASURED = ["validate", "--measured", "measured.csv"]
 TREE = ["solve", "clos:hosts=32,leaf_hosts=8,uplinks=2", "-c", "all-to-all"]
 GROUPS = [*TREE, "--group", "tp=8", "--placement", "striped"]
 TUNED = ["tune", "dgx-h100-superpod-256", "--sizes", "16KiB-256MiB"]
-SIZED = ["size", "--power", "4MW", "--pue", "1.15", "--budget", "200M$", "nvl72", "gb300-nvl72-x64-cpo", "tpu-v4-64"]
-VARIED = ["compare", "rail:servers=16,length_m=5", "--vary", "technology=dac,aec,pluggable,lpo,cpo", "-c", "all-reduce"]
+SIZED = ["size", "nvl72", "gb300-nvl72-x64-cpo", "tpu-v4-64", "--power", "1MW", "--budget", "$17M"]
+VARIED = ["compare", "rail:servers=4,length_m=5", "--vary", "technology=dac,aec,pluggable,cpo", "-c", "all-reduce"]
 WALLS = ["walls", "nvl72", "--scale", "2,4,8", "--lane", "112,224,448", "--density", "2,4", "--weights", "1400GB"]
 PLANNED = ["plan", "tpu-pod:slice=4x4x8", "tpu-pod:slice=4x4x8,twist=true"]
 STEP = ["--compute-ms", "50", "-c", "all-reduce:256MiB", "-c", "all-to-all:64MiB", "--transport", "ideal"]
@@ -47,8 +47,6 @@ TEXTS = {
     "tune.txt": TUNED,
     "walls.txt": WALLS,
     "size.txt": SIZED,
-    "size-standing.txt": ["size", "--power", "2MW", "--budget", "$60M", "-q"],
-    "size-bandwidth.txt": ["size", "tpu-v4-64", "--racks", "12", "--objective", "bandwidth", "-v"],
     "compare-vary.txt": VARIED,
     "walls-verbose.txt": ["walls", "dgx-h100-superpod-256", "-v"],
     "show-nvl72.txt": ["show", "nvl72"],

@@ -48,3 +48,11 @@ def test_several_make_a_grid_in_order():
 def test_what_cannot_be_varied(specs, vary, said):
     with pytest.raises(ConfigError, match=said):
         varied_specs(specs, vary)
+
+
+def test_modules_fail_more_often_than_copper():
+    """192 links: each a passive cable, or two ends of a twin-port module's half: 500 FIT a module."""
+    dac, optic = varied("torus:dims=4x4x4", "technology=dac,pluggable")
+    assert optic.failures.hard.value == pytest.approx(192 * 2 / 2 * 500 * 24e-9)
+    assert dac.failures.hard.value < optic.failures.hard.value / 2
+    assert dac.failures.flaps is None and optic.failures.flaps.value > 0

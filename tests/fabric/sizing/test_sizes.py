@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fabric.sizing import Objective, size, sizes
+from fabric.sizing import Objective, size, sizes, standing
 from topologies.errors import ConfigError
 from topologies.parts import catalogue
 
@@ -84,8 +84,8 @@ def test_nothing_fits():
     assert row.outside.name == "nvl72" and row.before_network["racks"] == 0
 
 
-@settings(max_examples=12, deadline=None)
-@given(CHEAP, st.floats(2e4, 1e6), st.floats(1.0, 3.0), st.floats(1.05, 1.8), st.floats(0.0, 0.7))
+@settings(max_examples=8, deadline=None)
+@given(CHEAP, st.floats(2e4, 6e5), st.floats(1.0, 3.0), st.floats(1.05, 1.8), st.floats(0.0, 0.7))
 def test_more_power_never_fits_less_and_more_pue_never_more(spec, watts, more, pue, worse):
     here = one(spec, facility_w=watts, pue=pue).accelerators
     assert one(spec, facility_w=watts * more, pue=pue).accelerators >= here
@@ -152,3 +152,13 @@ def test_senseless_limits(limits, said):
 def test_twice_the_same():
     with pytest.raises(ConfigError, match="twice"):
         size(["nvl72", "nvl72"], facility_w=1e6)
+
+
+def test_copper_copackaged_and_circuit_fabrics_stand_side_by_side():
+    found = size(facility_w=2e6, pue=1.15)
+    assert [row.spec for row in found.rows if row.error] == [] and len(found.rows) == len(standing())
+    for row in found.rows:
+        assert row.weight.facility_w <= 2e6 < row.outside.weight.facility_w
+        assert row.weight.racks <= row.before_network["racks"]
+    circuits = [row.spec for row in found.rows if row.inventory.circuit_switches]
+    assert set(circuits) == {"gb300-nvl72-x64:core=ocs", "ironwood-64", "opus-2048"}
