@@ -115,7 +115,7 @@ def _dimensions(
     group: "str | Mapping[str, int]", over: "str | Sequence[str] | None"
 ) -> tuple[dict[str, int], list[str]]:
     """Sizes by dimension, and the dimensions that a group extends over."""
-    sizes = _sizes(group)
+    sizes = sizes_of(group)
     if over is None:
         if len(sizes) > 1:
             raise ConfigError(f"--group {_text(group)} has several dimensions; give --over {' or '.join(sizes)}")
@@ -129,7 +129,8 @@ def _dimensions(
     return sizes, names
 
 
-def _sizes(group: "str | Mapping[str, int]") -> dict[str, int]:
+def sizes_of(group: "str | Mapping[str, int]") -> dict[str, int]:
+    """Sizes by dimension, of text such as "tp=8,dp=16"; ConfigError where it cannot be read."""
     example = "write e.g. tp=8,dp=16"
     if not isinstance(group, str):
         if not group or not all(isinstance(size, int) and 0 < size < MOST for size in group.values()):

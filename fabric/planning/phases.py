@@ -1,41 +1,36 @@
-"""Phases of a step and the configurations of the fabric that could serve them, from a file, with the time of each."""
+"""Phases of a step and the configurations of the fabric that could serve them, from a file."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf
+from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fabric.algorithms import Schedule, Step
-from fabric.algorithms.tours import Tours
-from fabric.collectives import COLLECTIVES, Collective, collective
-from fabric.planning.demand import read_demand
+from fabric.collectives import COLLECTIVES
+from fabric.membership import sizes_of
 from fabric.planning.operations import DELAY
-from fabric.routing import resolve
-from fabric.timing import Assumptions, Plan, choose, routed
-from fabric.traffic import Traffic
-from topologies.errors import ConfigError, InfeasibleError, unknown
-from topologies.graph import Topology
-from topologies.parts import Catalogue
-from topologies.registry import build
+from topologies.errors import ConfigError, unknown
 from topologies.toml_documents import read_toml
 from topologies.units import parse_size_bytes
 
-PHASE = ("name", "collective", "size", "group", "stride", "demand", "idle_ms", "times_ms")
+STEP = ("group", "layers", "model", "parallel")
+STEP_NOTES = {
+    "layers": "phases follow one another, those of gradients too, which computation may hide in truth",
+    "model": "phases follow one another; the collectives of a dimension in a micro-batch are one, so that no switch "
+    "falls between layers; tokens to experts are an even all-to-all",
+}
+PHASE = ("name", "collective", "size", "group", "stride", "over", "times", "demand", "idle_ms", "times_ms")
 CONFIGURATION = ("name", "spec", "state")
 SWITCHING = ("delay_ms", "ocs", "optic", "steps", "moves", "planes")
-USUAL = Assumptions()
 LONGEST_MS = 1e12  # a generation: what a file says, not what time is
 GROUPED = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "send-recv")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """What is sent at once, after `idle_s` without traffic: a collective of all ranks or of groups of ranks that are
-    `stride` apart, or a matrix of bytes between ranks; `times_s` are measured times by configuration, used as given."""
+    """What is sent at once, after `idle_s` without traffic: a collective of all ranks, of groups of ranks that are
+    `stride` apart, or of all groups that extend `over` dimensions of the step's `numbering`, `times` one after the
+    other; or a matrix of bytes between ranks. `times_s` are measured times by configuration, used as given."""
 
     name: str
     idle_s: float = 0.0
@@ -45,6 +40,19 @@ class Phase:
     stride: int = 1
     demand: Path | None = None
     times_s: Mapping[str, float] = field(default_factory=dict)
+    numbering: Mapping[str, int] | None = None
+    over: tuple[str, ...] = ()
+    times: int = 1
+
+    @property
+    def ranks(self) -> int | None:
+        """Ranks of a group; None where all take part."""
+        return self.group if self.numbering is None else prod(self.numbering[name] for name in self.over)
+
+    @property
+    def whole_bytes(self) -> int:
+        """Bytes of all times; 0 where none are known."""
+        return (self.size_bytes or 0) * self.times
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,28 +79,35 @@ class Switching:
 
 @dataclass(frozen=True, slots=True)
 class Iteration:
-    """A repeating step: its phases in order, the configurations, and how switches between them happen."""
+    """A repeating step: its phases in order, the configurations, how switches between them happen, and what the phases
+    take for granted."""
 
     phases: Sequence[Phase]
     configurations: Sequence[Configuration]
     switching: Switching
+    notes: Sequence[str] = ()
 
 
 def read_iteration(path: Path) -> Iteration:
-    """A step from a TOML file of [[phase]], [[configuration]] and [switching] tables; ConfigError in one line."""
+    """A step from a TOML file of [[phase]], [[configuration]] and [switching] tables; ConfigError in one line.
+
+    [step] says how ranks are numbered (`group`, as `--group`), so that a phase names the dimensions it is `over`; or it
+    stands for all phases: `layers`, a workload of SimAI, or `model` and `parallel`, as training takes them.
+    """
     document = read_toml(path, "a TOML file of phases")
     try:
-        return _step(document, path.parent)
+        return _iteration(document, path.parent)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
 
 
-def _step(document: Mapping[str, Any], folder: Path) -> Iteration:
-    _known("the file", document, ("phase", "configuration", "switching"))
-    phases = [_phase(row, n, folder) for n, row in enumerate(_tables(document, "phase"), 1)]
+def _iteration(document: Mapping[str, Any], folder: Path) -> Iteration:
+    _known("the file", document, ("step", "phase", "configuration", "switching"))
+    phases = _phases(document, folder)
     rows = _tables(document, "configuration")
     configurations = [_configuration(row, n, folder) for n, row in enumerate(rows, 1)]
-    for what, things in (("phase", phases), ("configuration", configurations)):
+    written = phases if "phase" in document else []
+    for what, things in (("phase", written), ("configuration", configurations)):
         names = [thing.name for thing in things]
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
@@ -110,7 +125,33 @@ def _step(document: Mapping[str, Any], folder: Path) -> Iteration:
                 )
             if phase.collective is None and phase.demand is None and configuration.name not in phase.times_s:
                 raise ConfigError(f"phase '{phase.name}' has neither collective nor demand; give one, or times_ms")
-    return Iteration(phases, configurations, _switching(document.get("switching", {})))
+    notes = [note for key, note in STEP_NOTES.items() if key in document.get("step", {})]
+    return Iteration(phases, configurations, _switching(document.get("switching", {})), notes)
+
+
+def _phases(document: Mapping[str, Any], folder: Path) -> list[Phase]:
+    """Those that the file writes out, or those of the step that it names."""
+    step = document.get("step", {})
+    if not isinstance(step, dict):
+        raise ConfigError("[step] is a table; give group, layers, or model and parallel in it")
+    _known("[step]", step, STEP)
+    told = {key: _text("[step]", step, key) for key in STEP}
+    if (told["model"] is None) != (told["parallel"] is None):
+        raise ConfigError("[step]: model and parallel go together; give both")
+    made = [key for key in ("layers", "model") if told[key] is not None]
+    if made and ("phase" in document or told["group"] is not None or len(made) > 1):
+        raise ConfigError(f"[step] {made[0]} says all phases; leave the others out")
+    if told["layers"] is not None:
+        from fabric.planning.steps import phases_of_layers
+
+        return phases_of_layers(folder / told["layers"])
+    if told["model"] is not None and told["parallel"] is not None:
+        from fabric.planning.steps import phases_of_training
+
+        specs = [_text("configuration", row, "spec") for row in _tables(document, "configuration")]
+        return phases_of_training(told["model"], told["parallel"], [spec for spec in specs if spec is not None])
+    numbering = None if told["group"] is None else sizes_of(told["group"])
+    return [_phase(row, n, folder, numbering) for n, row in enumerate(_tables(document, "phase"), 1)]
 
 
 def _tables(document: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
@@ -146,7 +187,7 @@ def _whole(where: str, row: Mapping[str, Any], key: str, least: int) -> int | No
     return value
 
 
-def _phase(row: Mapping[str, Any], number: int, folder: Path) -> Phase:
+def _phase(row: Mapping[str, Any], number: int, folder: Path, numbering: Mapping[str, int] | None = None) -> Phase:
     name = _text(f"phase {number}", row, "name") or f"phase {number}"
     where = f"phase '{name}'"
     _known(where, row, PHASE)
@@ -158,6 +199,9 @@ def _phase(row: Mapping[str, Any], number: int, folder: Path) -> Phase:
     group = _whole(where, row, "group", 2)
     if group is not None and what not in GROUPED:
         raise ConfigError(f"{where}: group goes with {', '.join(GROUPED)}, not with {what or 'a demand'}")
+    over = _over(where, row, numbering)
+    if over and (group is not None or what not in GROUPED):
+        raise ConfigError(f"{where}: over goes with {', '.join(GROUPED)}, and without group; leave one out")
     if "stride" in row and group is None:
         raise ConfigError(f"{where}: stride says how far ranks of a group are apart; give group as well")
     if what is not None and "size" not in row:
@@ -170,7 +214,22 @@ def _phase(row: Mapping[str, Any], number: int, folder: Path) -> Phase:
         size_bytes=parse_size_bytes(row["size"]) if "size" in row else None, group=group,
         stride=_whole(where, row, "stride", 1) or 1, demand=None if demand is None else folder / demand,
         times_s={key: _ms(where, f"times_ms.{key}", value) for key, value in times.items()},
+        numbering=numbering if over else None, over=over, times=_whole(where, row, "times", 1) or 1,
     )  # fmt: skip
+
+
+def _over(where: str, row: Mapping[str, Any], numbering: Mapping[str, int] | None) -> tuple[str, ...]:
+    """The dimensions that the groups of a phase extend over."""
+    text = _text(where, row, "over")
+    if text is None:
+        return ()
+    if numbering is None:
+        raise ConfigError(f"{where}: over names dimensions of the step; give [step] group, e.g. \"tp=8,dp=16\"")
+    names = tuple(name.strip() for name in text.split(","))
+    for name in names:
+        if name not in numbering:
+            raise ConfigError(f"{where}: {unknown('dimension', name, numbering)}")
+    return names
 
 
 def _configuration(row: Mapping[str, Any], number: int, folder: Path) -> Configuration:
@@ -203,107 +262,3 @@ def _switching(row: Any) -> Switching:
         steps=[step for step in DELAY if step in steps], moves=_whole("[switching]", row, "moves", 1),
         planes=_whole("[switching]", row, "planes", 1) or 1,
     )  # fmt: skip
-
-
-def fabrics(step: Iteration, parts: Catalogue) -> list[Topology | None]:
-    """The topology of every configuration; None where only measured times stand for it."""
-    built: dict[str, Topology] = {}
-    found: list[Topology | None] = []
-    for own in step.configurations:
-        if own.spec is None:
-            found.append(None)
-            continue
-        if own.spec not in built:
-            built[own.spec] = build(own.spec, parts)
-        topology = built[own.spec]
-        found.append(topology if own.state is None else topology.with_state(_state(own.state)))
-    sizes = {len(topology.accelerators): topology.name for topology in found if topology is not None}
-    if len(sizes) > 1:
-        told = ", ".join(f"{name} has {n:,}" for n, name in sorted(sizes.items()))
-        raise ConfigError(f"configurations of one fabric have as many accelerators each; {told}")
-    return found
-
-
-def _state(path: Path) -> NDArray[np.int32]:
-    try:
-        array = np.asarray(np.load(path, allow_pickle=False))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or 'not an .npy file'}; give a state of circuits") from None
-    except (ValueError, EOFError, AttributeError, SyntaxError):
-        raise ConfigError(f"{path}: not an .npy file of whole numbers") from None
-    if array.ndim != 2 or array.shape[1] != 3 or array.dtype.kind not in "iu":
-        raise ConfigError(f"{path}: a state is whole numbers in rows of device and two ports; give an .npy of [M, 3]")
-    return array.astype(np.int32)
-
-
-def cost_s(
-    step: Iteration, topologies: Sequence[Topology | None], given: Assumptions = USUAL
-) -> tuple[NDArray[np.float64], list[str]]:
-    """Seconds of every phase in every configuration, float64[P, C], as `simulate` has them; inf where a configuration
-    does not serve the phase, and why."""
-    costs, reasons = np.full((len(step.phases), len(step.configurations)), inf), []
-    for p, phase in enumerate(step.phases):
-        for c, (own, topology) in enumerate(zip(step.configurations, topologies, strict=True)):
-            if own.name in phase.times_s:
-                costs[p, c] = phase.times_s[own.name]
-                continue
-            try:
-                costs[p, c] = phase_s(phase, topology, given) if topology is not None else inf
-            except InfeasibleError as reason:
-                reasons.append(f"{own.name} does not serve {phase.name}: {reason}")
-    return costs, reasons
-
-
-def phase_s(phase: Phase, topology: Topology, given: Assumptions = USUAL) -> float:
-    """Seconds of one phase on one fabric; InfeasibleError where no path serves it.
-
-    >>> whole = Phase(name="all", collective="all-to-all", size_bytes=2**20)
-    >>> halves = Phase(name="halves", collective="all-to-all", size_bytes=2**20, group=4)
-    >>> ring = build("ring:n=8")
-    >>> phase_s(halves, ring) < phase_s(whole, ring)
-    True
-    """
-    n = len(topology.accelerators)
-    if phase.demand is not None:
-        matrix = read_demand(phase.demand, list(map(str, topology.accelerators)), what="accelerator", unit="bytes")
-        source, target = np.nonzero(matrix)
-        traffic = Traffic.pairs(n, source, target, matrix[source, target])
-        return _timed(topology, Schedule("direct", "pipelined", (Step("send", traffic, 1),)), given).time_s(1)
-    name, size = str(phase.collective), phase.size_bytes or 0
-    if phase.group is None or (phase.group == n and phase.stride == 1):
-        return choose(topology, collective(name, n), size, given).time_s(size)
-    groups = grouped(n, phase.group, phase.stride)
-    return min(_timed(topology, schedule, given).time_s(size) for schedule in _in_groups(name, n, groups))
-
-
-def grouped(n: int, size: int, stride: int = 1) -> NDArray[np.int64]:
-    """Ranks by group, int64[groups, size]; ConfigError where they do not divide.
-
-    >>> grouped(8, 2, 2).tolist()
-    [[0, 2], [1, 3], [4, 6], [5, 7]]
-    """
-    if n % (size * stride):
-        raise ConfigError(f"{n:,} ranks are no groups of {size} that are {stride} apart; give a divisor")
-    rows: NDArray[np.int64] = np.arange(n).reshape(-1, size, stride).transpose(0, 2, 1).reshape(-1, size)
-    return rows
-
-
-def _in_groups(name: str, n: int, groups: NDArray[np.int64]) -> list[Schedule]:
-    """Direct exchange within groups, and round a ring of each where that does."""
-    size = groups.shape[1]
-    if name == "send-recv":
-        traffic = Traffic.pairs(n, groups.ravel(), np.roll(groups, -1, axis=1).ravel(), 1.0)
-        return [Schedule("direct", "pipelined", (Step("send", traffic, 1),))]
-    twice = 2 if name == "all-reduce" else 1
-    exchange = Step("exchange", Traffic.within(groups, n, 1 / size), 1)
-    found = [Schedule("direct", "pipelined", (exchange,) * twice)]
-    if name != "all-to-all":
-        hops = twice * (size - 1)
-        traffic = Tours.both_ways(groups).traffic(n, hops / size / 2)
-        found.append(Schedule("ring", "pipelined", (Step("round the rings", traffic, hops, chain=True),)))
-    return found
-
-
-def _timed(topology: Topology, schedule: Schedule, given: Assumptions) -> Plan:
-    n = len(topology.accelerators)
-    return routed(topology, Collective("all-to-all", n), schedule, resolve(topology, given.routing), given.options)

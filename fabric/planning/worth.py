@@ -1,16 +1,16 @@
 """What switching between the phases of a step is worth: the best walk, its limits, and one sentence."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import inf, isfinite
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fabric.collectives import collective
 from fabric.planning.operations import DELAY, Operations, layer_operations, operations
-from fabric.planning.phases import USUAL, Iteration, Phase, cost_s, fabrics
+from fabric.planning.phase_times import USUAL, cost_s, fabrics, pattern
+from fabric.planning.phases import Iteration, Phase
 from fabric.planning.schedule import (
     Stretch,
     Walk,
@@ -99,8 +99,8 @@ class Worth:
             "answer": self.answer,
             "pays": self.pays,
             "phases": [
-                {"name": p.name, "collective": p.collective, "size_bytes": p.size_bytes, "group": p.group,
-                 "idle_ms": p.idle_s * 1e3,
+                {"name": p.name, "collective": p.collective, "size_bytes": p.size_bytes, "group": p.ranks,
+                 "times": p.times, "idle_ms": p.idle_s * 1e3,
                  "times_ms": {name: _finite(t * 1e3) for name, t in zip(own, row, strict=True)}}
                 for p, row in zip(phases, self.cost_s.tolist(), strict=True)
             ],
@@ -159,7 +159,7 @@ def worth(
         pays_from_factor(cost, switch, idle) if best is not None else None,
         _break_even(iteration, cost, best, float(delay["seconds"])), _inside(iteration, cost, topologies, given),
         _devices(iteration, cost, idle, parts), _job(iteration, cost, best, float(delay["seconds"])), delay,
-        [*notes, *more, *_said(iteration)],
+        [*notes, *more, *iteration.notes, *_said(iteration)],
     )  # fmt: skip
 
 
@@ -230,21 +230,30 @@ def _moves(iteration: Iteration, topologies: Sequence[Topology | None]) -> NDArr
     return moves
 
 
+def _once(iteration: Iteration, cost: NDArray[np.float64]) -> Iterator[tuple[Phase, NDArray[np.float64]]]:
+    """Phases with their times, those of one name once."""
+    seen: set[str] = set()
+    for phase, row in zip(iteration.phases, cost, strict=True):
+        if phase.name not in seen:
+            seen.add(phase.name)
+            yield phase, row
+
+
 def _break_even(
     iteration: Iteration, cost: NDArray[np.float64], alone: int | None, delay: float
 ) -> list[dict[str, Any]]:
     """For each phase that the best single configuration does not serve best: bytes from which one switch pays."""
     rows = []
-    for phase, row in zip(iteration.phases, cost, strict=True):
+    for phase, row in _once(iteration, cost):
         best = int(np.argmin(row))
-        if alone is None or not row[best] < row[alone] or not phase.size_bytes or not row[best] > 0:
+        if alone is None or not row[best] < row[alone] or not phase.whole_bytes or not row[best] > 0:
             continue
-        before, after = phase.size_bytes / row[alone], phase.size_bytes / row[best]
+        before, after = phase.whole_bytes / row[alone], phase.whole_bytes / row[best]
         planes = iteration.switching.planes
-        share, seconds = best_share(phase.size_bytes, before, after, delay, planes)
+        share, seconds = best_share(phase.whole_bytes, before, after, delay, planes)
         rows.append({
             "phase": phase.name, "from": iteration.configurations[alone].name,
-            "to": iteration.configurations[best].name, "size_bytes": phase.size_bytes,
+            "to": iteration.configurations[best].name, "size_bytes": phase.whole_bytes,
             "bytes": {name: break_even_bytes(d, before, after, phase.idle_s) for name, d in DELAYS_S.items()},
             "delay_ms": (row[alone] - row[best] + phase.idle_s) * 1e3,
             "planes": planes, "planes_to_switch": share, "phase_ms": seconds * 1e3,
@@ -257,20 +266,30 @@ def _inside(
 ) -> list[dict[str, Any]]:
     """For each collective that goes round rings: the delay below which a switch before every step of recursive doubling
     beats them, at sizes that latency binds; a step is the zero-load latency of a message to the next rank."""
-    rows, known = [], {}
-    for phase, row in zip(iteration.phases, cost, strict=True):
+    rows: list[dict[str, Any]] = []
+    known: dict[tuple[object, ...], float | None] = {}
+    for phase, row in _once(iteration, cost):
         topology = topologies[int(np.argmin(row))]
         if phase.collective not in RINGS or topology is None:
             continue
-        ranks = phase.group or len(topology.accelerators)
-        if id(topology) not in known:
-            known[id(topology)] = choose(
-                topology, collective("send-recv", len(topology.accelerators)), 1, given
-            ).latency_s  # fmt: skip
-        alpha = known[id(topology)]
+        ranks = phase.ranks or len(topology.accelerators)
+        key = id(topology), phase.group, phase.stride, phase.over
+        if key not in known:
+            known[key] = _message_s(phase, topology, given)
+        alpha = known[key]
+        if alpha is None or doubling_delay_s(ranks, alpha) == 0:
+            continue
         rows.append({"phase": phase.name, "ranks": ranks, "step_us": alpha * 1e6,
                      "delay_us": doubling_delay_s(ranks, alpha) * 1e6})  # fmt: skip
     return rows
+
+
+def _message_s(phase: Phase, topology: Topology, given: Assumptions) -> float | None:
+    """Latency of a message from each rank of a group to the next; None where no path leads there."""
+    try:
+        return choose(topology, pattern(replace(phase, collective="send-recv"), topology), 1, given).latency_s
+    except InfeasibleError:
+        return None
 
 
 def _devices(
@@ -321,7 +340,8 @@ def described(phase: Phase) -> str:
     if phase.collective is None:
         return "demand" if phase.demand is not None else "given"
     size = format_size(phase.size_bytes or 0)
-    return f"{phase.collective} {size}" + (f" in groups of {phase.group}" if phase.group else "")
+    told = f"{phase.collective} {size}" + (f" in groups of {phase.ranks}" if phase.ranks else "")
+    return told + (f", {phase.times:,} times" if phase.times > 1 else "")
 
 
 def _time(seconds: float) -> str:

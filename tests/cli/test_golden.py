@@ -61,6 +61,7 @@ TEXTS = {
     "show-mixed.txt": ["show", "../../../examples/mixed.toml"],
     "plan-phases.txt": PHASES,
     "plan-phases-verbose.txt": [*PHASES, "-v", "--delay-ms", "5"],
+    "plan-phases-training.txt": ["plan", "phases", "../../../examples/planning/training.toml"],
     "schema.txt": ["schema"],
     "topologies.txt": ["topologies"],
     "topologies-torus.txt": ["topologies", "torus"],

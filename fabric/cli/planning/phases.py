@@ -41,6 +41,8 @@ def command(
 
     FILE has [[phase]] tables in order (name, collective, size, group and stride, or demand; idle_ms before it),
     [[configuration]] tables (name, spec; state) and [switching] (delay_ms, or ocs and optic; steps, moves, planes).
+    [step] numbers the ranks (group = "tp=8,dp=16") for phases that are over = "tp"; or stands for all phases of a
+    training step: layers, a workload of SimAI, or model and parallel.
     """
     from fabric.cli.options import load_parts
     from fabric.cli.output import emit_json, emit_tables
@@ -103,13 +105,19 @@ def _times(found: "Worth") -> "Table":
     table.add_column("idle before", justify="right")
     for own in found.iteration.configurations:
         table.add_column(own.name, justify="right")
+    alike: dict[str, list[int]] = {}
     for p, phase in enumerate(found.iteration.phases):
-        chosen = found.walk.configurations[p]
+        alike.setdefault(phase.name, []).append(p)
+    for name, places in alike.items():
+        phase, chosen = found.iteration.phases[places[0]], {found.walk.configurations[p] for p in places}
         cells = [
-            Text(f"{_time(seconds)} {'*' if c == chosen else ' '}", "green" if c == chosen else "")
-            for c, seconds in enumerate(found.cost_s[p].tolist())
+            Text(f"{_time(seconds)} {'*' if c in chosen else ' '}", "green" if c in chosen else "")
+            for c, seconds in enumerate(found.cost_s[places[0]].tolist())
         ]
-        table.add_row(phase.name, described(phase), _time(phase.idle_s) if phase.idle_s else "-", *cells)
+        told = name if len(places) == 1 else f"{name} x {len(places):,}"
+        idle = sorted({found.iteration.phases[p].idle_s for p in places})
+        waits = _time(idle[-1]) if idle[-1] else "-"
+        table.add_row(told, described(phase), waits if len(idle) == 1 else f"up to {waits}", *cells)
     return table
 
 
