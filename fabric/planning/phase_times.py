@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from math import inf, prod
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
