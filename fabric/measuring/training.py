@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -154,6 +154,9 @@ def _rate(fields: Mapping[str, str], shape: Model, layout: Parallel) -> float:
 def predict_training(row: Row, constants: Achieved | None = None) -> tuple[Machine, TrainingStep]:
     """The machine and the step of a row; FabricError or NoMachineError where there is none."""
     machine = _machine(row.system, row.accelerators)
+    if machine.transport.startswith("nccl"):  # as train() does
+        joint = "," if ":" in machine.transport else ":"
+        machine = replace(machine, transport=f"{machine.transport}{joint}nvls=false")
     topology = _topology(machine.spec)
     wires = tuple(_wired(machine.spec, machine.transport, exchange) for exchange in mix(row.model, row.layout))
     a = achieved() if constants is None else constants

@@ -1,9 +1,10 @@
 """A training step of a model on a fabric: its time, what of its communication shows, tokens a second and a joule."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from math import fsum
 from pathlib import Path
+from typing import Any
 
 from fabric.collectives import Collective
 from fabric.patterns import bytes_of, pattern_of
@@ -26,6 +27,9 @@ from topologies.graph import Topology
 from topologies.kinds import Accelerator
 from topologies.parts import Catalogue
 from topologies.registry import topology_of
+
+# Reductions in NVLink's switches are off: NCCL_NVLS_ENABLE=0 in the recipes of NVIDIA-NeMo/Megatron-Bridge.
+TRANSPORT = "auto:nvls=false"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,29 @@ class TrainingStep:
         """Tokens a joule that the network draws."""
         return None if not self.network_power_w else self.tokens_per_s / self.network_power_w
 
+    def document(self) -> dict[str, Any]:
+        """Every figure under stable keys, for JSON; seconds, bytes and watts as the keys say."""
+        layout = {field.name: getattr(self.parallel, field.name) for field in fields(self.parallel)}
+        exchanges = [
+            {"dimension": w.exchange.dimension, "collective": w.exchange.collective, "ranks": w.exchange.ranks,
+             "size_bytes": w.exchange.size_bytes, "count": w.exchange.count, "sent_bytes": w.exchange.sent_bytes,
+             "algorithm": w.algorithm, "routing": w.routing, "time_us": w.one_s * 1e6}
+            for w in self.exchanges
+        ]  # fmt: skip
+        memory = {"weights": self.memory.weights, "gradients": self.memory.gradients}
+        memory |= {"optimizer": self.memory.optimizer, "activations": self.memory.activations}
+        return {
+            "topology": self.topology, "model": self.model.name, "accelerators": self.accelerators, "parallel": layout,
+            "micro_batches": self.parallel.micro_batches, "tokens": self.tokens, "step_s": self.step_s,
+            "compute_s": self.compute_s, "bubble_s": self.bubble_s, "wire_s": dict(self.wire_s),
+            "exposed_s": dict(self.exposed_s), "exposed_share": self.exposed_share, "exchanges": exchanges,
+            "memory_bytes": memory, "memory_limit_bytes": self.memory_limit_bytes, "fits": self.fits, "mfu": self.mfu,
+            "tokens_per_s": self.tokens_per_s, "tokens_per_s_per_accelerator": self.tokens_per_s_per_accelerator,
+            "network_power_w": self.network_power_w, "facility_power_w": self.facility_power_w,
+            "network_share": self.network_share, "tokens_per_joule_network": self.tokens_per_joule_network,
+            "tokens_per_joule": self.tokens_per_joule, "said": list(self.said),
+        }  # fmt: skip
+
     @property
     def tokens_per_joule(self) -> float | None:
         """Tokens a joule that the site draws."""
@@ -111,7 +138,7 @@ def train(
     model: "Model | str | Path",
     parallel: "Parallel | str",
     *,
-    transport: str = "auto",
+    transport: str = TRANSPORT,
     routing: str = "auto",
     placement: Placement = "packed",
     parts: Catalogue | None = None,
@@ -122,7 +149,8 @@ def train(
     """One step of training on all accelerators of a fabric.
 
     Every dimension's collective is routed once, for all its groups at the same time, and priced at its size; compute
-    is a roofline of achieved rates (`fabric.workloads.achieved`). ConfigError for a layout that does not fit model or
+    is a roofline of achieved rates (`fabric.workloads.achieved`). The library is the accelerator's own, without
+    reductions in NVLink's switches, as training frameworks set it. ConfigError for a layout that does not fit model or
     fabric; InfeasibleError with `strict` where a rank's memory does not hold it.
 
     >>> step = train("dgx-h100-superpod-1024", "llama-3.1-405b", "tp=8,pp=8,cp=2,v=8,batch=1536,seq=8192,precision=fp8")

@@ -17,6 +17,7 @@ LONG = ["compare", "torus:dims=4x4x4,technology=pluggable", "torus:dims=4x4x4,te
 JUPITER = ["show", "jupiter:blocks=8,uplinks=64"]
 VALIDATED = ["validate", "--file", "cases.toml"]
 MEASURED = ["validate", "--measured", "measured.csv"]
+TRAINED = ["validate", "--measured", "training.csv"]
 TREE = ["solve", "clos:hosts=32,leaf_hosts=8,uplinks=2", "-c", "all-to-all"]
 GROUPS = [*TREE, "--group", "tp=8", "--placement", "striped"]
 TUNED = ["tune", "dgx-h100-superpod-256", "--sizes", "16KiB-256MiB"]
@@ -79,6 +80,7 @@ TEXTS = {
     "validate-verbose.txt": [*VALIDATED, "-v"],
     "validate-measured.txt": MEASURED,
     "validate-measured-verbose.txt": [*MEASURED, "-v"],
+    "validate-training.txt": TRAINED,
     "fail.txt": FAILED,
     "fail-tpu-v4-64.txt": ["fail", "tpu-v4-64", "-q"],
     "fail-leaf.txt": ["fail", "dual-plane:servers=16", "-e", "leaf:3"],
@@ -109,6 +111,7 @@ JSONS = {
     "plan-phases.json": [*PHASES, "--json"],
     "validate.json": [*VALIDATED, "--json"],
     "validate-measured.json": [*MEASURED, "--json"],
+    "validate-training.json": [*TRAINED, "--json"],
     "fail.json": [*FAILED, "--json"],
     "trace.json": [*TRACED, "--explain", "--json"],
     "trace-layers.json": [*LAYERS, "--json"],

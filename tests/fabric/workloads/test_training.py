@@ -1,5 +1,6 @@
 """Training steps: bytes by dimension, memory and time against published tables, and what must hold of any step."""
 
+import json
 from dataclasses import replace
 from math import fsum
 
@@ -118,6 +119,13 @@ def test_a_step_adds_up(step: TrainingStep) -> None:
     assert step.tokens_per_joule_network > step.tokens_per_joule
 
 
+def test_a_document_is_json(step: TrainingStep) -> None:
+    told = json.loads(json.dumps(step.document()))
+    assert told["parallel"]["dp"] == 8
+    assert told["step_s"] == step.step_s
+    assert [e["dimension"] for e in told["exchanges"]] == ["tp", "dp", "pp"]
+
+
 def test_utilisation_by_hand(step: TrainingStep) -> None:
     flops = 512 * 8192 * model("llama-3-70b").train_flops(8192)
     assert step.mfu == pytest.approx(flops / step.step_s / (256 * 1979e12))
@@ -178,3 +186,19 @@ def test_layouts_that_are_none(layout: str, why: str) -> None:
 def test_a_fabric_without_a_rate() -> None:
     with pytest.raises(ConfigError, match="accelerator=h100-sxm"):
         train("ring:n=8", "llama-3-8b", "batch=8,seq=2048")
+
+
+# Runs that no constant was fitted to: seconds of a step, tokens a second of an accelerator.
+def test_megascale() -> None:
+    """Jiang et al., MegaScale, NSDI 2024, table 2: GPT-3 175B on 3,072 A100, batch 6,144, 23.66 s."""
+    found = train(A100.format(384) + ",tiers=3", "gpt3-175b", "tp=8,pp=8,v=6,batch=6144,seq=2048")
+    assert found.step_s == pytest.approx(23.66, rel=0.1)
+
+
+def test_deepseek_v3() -> None:
+    """DeepSeek-V3, arXiv:2412.19437, sections 1 and 3.2: 180,000 hours of H800 for 1e12 tokens on 2,048 of them, 16
+    stages, experts over 64 ranks, batch 15,360 sequences of 4,096. That its pipeline (DualPipe) overlaps more than
+    1F1B, and its 20 multiprocessors of communication, are not modelled."""
+    layout = "pp=16,ep=64,batch=15360,seq=4096,precision=fp8"
+    found = train("dgx-h100-superpod-256:servers=256,accelerator=h800", "deepseek-v3", layout)
+    assert found.tokens_per_s_per_accelerator == pytest.approx(1e12 / (180_000 * 3600), rel=0.1)
