@@ -47,11 +47,12 @@ class Table:
 
     def constants(self, x: Floats, masks: Floats) -> Calibration:
         """The constants of rows."""
-        each: dict[str, Floats] = {}
-        for name in FIELDS:
-            mine = [i for i, place in enumerate(self.places) if place[-1] == name]
-            each[name] = np.exp(x[mine] @ masks[mine])
-        return Calibration(**each)
+        return Calibration(**{name: np.exp(x[mine] @ masks[mine]) for name, mine in self.fields().items()})
+
+    def fields(self) -> dict[str, slice]:
+        """Where the constants of a field stand: next to one another."""
+        names = [place[-1] for place in self.places]
+        return {name: slice(names.index(name), names.index(name) + names.count(name)) for name in FIELDS}
 
 
 def main(path: Path, write: bool, left_out: bool) -> None:
@@ -72,7 +73,7 @@ def main(path: Path, write: bool, left_out: bool) -> None:
         names = sorted({row.group for row in rows})
         for fold in range(FOLDS):
             held = np.array([row.group in names[fold::FOLDS] for row in rows])
-            y = fit(table, batch, masks, measured, groups, fitted & ~held)
+            y = fit(table, batch, masks, measured, groups, fitted & ~held, x, 10)
             out[held] = errors(table, y, batch, masks, measured)[held]
         told("left out, ten-fold", groups, out)
 
@@ -104,14 +105,15 @@ def table_of() -> Table:
                 if field in row:
                     places.append((kind, name, field))
                     values.append(1.0)
-    return Table(tuple(places), np.log(values))
+    order = sorted(range(len(places)), key=lambda i: FIELDS.index(places[i][-1]))
+    return Table(tuple(places[i] for i in order), np.log([values[i] for i in order]))
 
 
 def fit(
     table: Table, batch: Batch, masks: Floats, measured: Floats,
-    groups: Sequence[tuple[str, str]], used: NDArray[np.bool_],
+    groups: Sequence[tuple[str, str]], used: NDArray[np.bool_], start: Floats | None = None, most: int = 30,
 ) -> Floats:  # fmt: skip
-    """The constants that rows in use tell best."""
+    """The constants that rows in use tell best, looked for from `start`, or the priors."""
     index = np.flatnonzero(used)
     mine = [groups[i] for i in index]
     count = {g: mine.count(g) for g in set(mine)}
@@ -125,7 +127,8 @@ def fit(
         soft = np.sign(log) * np.sqrt(2 * (np.sqrt(1 + (log / SCALE) ** 2) - 1)) * SCALE * weight
         return np.concatenate([soft, pull * (x - table.prior)])
 
-    return np.asarray(least_squares(residuals, table.prior, max_nfev=30, ftol=1e-5, xtol=1e-5, gtol=1e-5).x)
+    begin = table.prior if start is None else start
+    return np.asarray(least_squares(residuals, begin, max_nfev=most, ftol=1e-4, xtol=1e-4).x)
 
 
 def errors(table: Table, x: Floats, batch: Batch, masks: Floats, measured: Floats) -> Floats:

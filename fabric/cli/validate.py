@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     is_flag=False,
     flag_value="",
     metavar="[FILE]",
-    help="CSV file of measured collectives (ours without one) or training steps; ID is then a system, log or group.",
+    help="CSV file of collectives (ours without one), training steps or inference; ID: a system, log or group.",
 )
 @click.option("--csv", is_flag=True, help="--measured: the rows as CSV.")
 @svg_option("--measured: predicted against measured times.")
@@ -47,8 +47,9 @@ def command(
     """Published figures against our answers, with error, tolerance and source. Exit code 1 where one misses.
 
     ID is a case, a system or a pattern (nvl72-*); -v lists what is left out and why. With --measured, rows of
-    nccl-tests (system, gpus, nodes, collective, size_bytes, time_us, notes), or of training steps (model, system,
-    gpus, precision, TP, PP, tokens_s_gpu, ...), against predictions; exit code 0.
+    nccl-tests (system, gpus, nodes, collective, size_bytes, time_us, notes), of training steps (model, system, gpus,
+    precision, TP, PP, tokens_s_gpu, ...) or of inference (accelerator, model, scenario, tp, input_len, output_len,
+    metric, value, ...), against predictions; exit code 0.
     """
     from fabric.cli.output import console, emit_json, emit_tables
     from fabric.results import provenance

@@ -97,7 +97,8 @@ def compare_measured(path: Path | None = None, only: str | None = None) -> "Comp
     """Every measured row of a CSV file, or of those that come with the program, against our prediction.
 
     A file with the column tokens_per_gpu is of experts' kernels (`fabric.measuring.moe`), one with tokens_s_gpu of
-    training steps (`fabric.measuring.training`), whose errors are by accelerator and model.
+    training steps (`fabric.measuring.training`), one with scenario and input_len of inference
+    (`fabric.measuring.inference`); errors of these two are by accelerator and model.
 
     `only` keeps the rows whose system or log it matches, `*` and `?` as in a shell. ConfigError for any other file.
 
@@ -105,6 +106,8 @@ def compare_measured(path: Path | None = None, only: str | None = None) -> "Comp
     >>> found.summary["matched"], sorted(found.summary["by_collective"])
     (10, ['all-gather'])
     """
+    from fabric.measuring.inference import compare_inference
+    from fabric.measuring.inference_rows import is_inference
     from fabric.measuring.moe import compare_moe, is_moe  # which gives its rows in the shape of these
     from fabric.measuring.training import compare_training, is_training
 
@@ -112,6 +115,8 @@ def compare_measured(path: Path | None = None, only: str | None = None) -> "Comp
         return compare_moe(path, only)
     if path is not None and is_training(path):
         return compare_training(path, only)
+    if path is not None and is_inference(path):
+        return compare_inference(path, only)
     return compare_collectives(path, only)
 
 

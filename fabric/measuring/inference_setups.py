@@ -56,7 +56,7 @@ def setup_of(row: InferenceRow, stack: str | None = None) -> Setup:
     >>> found.generation, found.transport
     ('hopper', 'nccl')
     """
-    accelerator, shape = _accelerator(row), model(row.model)
+    accelerator, shape = accelerator_of_row(row), model(row.model)
     weights = _weights(row, accelerator)
     said: list[str] = []
     name, static = _stack(row)
@@ -85,7 +85,8 @@ def setup_of(row: InferenceRow, stack: str | None = None) -> Setup:
     )  # fmt: skip
 
 
-def _accelerator(row: InferenceRow) -> Accelerator:
+def accelerator_of_row(row: InferenceRow) -> Accelerator:
+    """The catalogue's row of its accelerator; ConfigError where there is none."""
     known = rules()["accelerators"]
     name = row.accelerator.lower()
     if name not in known:

@@ -1,5 +1,6 @@
 """What a layer's exchanges cost on a fabric: collectives priced once by its transport, then read off at any size."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -60,7 +61,21 @@ def stacked_exchanges(each: "list[Exchanges]") -> Exchanges:
     )  # fmt: skip
 
 
-def exchanges(topology: Topology, model: Model, layout: Layout, transport: str = "auto") -> Exchanges:
+Times = Callable[[Topology, str, int, str], Floats]
+
+
+def _times(topology: Topology, name: str, ranks: int, transport: str) -> Floats:
+    """Seconds at SIZES of a collective among the first ranks."""
+    n = len(topology.accelerators)
+    ranks = min(ranks, n)
+    pattern = collective(name, n) if ranks == n else pattern_of(topology, name, ranks=f"0-{ranks - 1}")
+    plans = candidates(topology, pattern, Assumptions(transport=transport))
+    return np.array([[min(plan.time_s(size) for plan in plans) for size in SIZES]])
+
+
+def exchanges(
+    topology: Topology, model: Model, layout: Layout, transport: str = "auto", times: Times = _times
+) -> Exchanges:
     """The collectives of a replica on the first accelerators of a fabric.
 
     An attention group is `tp` accelerators that follow one another, so are the experts' ranks of a stage. Where no
@@ -77,8 +92,8 @@ def exchanges(topology: Topology, model: Model, layout: Layout, transport: str =
         raise ConfigError(f"a replica of {layout.accelerators} accelerators does not fit on {n}; give a smaller layout")
     said: list[str] = []
     none = np.zeros((1, 1))
-    reduces = none if layout.tp == 1 else _times(topology, "all-reduce", layout.tp, transport)
-    sends = none if layout.pp == 1 else _times(topology, "send-recv", layout.expert_ranks * 2, transport)
+    reduces = none if layout.tp == 1 else times(topology, "all-reduce", layout.tp, transport)
+    sends = none if layout.pp == 1 else times(topology, "send-recv", layout.expert_ranks * 2, transport)
     experts = none
     if layout.dp > 1 and model.moe_layers:
         experts, told = _experts(topology, model, layout)
@@ -92,7 +107,19 @@ def exchanges(topology: Topology, model: Model, layout: Layout, transport: str =
 @lru_cache(maxsize=256)
 def priced(spec: str, model: Model, layout: Layout, transport: str = "auto") -> Exchanges:
     """The same, of a spec, once for all."""
-    return nothing() if spec == ALONE else exchanges(built(spec), model, layout, transport)
+    if spec == ALONE:
+        return nothing()
+
+    def once(topology: Topology, name: str, ranks: int, how: str) -> Floats:
+        return _spec_times(spec, name, ranks, how)
+
+    return exchanges(built(spec), model, layout, transport, once)
+
+
+@lru_cache(maxsize=512)
+def _spec_times(spec: str, name: str, ranks: int, transport: str) -> Floats:
+    """The same for all models on a spec."""
+    return _times(built(spec), name, ranks, transport)
 
 
 def nothing() -> Exchanges:
@@ -104,15 +131,6 @@ def nothing() -> Exchanges:
 def built(spec: str) -> Topology:
     """A fabric of its spec, built once."""
     return build(spec)
-
-
-def _times(topology: Topology, name: str, ranks: int, transport: str) -> Floats:
-    """Seconds at SIZES of a collective among the first ranks."""
-    n = len(topology.accelerators)
-    ranks = min(ranks, n)
-    pattern = collective(name, n) if ranks == n else pattern_of(topology, name, ranks=f"0-{ranks - 1}")
-    plans = candidates(topology, pattern, Assumptions(transport=transport))
-    return np.array([[min(plan.time_s(size) for plan in plans) for size in SIZES]])
 
 
 def _experts(topology: Topology, model: Model, layout: Layout) -> tuple[Floats, str]:
