@@ -163,13 +163,15 @@ def ends_at(topology: Topology, chosen: Callable[[Mapping[str, Any]], bool]) -> 
     counts: Counter[str] = Counter()
     on_plate: Plates = Counter()
     for a, b, attributes in _counted(topology):
+        if a not in here and b not in here:
+            continue
         name, count = attributes["cable"], attributes["count"]
         row = topology.catalogue.get(name)
         if isinstance(row, Optic):
             for end in _caged(topology, (a, b), attributes, no_cage):
                 if end in here:
                     on_plate[nodes[end].get("tray", end), name, attributes["rate_gbps"]] += count
-        elif a in here or b in here:
+        else:
             each = count * (row.assemblies_per_link if isinstance(row, Cable) else 1)
             counts[name] += each * ((a in here) + (b in here)) / 2
     if topology.circuits is not None:
