@@ -224,7 +224,7 @@ def _over(where: str, row: Mapping[str, Any], numbering: Mapping[str, int] | Non
     if text is None:
         return ()
     if numbering is None:
-        raise ConfigError(f"{where}: over names dimensions of the step; give [step] group, e.g. \"tp=8,dp=16\"")
+        raise ConfigError(f'{where}: over names dimensions of the step; give [step] group, e.g. "tp=8,dp=16"')
     names = tuple(name.strip() for name in text.split(","))
     for name in names:
         if name not in numbering:

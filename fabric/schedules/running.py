@@ -63,6 +63,8 @@ def replay(
     topology = topology_of(topology, parts=parts)
     recorded = schedule if isinstance(schedule, Recorded) else read_schedule(Path(schedule))
     ranks = len(topology.accelerators)
+    if recorded.layers is not None:
+        raise ConfigError(f"{recorded.name} has layers, not messages, of {recorded.ranks:,} ranks; use aifabric trace")
     if recorded.ranks > ranks:
         raise ConfigError(f"{recorded.name} has {recorded.ranks:,} ranks, {topology.name} {ranks:,} accelerators")
     options = RoutingOptions(tie=tie, seed=seed, threads=threads)

@@ -134,7 +134,7 @@ def read_simai(path: Path) -> Recorded:
     _check(layers, path)
 
     def program(size: float) -> Program:
-        raise ConfigError(f"{path}: layers of {layers.ranks:,} ranks are not run flow by flow; aifabric trace has them")
+        raise ConfigError(f"{path}: layers of {layers.ranks:,} ranks are not run flow by flow; use aifabric trace")
 
     return Recorded(path.stem, "simai", layers.ranks, None, program, layers=layers)
 

@@ -10,7 +10,6 @@ from fabric.tracing.timeline import MEETING, PARTS, Timeline
 from topologies.errors import ConfigError
 
 MOST_EVENTS = 2_000_000
-LANES = 64  # threads of one kind on one row
 
 
 def trace_events(timeline: Timeline, critical: NDArray[np.int64]) -> str:
@@ -54,8 +53,8 @@ def _lanes(timeline: Timeline, order: NDArray[np.int64]) -> list[int]:
     return found
 
 
-def _tid(kind: int, lane: int) -> int:
-    return 1 + kind * LANES + min(lane, LANES - 1) if lane < LANES else 1_000_000 + kind * 100_000 + lane
+def _tid(timeline: Timeline, kind: int, lane: int) -> int:
+    return 1 + lane * len(timeline.kinds) + kind
 
 
 def _process(row: int, label: str) -> str:
@@ -64,7 +63,7 @@ def _process(row: int, label: str) -> str:
 
 def _thread(timeline: Timeline, row: int, kind: int, lane: int) -> str:
     name = timeline.kinds[kind] + (f" {lane + 1}" if lane else "")
-    event = {"ph": "M", "name": "thread_name", "pid": row, "tid": _tid(kind, lane), "args": {"name": name}}
+    event = {"ph": "M", "name": "thread_name", "pid": row, "tid": _tid(timeline, kind, lane), "args": {"name": name}}
     return json.dumps(event, separators=(",", ":"))
 
 
@@ -78,6 +77,6 @@ def _event(timeline: Timeline, operation: int, lane: int, critical: bool) -> str
     args |= {"critical": True} if critical else {}
     event = {
         "ph": "X", "name": timeline.name(operation), "cat": timeline.kinds[kind], "pid": int(timeline.row[operation]),
-        "tid": _tid(kind, lane), "ts": round(start, 6), "dur": round(end - start, 6), "args": args,
+        "tid": _tid(timeline, kind, lane), "ts": round(start, 6), "dur": round(end - start, 6), "args": args,
     }  # fmt: skip
     return json.dumps(event, separators=(",", ":"))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 PARTS = ("compute", "bandwidth", "latency", "waiting")
 COMPUTE = "compute"
 BUBBLE = "pipeline bubble"  # a rank waits for what another does: idle, though others compute meanwhile
+ALIKE = 1e-12  # shares of the makespan below which idle time is rounding
 MEETING = -1  # of an operation that takes no time and is nobody's work
 
 
@@ -114,7 +115,8 @@ def row_times(timeline: Timeline) -> RowTimes:
     communication = np.bincount(rows_at, span * communicates, minlength=rows).astype(np.float64)
     last = np.zeros(rows)
     np.maximum.at(last, row, end)
-    left = np.maximum(0.0, timeline.makespan - busy.sum(axis=1))
+    left = timeline.makespan - busy.sum(axis=1)
+    left[left < ALIKE * timeline.makespan] = 0.0
     return RowTimes(busy[:, 0], communication, busy * (np.arange(kinds) > 0), left, last)
 
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import fabric
 from fabric.schedules import read_schedule
 from fabric.schedules.simai import Exchanged
 from topologies.errors import ConfigError, FabricError
@@ -41,8 +42,10 @@ def test_the_real_workload(real):
 
 
 def test_it_is_not_run_flow_by_flow(read):
-    with pytest.raises(ConfigError, match="aifabric trace has them"):
+    with pytest.raises(ConfigError, match="use aifabric trace"):
         read(WHOLE).program(1.0)
+    with pytest.raises(ConfigError, match="has layers, not messages"):
+        fabric.replay("switch:n=8", read(WHOLE))
 
 
 WRONG = {
