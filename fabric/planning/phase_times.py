@@ -68,7 +68,8 @@ def cost_s(
             if own.name in phase.times_s:
                 costs[p, c] = phase.times_s[own.name]
                 continue
-            key = c, phase.collective, phase.size_bytes, phase.group, phase.stride, phase.over, phase.demand
+            numbering = tuple((phase.numbering or {}).items())
+            key = c, phase.collective, phase.size_bytes, phase.group, phase.stride, numbering, phase.over, phase.demand
             if key not in known:
                 try:
                     known[key] = phase_s(replace(phase, times=1), topology, given) if topology is not None else inf

@@ -88,7 +88,7 @@ def _of(exchange: Exchange, times: int, idle_s: float) -> Phase:
     name = "all-to-all" if exchange.moe is not None else exchange.collective
     sizes = {key: int(value) for key, _, value in (part.partition("=") for part in exchange.group.split(","))}
     return Phase(
-        name=f"{exchange.dimension} {name}", idle_s=idle_s, collective=name,
+        name=f"{exchange.over} {name} {format_size(round(exchange.size_bytes))}", idle_s=idle_s, collective=name,
         size_bytes=max(1, round(exchange.size_bytes)), numbering=sizes, over=tuple(exchange.over.split(",")),
         times=max(1, times),
     )  # fmt: skip

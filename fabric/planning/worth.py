@@ -273,7 +273,7 @@ def _inside(
         if phase.collective not in RINGS or topology is None:
             continue
         ranks = phase.ranks or len(topology.accelerators)
-        key = id(topology), phase.group, phase.stride, phase.over
+        key = id(topology), phase.group, phase.stride, tuple((phase.numbering or {}).items()), phase.over
         if key not in known:
             known[key] = _message_s(phase, topology, given)
         alpha = known[key]

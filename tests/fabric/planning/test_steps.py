@@ -114,12 +114,13 @@ def test_a_training_step_has_the_bytes_of_its_mix():
     found = phases_of_training(shape, layout, [spec])
     p = parse_parallel(layout).on(32, model(shape))
     for exchange in mix(model(shape), p):
-        own = [f for f in found if f.name.partition(" ")[0] == exchange.dimension and f.size_bytes ==
-               round(exchange.size_bytes) and f.ranks == exchange.ranks]  # fmt: skip
+        own = [f for f in found if f.over == tuple(exchange.over.split(",")) and f.ranks == exchange.ranks]
         assert sum(f.whole_bytes for f in own) == pytest.approx(exchange.size_bytes * exchange.count, rel=1e-6)
+        assert len({f.name for f in own}) == 1
     windows = [f.idle_s for f in found if f.idle_s]
     assert len(windows) == p.micro_batches and len(set(windows)) == 1
-    assert [f.name.partition(" ")[0] for f in found[:3]] == ["tp", "ep", "pp"] and found[-1].name.startswith("dp")
+    assert [f.over for f in found[:3]] == [("tp",), ("ep",), ("pp",)]
+    assert [f.over for f in found[-2:]] == [("dp",), ("edp",)]
 
 
 WRONG = {
