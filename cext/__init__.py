@@ -1,5 +1,11 @@
 """Compiled kernels: CSR arrays in, arrays out."""
 
+import os
+
+# Threads that spin between two parallel regions take the processor from whoever shares the machine, the next thread
+# of theirs among them. OpenMP reads this when the first kernel is loaded; who has set it keeps it.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 from cext._circuits import settle, untangle
 from cext._columns import PathFlow, PathSet
 from cext._concurrent import tree_concurrent

@@ -132,10 +132,10 @@ def test_too_many_nodes_are_refused_before_building(spec, monkeypatch):
 
     original = nx.Graph.add_nodes_from
     monkeypatch.setattr(nx.Graph, "add_nodes_from", added)
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(FabricError):
         build(spec)
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 def test_the_limit_is_that_of_the_design():

@@ -30,10 +30,10 @@ from topologies.toml_documents import read_toml
 def test_what_tomllib_cannot_bear(tmp_path, text, said):
     path = tmp_path / "x.toml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    before = time.perf_counter()
+    before = time.process_time()
     with pytest.raises(ConfigError, match=said) as error:
         read_toml(path, "a file of parts")
-    assert time.perf_counter() - before < 5
+    assert time.process_time() - before < 5
     assert str(error.value).startswith(str(path)) and "\n" not in str(error.value)
 
 

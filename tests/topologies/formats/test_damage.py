@@ -293,10 +293,10 @@ def test_white_space_between_elements_takes_no_time(tmp_path):
     """100 MB of elements on lines of their own: what holds them keeps no copy of the lines' ends."""
     path = tmp_path / "x.xml"
     path.write_text('<system version="1">\n' + '<cpu numaid="0"/>\n' * 200_000)
-    before = time.perf_counter()
+    before = time.process_time()
     with pytest.raises(ConfigError, match="no element found"):
         build(str(path))
-    assert time.perf_counter() - before < 20
+    assert time.process_time() - before < 20
     path.write_text('<system version="1">' + "x<cpu/>" * 2**17)
     with pytest.raises(ConfigError, match="more than 64 KiB of text in one element"):
         build(str(path))

@@ -59,7 +59,7 @@ def test_edges_of_instances(read, kinds):
 
 def test_accelerators_reach_the_leaves_over_their_adapters(read):
     topology = read("infragraph", CLOS)
-    answer = simulate(topology, "permutation", shift=4)
+    answer = simulate(topology, "permutation", shift=4, transport="ideal")
     assert answer.bottleneck["to"].startswith("leafsw") or answer.bottleneck["from"].startswith("leafsw")
     assert [len(domain) for domain in topology.domains] == [2] * 4
     # shift 4: all four accelerators of a leaf send over its one link to the other, 100 Gb/s each
@@ -74,7 +74,7 @@ def test_what_stays_in_a_server_stays_off_pcie(read):
             'scheme: many2many}\n  - {ep1: {component: "cpu', 'scheme: many2many}\n  - {ep1: {component: "cpu'
         ),
     )
-    answer = simulate(topology, "permutation", permutation=[1, 0, 3, 2, 5, 4, 7, 6])
+    answer = simulate(topology, "permutation", permutation=[1, 0, 3, 2, 5, 4, 7, 6], transport="ideal")
     assert answer.busbw_gb_per_s == pytest.approx(25, rel=1e-3)
     assert "nvlsw" in answer.bottleneck["to"] + answer.bottleneck["from"]
 
