@@ -12,12 +12,12 @@ from typing import Any
 from fabric.measuring.machines import Machine, NoMachineError, machine_of
 from fabric.measuring.reading import Measurement, Skipped
 from fabric.measuring.steps import ComparedStep, StepComparison, chosen
-from fabric.timing import Assumptions
 from fabric.workloads.achieved import Achieved, achieved
-from fabric.workloads.mix import Exchange, mix
+from fabric.workloads.mix import mix
 from fabric.workloads.model import Model
 from fabric.workloads.parallel import Parallel
-from fabric.workloads.training import TrainingStep, Wired, accelerator_with_rate, timed, wired
+from fabric.workloads.training import TrainingStep, accelerator_with_rate, timed
+from fabric.workloads.wiring import Wiring
 from fabric.workloads.zoo import model
 from topologies.errors import ConfigError, FabricError
 from topologies.formats.contents import read_text
@@ -158,7 +158,8 @@ def predict_training(row: Row, constants: Achieved | None = None) -> tuple[Machi
         joint = "," if ":" in machine.transport else ":"
         machine = replace(machine, transport=f"{machine.transport}{joint}nvls=false")
     topology = _topology(machine.spec)
-    wires = tuple(_wired(machine.spec, machine.transport, exchange) for exchange in mix(row.model, row.layout))
+    wiring = _wiring(machine.spec, machine.transport)
+    wires = tuple(wiring.wired(exchange) for exchange in mix(row.model, row.layout))
     a = achieved() if constants is None else constants
     return machine, timed(topology, row.model, row.layout, accelerator_with_rate(topology), wires, a, power=False)
 
@@ -183,6 +184,6 @@ def _topology(spec: str) -> Topology:
     return build(spec)
 
 
-@lru_cache(maxsize=4096)
-def _wired(spec: str, transport: str, exchange: Exchange) -> Wired:
-    return wired(_topology(spec), exchange, Assumptions(transport=transport))
+@lru_cache(maxsize=64)
+def _wiring(spec: str, transport: str) -> Wiring:
+    return Wiring(_topology(spec), transport)

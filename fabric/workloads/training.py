@@ -1,26 +1,23 @@
 """A training step of a model on a fabric: its time, what of its communication shows, tokens a second and a joule."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from math import fsum
 from pathlib import Path
 from typing import Any
 
-from fabric.collectives import Collective
-from fabric.patterns import bytes_of, pattern_of
 from fabric.placement import Placement
 from fabric.powering import network_power, site_power
 from fabric.results import accelerator_of
 from fabric.simulation import time_estimates
-from fabric.timing import Assumptions, Plan, choose
-from fabric.transports import IDEAL
 from fabric.workloads.achieved import Achieved, achieved, generation_of
 from fabric.workloads.compute import Compute, amounts, compute
 from fabric.workloads.memory import Memory, held_params, memory
-from fabric.workloads.mix import DIMENSIONS, Exchange, mix
+from fabric.workloads.mix import DIMENSIONS, mix
 from fabric.workloads.model import Model
 from fabric.workloads.parallel import Parallel, parse_parallel
 from fabric.workloads.precisions import precision
+from fabric.workloads.wiring import Wired, Wiring
 from fabric.workloads.zoo import model as named
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.graph import Topology
@@ -30,21 +27,6 @@ from topologies.registry import topology_of
 
 # Reductions in NVLink's switches are off: NCCL_NVLS_ENABLE=0 in the recipes of NVIDIA-NeMo/Megatron-Bridge.
 TRANSPORT = "auto:nvls=false"
-
-
-@dataclass(frozen=True, slots=True)
-class Wired:
-    """An exchange on the fabric: the time of one, and of all of a step, if nothing else ran."""
-
-    exchange: Exchange
-    algorithm: str
-    routing: str
-    one_s: float
-
-    @property
-    def step_s(self) -> float:
-        """All of a step."""
-        return self.one_s * self.exchange.count
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +144,8 @@ def train(
     layout = parse_parallel(parallel) if isinstance(parallel, str) else parallel
     layout = layout.on(len(fabric.accelerators), shape)
     row = accelerator_with_rate(fabric)
-    given = replace(Assumptions(), transport=transport, routing=routing)
-    wires = tuple(wired(fabric, exchange, given, placement) for exchange in mix(shape, layout))
+    wiring = Wiring(fabric, transport, routing, placement)
+    wires = tuple(wiring.wired(exchange) for exchange in mix(shape, layout))
     return timed(fabric, shape, layout, row, wires, achieved() if constants is None else constants, strict=strict)
 
 
@@ -175,18 +157,6 @@ def accelerator_with_rate(topology: Topology) -> Accelerator:
         what = "accelerators of several kinds" if name is None else f"accelerator '{name}', which has no rate"
         raise ConfigError(f"{topology.name} has {what}; give one kind with a rate, e.g. accelerator=h100-sxm")
     return row
-
-
-def wired(topology: Topology, exchange: Exchange, given: Assumptions, placement: Placement = "packed") -> Wired:
-    """The time of one exchange of all groups of its dimension at once; that of experts' tokens at raw rates, since
-    kernels of their own do it, not a library's collectives."""
-    pattern: Collective = pattern_of(
-        topology, exchange.collective, group=exchange.group, over=exchange.over, placement=placement, moe=exchange.moe
-    )
-    size = max(1.0, exchange.size_bytes) if exchange.moe is None else float(bytes_of(topology, pattern, None))
-    own = given if exchange.moe is None else replace(given, transport=IDEAL)
-    plan: Plan = choose(topology, pattern, size, own)
-    return Wired(exchange, plan.schedule.algorithm, plan.routing, plan.time_s(size))
 
 
 def timed(

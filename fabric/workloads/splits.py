@@ -1,0 +1,127 @@
+"""Splits: every feasible layout of a training step on so many accelerators, memory checked first."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from math import gcd
+
+from fabric.workloads.memory import memory
+from fabric.workloads.model import Model
+from fabric.workloads.parallel import Parallel, parse_parallel
+from topologies.errors import ConfigError
+
+FREE = ("tp", "pp", "cp", "ep", "v", "micro_batch", "zero", "recompute")
+AUTO = "auto"
+SPACE = (
+    "tp divides the heads, cp the sequence, dp x micro-batch the batch, ep the experts; v cuts the layers, or layers "
+    "and two ends, into equal chunks; ZeRO 1, or 3 on one stage; recompute none or full, selective where attention is not "
+    "fused"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A layout of which some parts are given; the others, `free`, are searched."""
+
+    given: Parallel
+    free: tuple[str, ...] = ()
+
+
+def read_question(text: str, **options: object) -> Question:
+    """A layout as it is written, "tp=8,pp=8" or "auto" or "auto,tp=8"; options of a command that are not None count as
+    written. ConfigError where something is given twice, or not known.
+
+    >>> read_question("auto,tp=8", precision="fp8").free
+    ('pp', 'cp', 'ep', 'v', 'micro_batch', 'zero', 'recompute')
+    """
+    words = [word.strip() for word in text.split(",")]
+    auto = AUTO in words
+    words = [word for word in words if word != AUTO]
+    told = {word.partition("=")[0].strip() for word in words}
+    aliases = {"mbs": "micro_batch", "batch": "global_batch", "gbs": "global_batch", "seq": "sequence", "vp": "v"}
+    named = {aliases.get(key, key) for key in told}
+    more = {key: value for key, value in options.items() if value is not None}
+    twice = next((key for key in more if key in named), None)
+    if twice is not None:
+        raise ConfigError(f"layout '{text:.60}' and an option both give {twice}; give it once")
+    layout = parse_parallel(",".join(words)) if words else Parallel()
+    layout = replace(layout, **more)  # type: ignore[arg-type]
+    free = tuple(key for key in FREE if key not in named and key not in more) if auto else ()
+    return Question(layout, free)
+
+
+def completed(asked: Question, accelerators: int, model: Model) -> Parallel:
+    """What is given, with the model's sequence and a batch of one sequence an accelerator where none is stated."""
+    batch = asked.given.global_batch or accelerators
+    return replace(asked.given, sequence=asked.given.sequence or model.sequence, global_batch=batch)
+
+
+def splits(asked: Question, accelerators: int, model: Model) -> Iterator[Parallel]:
+    """Every layout that fits model, batch and accelerators, whatever it takes of memory (`SPACE` says what is tried).
+
+    >>> from fabric.workloads.zoo import model
+    >>> found = list(splits(read_question("auto,mbs=1,recompute=none,zero=1"), 16, model("llama-3.1-8b")))
+    >>> len(found), len({(p.tp, p.cp, p.dp, p.pp) for p in found})
+    (85, 35)
+    """
+    base, free = completed(asked, accelerators, model), set(asked.free)
+    batch, sequence = base.global_batch or 1, base.sequence or 1
+
+    def choices(name: str, of: Iterable[int]) -> list[int]:
+        return list(of) if name in free else [int(getattr(base, name))]
+
+    for tp in choices("tp", divisors(gcd(accelerators, model.heads))):
+        for pp in choices("pp", (d for d in divisors(accelerators) if d <= model.layers + 2)):
+            for cp in choices("cp", divisors(gcd(accelerators, sequence))):
+                one = tp * pp * cp
+                if accelerators % one or batch % (dp := accelerators // one) or (base.dp or dp) != dp:
+                    continue
+                stage = replace(base, tp=tp, pp=pp, cp=cp, dp=dp)
+                for ep in choices("ep", experts_by(model, tp * cp * dp)):
+                    for v in choices("v", chunks(model.layers, pp)):
+                        for micro_batch in choices("micro_batch", divisors(batch // dp)):
+                            yield from _kept(replace(stage, ep=ep, v=v, micro_batch=micro_batch), free)
+
+
+def _kept(p: Parallel, free: set[str]) -> Iterator[Parallel]:
+    """What of a layout is sharded over copies, and what is computed again."""
+    again = ("none", "full") if p.fused else ("none", "selective", "full")
+    for zero in ((1, 3) if p.pp == 1 else (1,)) if "zero" in free else (p.zero,):
+        for recompute in again if "recompute" in free else (p.recompute,):
+            yield replace(p, zero=zero, recompute=recompute)
+
+
+def fits(model: Model, p: Parallel, limit_bytes: float | None) -> bool:
+    """Does a rank's memory hold it? A memory that is not known holds all."""
+    return limit_bytes is None or memory(model, p).total <= limit_bytes
+
+
+def divisors(n: int) -> list[int]:
+    """All of them, in order.
+
+    >>> divisors(12)
+    [1, 2, 3, 4, 6, 12]
+    """
+    low = [d for d in range(1, int(n**0.5) + 1) if n % d == 0]
+    return low + [n // d for d in reversed(low) if d * d != n]
+
+
+def experts_by(model: Model, ranks: int) -> list[int]:
+    """Over how many of a stage's ranks experts can be spread.
+
+    >>> from fabric.workloads.zoo import model
+    >>> experts_by(model("mixtral-8x7b"), 4), experts_by(model("llama-3.1-8b"), 4)
+    ([1, 2, 4], [1])
+    """
+    return divisors(gcd(model.experts, ranks)) if model.moe_layers else [1]
+
+
+def chunks(layers: int, pp: int) -> list[int]:
+    """Chunks of layers a rank can have in its pipeline, equal ones.
+
+    >>> chunks(126, 16), chunks(32, 4), chunks(32, 1)
+    ([1, 2, 4, 8], [1, 2, 4, 8], [1])
+    """
+    if pp == 1:
+        return [1]
+    even = [v for v in range(2, (layers + 2) // pp + 1) if layers % (pp * v) == 0 or (layers + 2) % (pp * v) == 0]
+    return [1, *even]

@@ -1,0 +1,111 @@
+"""The fastest split: equal to trying all, never slower than a named one; bounds below prices."""
+
+import pytest
+
+from fabric.workloads.achieved import achieved
+from fabric.workloads.memory import memory
+from fabric.workloads.mix import mix
+from fabric.workloads.parallel import Parallel
+from fabric.workloads.searching import fastest
+from fabric.workloads.splits import SPACE, fits, read_question, splits
+from fabric.workloads.training import accelerator_with_rate, timed, train
+from fabric.workloads.wiring import Wiring, alike, spread
+from fabric.workloads.zoo import model
+from topologies.errors import ConfigError, InfeasibleError
+from topologies.registry import build
+
+RAIL = "rail:servers=4,gpus=4,scaleup_switches=none"
+
+
+@pytest.fixture(scope="module")
+def fabrics():
+    return {spec: build(spec) for spec in (RAIL, "torus:dims=4x4,accelerator=tpu-v5p")}
+
+
+def search(topology, name, text):
+    return fastest(Wiring(topology), model(name), read_question(text), accelerator_with_rate(topology), achieved())
+
+
+@pytest.mark.parametrize(
+    ("spec", "name", "text"),
+    [
+        (RAIL, "llama-3.1-8b", "auto,batch=16,seq=4096,mbs=1,recompute=full"),
+        (RAIL, "mixtral-8x7b", "auto,batch=16,seq=4096,mbs=1,recompute=full,cp=1,zero=1,pp=1"),
+        ("torus:dims=4x4,accelerator=tpu-v5p", "llama-3.1-8b", "auto,batch=16,seq=2048,cp=1,recompute=none"),
+    ],
+)
+def test_auto_is_the_best_of_all(fabrics, spec, name, text):
+    topology, shape = fabrics[spec], model(name)
+    limit = accelerator_with_rate(topology).memory_gb * 1e9
+    every = [p for p in splits(read_question(text), 16, shape) if fits(shape, p, limit)]
+    wiring, row = Wiring(topology), accelerator_with_rate(topology)
+    steps = [
+        timed(topology, shape, p, row, tuple(map(wiring.wired, mix(shape, p))), achieved(), power=False).step_s
+        for p in every
+    ]
+    found = search(topology, name, text)
+    assert found.step_s == pytest.approx(min(steps), rel=1e-12)
+    assert (found.fitting, found.priced <= found.fitting <= found.splits) == (len(every), True)
+    for p in every:  # what no exchange can undercut
+        for exchange in mix(shape, p):
+            assert wiring.least_s(exchange) <= wiring.wired(exchange).one_s * (1 + 1e-9), exchange
+    assert train(topology, shape, found.parallel).step_s == pytest.approx(found.step_s, rel=1e-12)
+
+
+@pytest.mark.parametrize("named", ["tp=4,pp=4", "tp=2,pp=2,v=2", "tp=4,zero=3", "tp=4,cp=2,recompute=full"])
+def test_auto_is_never_slower_than_a_named_split(fabrics, named):
+    more = ",batch=32,seq=4096"
+    step = train(fabrics[RAIL], "llama-3.1-8b", named + more)
+    assert step.fits
+    assert search(fabrics[RAIL], "llama-3.1-8b", "auto" + more).step_s <= step.step_s * (1 + 1e-12)
+
+
+def test_the_first_domain_stands_for_all(fabrics):
+    """Groups inside domains take as long as they do when all of them are routed."""
+    topology, shape = fabrics[RAIL], model("llama-3.1-8b")
+    layout = Parallel(tp=2, cp=2, global_batch=16, sequence=4096).on(16, shape)
+    one, all_of_them = Wiring(topology), Wiring(topology)
+    all_of_them._domain = None
+    assert alike(topology) == 4
+    for exchange in mix(shape, layout):
+        assert one.wired(exchange).one_s == pytest.approx(all_of_them.wired(exchange).one_s, rel=1e-9)
+
+
+def test_domains_of_unlike_sizes_do_not(fabrics):
+    assert alike(fabrics["torus:dims=4x4,accelerator=tpu-v5p"]) is None
+
+
+def test_a_pattern_is_priced_once(fabrics):
+    topology, shape = fabrics[RAIL], model("llama-3.1-8b")
+    wiring = Wiring(topology)
+    for sequence in (1024, 2048, 4096):
+        layout = Parallel(tp=4, global_batch=16, sequence=sequence).on(16, shape)
+        assert [spread(e) for e in map(wiring.wired, mix(shape, layout)) for e in [e.exchange]] == [(1, 4), (4, 4)]
+    assert wiring.priced == 2
+
+
+def test_splits_by_hand():
+    """Eight accelerators, four heads at most: tp x pp x cp x dp = 8 with every part a power of two."""
+    shape = model("llama-3.1-8b")
+    found = list(splits(read_question("auto,mbs=1,recompute=none,zero=1,v=1,cp=1,batch=8"), 8, shape))
+    assert sorted({(p.tp, p.pp, p.dp) for p in found}) == sorted(
+        (tp, pp, 8 // tp // pp) for tp in (1, 2, 4, 8) for pp in (1, 2, 4, 8) if 8 % (tp * pp) == 0
+    )
+    assert "tp divides the heads" in SPACE
+
+
+def test_memory_is_checked_first(fabrics):
+    found = search(fabrics[RAIL], "llama-3.1-8b", "auto,batch=16,seq=65536")
+    assert memory(model("llama-3.1-8b"), found.parallel).total <= 80e9
+    assert found.fitting < found.splits
+    with pytest.raises(InfeasibleError, match=r"takes [\d,]+ GB a rank in the leanest of"):
+        search(fabrics[RAIL], "llama-3.1-405b", "auto,batch=16,seq=8192")
+
+
+def test_what_cannot_be_asked(fabrics):
+    with pytest.raises(ConfigError, match="both give precision"):
+        read_question("auto,precision=fp8", precision="bf16")
+    with pytest.raises(ConfigError, match=r"no split of llama-3\.1-8b fits 16 accelerators and a batch of 7"):
+        search(fabrics[RAIL], "llama-3.1-8b", "auto,batch=7,tp=1,pp=1,cp=1")
+    with pytest.raises(ConfigError, match="nothing"):
+        read_question("auto,nothing=1")
