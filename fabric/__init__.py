@@ -39,6 +39,7 @@ _WHERE = {
     "validate": "fabric.validation",
     "wall_growth": "fabric.limits.growth",
     "walls": "fabric.limits",
+    "workload": "fabric.workloads.comparing",
 }
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from fabric.tracing import trace
     from fabric.tuning import tune
     from fabric.validation import validate
+    from fabric.workloads.comparing import workload
     from fabric.workloads.training import train
     from fabric.workloads.zoo import model
     from topologies.errors import FabricError
@@ -75,7 +77,7 @@ __all__ = [
     "Conditions", "FabricError", "Result", "Topology", "build", "capital_cost", "catalogue", "compare",
     "compare_measured", "describe", "draw", "fail", "fluid_completion", "model", "network_power", "plan", "plan_demand",
     "plan_repair", "power_trace", "replay", "schema", "simulate", "site_power", "size", "total_cost_of_ownership",
-    "trace", "train", "tune", "validate", "wall_growth", "walls",
+    "trace", "train", "tune", "validate", "wall_growth", "walls", "workload",
 ]  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from fabric.cli.lazy import LazyGroup
 COMMANDS = {
     "compare": ("fabric.cli.compare", "Configurations side by side: time, watts, dollars, copper."),
     "solve": ("fabric.cli.solve", "One configuration in depth."),
+    "workload": ("fabric.cli.workload", "A training step, or a model served: tokens a second and a joule."),
     "trace": ("fabric.cli.trace", "A recorded step: what sets its time, what is exposed, who waits."),
     "tune": ("fabric.cli.tune", "The best algorithm at every size, and where it changes."),
     "show": ("fabric.cli.show", "What a topology is made of."),

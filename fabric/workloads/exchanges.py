@@ -1,6 +1,5 @@
 """What a layer's exchanges cost on a fabric: collectives priced once by its transport, then read off at any size."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,7 +15,7 @@ from fabric.workloads.demands import Floats
 from fabric.workloads.layout import Layout
 from fabric.workloads.model import Model
 from topologies.errors import ConfigError, InfeasibleError
-from topologies.graph import Topology
+from topologies.graph import Topology, once
 from topologies.registry import build
 
 SIZES: Floats = np.exp2(np.arange(6, 32, dtype=np.float64))  # bytes
@@ -61,21 +60,7 @@ def stacked_exchanges(each: "list[Exchanges]") -> Exchanges:
     )  # fmt: skip
 
 
-Times = Callable[[Topology, str, int, str], Floats]
-
-
-def _times(topology: Topology, name: str, ranks: int, transport: str) -> Floats:
-    """Seconds at SIZES of a collective among the first ranks."""
-    n = len(topology.accelerators)
-    ranks = min(ranks, n)
-    pattern = collective(name, n) if ranks == n else pattern_of(topology, name, ranks=f"0-{ranks - 1}")
-    plans = candidates(topology, pattern, Assumptions(transport=transport))
-    return np.array([[min(plan.time_s(size) for plan in plans) for size in SIZES]])
-
-
-def exchanges(
-    topology: Topology, model: Model, layout: Layout, transport: str = "auto", times: Times = _times
-) -> Exchanges:
+def exchanges(topology: Topology, model: Model, layout: Layout, transport: str = "auto") -> Exchanges:
     """The collectives of a replica on the first accelerators of a fabric.
 
     An attention group is `tp` accelerators that follow one another, so are the experts' ranks of a stage. Where no
@@ -92,8 +77,8 @@ def exchanges(
         raise ConfigError(f"a replica of {layout.accelerators} accelerators does not fit on {n}; give a smaller layout")
     said: list[str] = []
     none = np.zeros((1, 1))
-    reduces = none if layout.tp == 1 else times(topology, "all-reduce", layout.tp, transport)
-    sends = none if layout.pp == 1 else times(topology, "send-recv", layout.expert_ranks * 2, transport)
+    reduces = none if layout.tp == 1 else _times(topology, "all-reduce", layout.tp, transport)
+    sends = none if layout.pp == 1 else _times(topology, "send-recv", layout.expert_ranks * 2, transport)
     experts = none
     if layout.dp > 1 and model.moe_layers:
         experts, told = _experts(topology, model, layout)
@@ -107,19 +92,7 @@ def exchanges(
 @lru_cache(maxsize=256)
 def priced(spec: str, model: Model, layout: Layout, transport: str = "auto") -> Exchanges:
     """The same, of a spec, once for all."""
-    if spec == ALONE:
-        return nothing()
-
-    def once(topology: Topology, name: str, ranks: int, how: str) -> Floats:
-        return _spec_times(spec, name, ranks, how)
-
-    return exchanges(built(spec), model, layout, transport, once)
-
-
-@lru_cache(maxsize=512)
-def _spec_times(spec: str, name: str, ranks: int, transport: str) -> Floats:
-    """The same for all models on a spec."""
-    return _times(built(spec), name, ranks, transport)
+    return nothing() if spec == ALONE else exchanges(built(spec), model, layout, transport)
 
 
 def nothing() -> Exchanges:
@@ -133,9 +106,39 @@ def built(spec: str) -> Topology:
     return build(spec)
 
 
+def _times(topology: Topology, name: str, ranks: int, transport: str) -> Floats:
+    """Seconds at SIZES of a collective among the first ranks, priced once for all layouts and models."""
+    n, known = len(topology.accelerators), _known(topology)
+    key = (name, min(ranks, n), transport)
+    if key not in known:
+        pattern = collective(name, n) if ranks >= n else pattern_of(topology, name, ranks=f"0-{ranks - 1}")
+        plans = candidates(topology, pattern, Assumptions(transport=transport))
+        known[key] = np.array([[min(plan.time_s(size) for plan in plans) for size in SIZES]])
+    return known[key]
+
+
+@once
+def _known(topology: Topology) -> dict[tuple[str, int, str], Floats]:
+    """What has been priced on a topology."""
+    return {}
+
+
 def _experts(topology: Topology, model: Model, layout: Layout) -> tuple[Floats, str]:
-    """Seconds at TOKENS of dispatch and combine among a stage's ranks, and what they stand on."""
-    n, ranks = len(topology.accelerators), layout.expert_ranks
+    """Seconds at TOKENS of dispatch and combine among a stage's ranks, and what they stand on; priced once."""
+    known, key = _known_experts(topology), (model, layout.expert_ranks)
+    if key not in known:
+        known[key] = _priced_experts(topology, model, layout.expert_ranks)
+    return known[key]
+
+
+@once
+def _known_experts(topology: Topology) -> dict[tuple[Model, int], tuple[Floats, str]]:
+    """What of experts' tokens has been priced on a topology."""
+    return {}
+
+
+def _priced_experts(topology: Topology, model: Model, ranks: int) -> tuple[Floats, str]:
+    n = len(topology.accelerators)
     width = model.moe_latent or model.hidden
     layer = Moe(tokens=_UNIT, hidden=width, topk=model.topk, experts=max(model.experts, ranks))
     total, told = np.zeros((1, len(TOKENS))), ""

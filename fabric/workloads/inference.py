@@ -15,7 +15,7 @@ from fabric.workloads.memory_wall import weights_bytes
 from fabric.workloads.model import Model
 from fabric.workloads.serving import Requests, Served, serve
 from topologies.errors import ConfigError, InfeasibleError
-from topologies.graph import Topology
+from topologies.graph import Topology, once
 from topologies.kinds import Accelerator
 
 CONCURRENCIES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
@@ -95,7 +95,7 @@ def infer(
     >>> found.points[0].tokens_per_s_per_user > found.points[1].tokens_per_s_per_user, found.points[0].wall
     (True, 'fabric latency')
     """
-    row, served_by = _accelerator(topology), stack or DEFAULT_STACK
+    row, served_by = accelerator_of_fabric(topology), stack or DEFAULT_STACK
     cache = cache or cache_format(served_by, weights)
     d, n = demands(model, row, layout, weights, cache), len(topology.accelerators)
     replicas = n // layout.accelerators
@@ -202,7 +202,8 @@ def _check_fits(d: Demands, row: Accelerator, model: Model, layout: Layout) -> N
         )
 
 
-def _accelerator(topology: Topology) -> Accelerator:
+def accelerator_of_fabric(topology: Topology) -> Accelerator:
+    """The accelerator of a fabric; ConfigError where there are several kinds, or none."""
     name = accelerator_of(topology)
     row = None if name is None else topology.catalogue.get(name)
     if not isinstance(row, Accelerator):
@@ -210,6 +211,7 @@ def _accelerator(topology: Topology) -> Accelerator:
     return row
 
 
+@once
 def _watts(topology: Topology) -> tuple[float, float] | None:
     """Provisioned watts of racks and network, and of the facility; None where the catalogue has none."""
     try:

@@ -13,8 +13,8 @@ FREE = ("tp", "pp", "cp", "ep", "v", "micro_batch", "zero", "recompute")
 AUTO = "auto"
 SPACE = (
     "tp divides the heads, cp the sequence, dp x micro-batch the batch, ep the experts; v cuts the layers, or layers "
-    "and two ends, into equal chunks; ZeRO 1, or 3 on one stage; recompute none or full, selective where attention is not "
-    "fused"
+    "and two ends, into equal chunks; ZeRO 1, or 3 on one stage; recompute none, full, or selective where attention is "
+    "not fused"
 )
 
 

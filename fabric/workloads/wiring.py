@@ -49,11 +49,11 @@ class Wiring:
     priced: int = 0  # patterns routed so far
     _plans: dict[tuple[object, ...], list[Plan]] = field(default_factory=dict)
     _known: dict[Exchange, Wired] = field(default_factory=dict)
-    _domain: int | None = None
+    domain: int | None = None
     _rates: "Borders | None" = None
 
     def __post_init__(self) -> None:
-        self._domain = alike(self.topology) if self.placement == "packed" else None
+        self.domain = alike(self.topology) if self.placement == "packed" else None
         self._rates = borders(self.topology)
 
     def wired(self, exchange: Exchange) -> Wired:
@@ -86,7 +86,7 @@ class Wiring:
         neighbour = exchange.collective == "send-recv"
         sent = exchange.size_bytes * (1.0 if neighbour else (ranks - 1) / ranks)
         least = sent / self._rates.rank_bytes_per_s
-        g = self._domain
+        g = self.domain
         if g is None or self._rates.domain_bytes_per_s <= 0 or g % stride or stride * ranks <= g:
             return least
         members = g // stride  # of a group in a domain
@@ -120,7 +120,7 @@ class Wiring:
 
     def _pattern(self, exchange: Exchange) -> Collective:
         stride, ranks = spread(exchange)
-        g, n = self._domain, len(self.topology.accelerators)
+        g, n = self.domain, len(self.topology.accelerators)
         inside = g is not None and g < n and g % (stride * ranks) == 0
         return pattern_of(
             self.topology, exchange.collective, ranks=f"0-{g - 1}" if inside and g else None,

@@ -1,0 +1,208 @@
+"""Tables of `workload`: rows side by side, and each of them by part."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from fabric.cli.layout import Column, laid_out
+from fabric.cli.tables import facts_table, known, new_table
+from fabric.cli.wall_tables import first_text, walls_facts
+from fabric.workloads.comparing import Answer
+from fabric.workloads.model import Model
+from fabric.workloads.replicas import Serving
+from fabric.workloads.rows import binds, parts_of, written
+from fabric.workloads.training import TrainingStep
+from topologies.units import format_number, format_power_w, format_size, format_time_us
+
+
+def rendered(answers: Sequence[Answer], model: Model, width: int, *, explain: bool, quiet: bool) -> list[Any]:
+    """The table of all, what has no answer, with `explain` each by part; then what they stand on."""
+    done = [answer for answer in answers if answer.why is None]
+    serves = done[0].serving is not None
+    shown = _served(done, model, width) if serves else _trained(done, model, width)
+    shown += [Text(f"{_name(a)}: {a.why}", style="bold red") for a in answers if a.why is not None]
+    if explain:
+        for answer in done:
+            shown += [Text(), Text(_name(answer), style="bold"), *_explained(answer)]
+    if not quiet:
+        shown += _notes(done)
+    return shown
+
+
+def _name(answer: Answer) -> str:
+    return ", ".join([answer.spec, *(f"{key} {value}" for key, value in answer.values.items())])
+
+
+def _column(head: str, name: str, cells: Sequence[str | Text], leaves: int = 0, left: bool = False) -> Column:
+    return Column(head, name, [Text(cell) if isinstance(cell, str) else cell for cell in cells], leaves, left)
+
+
+def _frame(done: Sequence[Answer], title: str, columns: list[Column], layouts: Sequence[str], width: int) -> list[Any]:
+    marks = _column("#", "#", [str(i) for i, _ in enumerate(done, 1)])
+    names = _column("topology", "topology", [_name(answer) for answer in done], left=True)
+    walls = [Text("-") if a.walls is None else first_text(a.walls) for a in done]
+    columns = [
+        *columns, _column("first wall", "first wall", walls, 3, left=True),
+        _column("layout", "layout", layouts, 4, left=True),
+    ]  # fmt: skip
+    return laid_out(title, marks, names, columns, width)
+
+
+def _trained(done: Sequence[Answer], model: Model, width: int) -> list[Any]:
+    steps = [answer.step for answer in done if answer.step is not None]
+    title = f"a step of training, {model.title}"
+    columns = [
+        _column("accel-\nerators", "accelerators", [f"{s.accelerators:,}" for s in steps], 1),
+        _column("step", "step", [format_time_us(s.step_s * 1e6) for s in steps]),
+        _column("tokens/s\nper acc.", "tokens/s per accelerator",
+                [format_number(s.tokens_per_s_per_accelerator) for s in steps]),
+        _column("MFU", "MFU", [_percent(s.mfu) for s in steps]),
+        _column("exposed", "exposed communication", [_percent(s.exposed_share) for s in steps]),
+        _column("bubble", "bubble", [_percent(s.bubble_s / s.step_s) for s in steps], 1),
+        _column("memory\nGB", "memory in GB", [_memory(s) for s in steps], 1),
+        _column("tokens/J\nsite", "tokens/J of the site", [_rate(s.tokens_per_joule) for s in steps], 1),
+        _column("tokens/J\nnetwork", "tokens/J of the network", [_rate(s.tokens_per_joule_network) for s in steps], 2),
+        _column("network\nshare", "network's share of energy",
+                [known(s.network_share, _percent, False) for s in steps], 2),
+        _column("binds", "binds", [binds(s) for s in steps], 2, left=True),
+    ]  # fmt: skip
+    return _frame(done, title, columns, [written(s.parallel) for s in steps], width)
+
+
+def _served(done: Sequence[Answer], model: Model, width: int) -> list[Any]:
+    found = [answer.serving for answer in done if answer.serving is not None]
+    points = [one.point for one in found]
+    served = found[0].inference
+    title = f"{model.title} served in {served.weights}, prompts of {served.input_tokens:,g}, answers of "
+    title += f"{served.output_tokens:,g} tokens"
+    columns = [
+        _column("accel-\nerators", "accelerators", [f"{one.inference.accelerators:,}" for one in found], 1),
+        _column("tokens/s\nper acc.", "tokens/s per accelerator", [format_number(a.rate or 0.0) for a in done]),
+        _column("tokens/s\nper user", "tokens/s per user", [format_number(p.tokens_per_s_per_user) for p in points]),
+        _column("first\ntoken", "first token", [format_time_us(p.first_token_s * 1e6) for p in points]),
+        _column("running", "running in a replica", [format_number(p.running) for p in points], 1),
+        _column("tokens/J\nsite", "tokens/J of the site", [_rate(p.tokens_per_j_facility) for p in points], 1),
+        _column("binds", "binds", [p.wall for p in points], 2, left=True),
+    ]
+    layouts = [f"{one.inference.replicas:,} x {one.inference.layout}" for one in found]
+    return _frame(done, title, columns, layouts, width)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _rate(value: float | None) -> str:
+    return known(value, lambda v: format_number(v, 3), False)
+
+
+def _memory(step: TrainingStep) -> str:
+    limit = "" if step.memory_limit_bytes is None else f"/{step.memory_limit_bytes / 1e9:.0f}"
+    return f"{step.memory.total / 1e9:.1f}{limit}"
+
+
+def _explained(answer: Answer) -> list[Any]:
+    """One row by part."""
+    shown: list[Any] = []
+    if answer.step is not None:
+        shown = [_times(answer.step), Text(), _exchanges(answer.step), Text(), facts_table(_facts(answer.step))]
+    elif answer.serving is not None:
+        shown = [_shares(answer.serving), Text(), _curve(answer.serving), Text(),
+                 facts_table(_serving_facts(answer.serving))]  # fmt: skip
+    return shown if answer.walls is None else [*shown, facts_table(walls_facts(answer.walls))]
+
+
+def _times(step: TrainingStep) -> Table:
+    table = new_table("time of a step by part")
+    table.add_column("part")
+    for head in ("time", "share", "alone"):
+        table.add_column(head, justify="right")
+    for part, seconds in parts_of(step):
+        wire = step.wire_s.get(part.removeprefix("exposed "), None)
+        alone = "" if wire is None else format_time_us(wire * 1e6)
+        table.add_row(part, format_time_us(seconds * 1e6), _percent(seconds / step.step_s), alone)
+    table.add_row("step", format_time_us(step.step_s * 1e6), _percent(1.0), "")
+    return table
+
+
+def _exchanges(step: TrainingStep) -> Table:
+    table = new_table("communication of a step")
+    for head in ("of", "collective"):
+        table.add_column(head)
+    for head in ("ranks", "size", "times", "one"):
+        table.add_column(head, justify="right")
+    table.add_column("algorithm")
+    for wire in step.exchanges:
+        e = wire.exchange
+        table.add_row(e.dimension, e.collective, f"{e.ranks:,}", format_size(e.size_bytes), f"{e.count:,.0f}",
+                      format_time_us(wire.one_s * 1e6), wire.algorithm)  # fmt: skip
+    return table
+
+
+def _facts(step: TrainingStep) -> list[tuple[str, Any]]:
+    held, c = step.memory, step.compute
+    kinds = {"weights": held.weights, "gradients": held.gradients, "optimizer": held.optimizer,
+             "activations": held.activations}  # fmt: skip
+    work = {"dense products": c.gemm_s, "experts": c.experts_s, "attention": c.attention_s, "vectors": c.vector_s,
+            "launches": c.launch_s}  # fmt: skip
+    return [
+        ("binds", binds(step)),
+        ("micro-batch", ", ".join(f"{k} {format_time_us(v * 1e6)}" for k, v in work.items() if v)),
+        ("optimizer", format_time_us(c.update_s * 1e6)),
+        ("memory", ", ".join(f"{k} {v / 1e9:.1f} GB" for k, v in kinds.items()) + f"; {_memory(step)} GB"),
+        ("tokens/s", format_number(step.tokens_per_s)),
+        ("power", f"network {known(step.network_power_w, format_power_w, False)}, "
+                  f"site {known(step.facility_power_w, format_power_w, False)}"),
+    ]  # fmt: skip
+
+
+def _shares(found: Serving) -> Table:
+    table = new_table("time of a token by part")
+    table.add_column("part")
+    table.add_column("share", justify="right")
+    for part, share in sorted(found.point.shares.items(), key=lambda pair: -pair[1]):
+        table.add_row(part, _percent(share))
+    return table
+
+
+def _curve(found: Serving) -> Table:
+    table = new_table("by load of a replica")
+    for head in ("requests", "running", "tokens/s/user", "tokens/s/acc.", "first token", "worst token"):
+        table.add_column(head, justify="right")
+    table.add_column("binds")
+    for p in found.inference.points:
+        table.add_row(format_number(p.concurrency), format_number(p.running), format_number(p.tokens_per_s_per_user),
+                      format_number(p.tokens_per_s_per_accelerator), format_time_us(p.first_token_s * 1e6),
+                      format_time_us(p.worst_token_s * 1e6), p.wall)  # fmt: skip
+    return table
+
+
+def _serving_facts(found: Serving) -> list[tuple[str, Any]]:
+    served, point = found.inference, found.point
+    low, high = (format_time_us(s * 1e6) for s in (point.token_low_s, point.token_high_s))
+    facts = [
+        ("binds", point.wall),
+        ("a token takes", f"{format_time_us(point.token_s * 1e6)} ({low} to {high})"),
+        ("memory", f"weights {served.weights_gb:.1f} GB an accelerator, cache in {served.cache} "
+                   f"{served.cache_bytes_per_token:,.0f} B a token, {served.batch_limit:,} requests fit a replica"),
+        ("prefill", f"{format_time_us(served.prefill_s * 1e6)} of one prompt"),
+        ("stack", served.stack),
+    ]  # fmt: skip
+    if served.transfer_s is not None:
+        facts.append(("transfer", f"{format_time_us(served.transfer_s * 1e6)} of a prompt's cache"))
+    return facts
+
+
+def _notes(done: Sequence[Answer]) -> list[Any]:
+    """What answers stand on, each line once, with whose it is where not all have it."""
+    lines: dict[str, list[str]] = {}
+    for answer in done:
+        for line in answer.said:
+            lines.setdefault(line, []).append(_name(answer))
+    shown: list[Any] = [Text(), Text("stands on:", style="dim")] if lines else []
+    for line, names in lines.items():
+        whose = "" if len(names) == len(done) else f"{'; '.join(names)}: "
+        shown.append(Text(f"  {whose}{line}", style="dim"))
+    return shown

@@ -1,0 +1,154 @@
+"""Replicas: every feasible layout of one, and the best of them for tokens a second of the whole fabric."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import gcd
+
+from fabric.workloads.calibration import DEFAULT_STACK, cache_format
+from fabric.workloads.demands import demands
+from fabric.workloads.inference import CONCURRENCIES, USABLE, Inference, Point, infer
+from fabric.workloads.layout import Layout, read_layout
+from fabric.workloads.memory_wall import weights_bytes
+from fabric.workloads.model import Model
+from fabric.workloads.splits import AUTO, divisors
+from topologies.errors import ConfigError, InfeasibleError
+from topologies.graph import Topology
+from topologies.kinds import Accelerator
+
+SPACE = (
+    "tp divides the heads, pp the layers, dp x tp the experts (dense models are copied instead); experts whole on "
+    "accelerators, or in slices on all of them"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What is asked of a fabric that serves; `concurrency` requests at a time on all of it, None for the whole curve by
+    load. `floor` are tokens a second that each user shall get at least."""
+
+    weights: str = "fp8"
+    stack: str | None = None
+    input_tokens: float = 1024
+    output_tokens: float = 1024
+    concurrency: float | None = None
+    floor: float | None = None
+    micro_batches: int = 1
+    chunk_tokens: float | None = None
+    prefill_replicas: int = 0
+    transport: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A model served, at its best point; how many layouts there are, fit into memory, and reach the floor."""
+
+    inference: Inference
+    point: Point
+    layouts: int
+    fitting: int
+    reaching: int
+
+
+def best_replica(topology: Topology, model: Model, row: Accelerator, text: str, load: Load) -> Serving:
+    """The layout of most tokens a second and accelerator whose users get at least the floor: that of `text`, "tp=8",
+    or with "auto" the best of all, all tried that hold the weights.
+
+    InfeasibleError where no layout holds them, or none reaches the floor.
+
+    >>> from fabric.workloads.inference import accelerator_of_fabric
+    >>> from fabric.workloads.zoo import model
+    >>> from topologies.registry import build
+    >>> fabric = build("hgx-h100")
+    >>> found = best_replica(fabric, model("llama-3.1-70b"), accelerator_of_fabric(fabric), "auto", Load(concurrency=8))
+    >>> found.layouts, found.fitting < found.layouts, found.inference.layout.accelerators <= 8
+    (16, True, True)
+    """
+    n = len(topology.accelerators)
+    every = list(layouts(model, n)) if text == AUTO else [read_layout(text).checked(model)]
+    if text == AUTO:
+        held = [layout for layout in every if holds(model, row, layout, load)]
+        if not held:
+            raise InfeasibleError(
+                f"no layout of up to {n:,} x {row.name} holds {model.name} in {load.weights}; give more accelerators, "
+                "or fewer bits"
+            )
+    else:
+        held = every
+    served = [(found, best_point(found, load)) for found in (_inferred(topology, model, one, load) for one in held)]
+    reaching = [(found, point) for found, point in served if point is not None]
+    if not reaching:
+        fastest = max(point.tokens_per_s_per_user for found, _ in served for point in found.points)
+        raise InfeasibleError(
+            f"{model.name} on {topology.name} gives a user {fastest:.1f} tokens/s at most, not {load.floor:g}; lower "
+            "--min-tokens-per-user"
+        )
+    inference, point = max(reaching, key=lambda pair: (pair[1].tokens_per_s, -pair[0].layout.accelerators))
+    return Serving(inference, point, len(every), len(held), len(reaching))
+
+
+def layouts(model: Model, accelerators: int) -> Iterator[Layout]:
+    """Every layout of a replica on at most so many accelerators; `SPACE` says which.
+
+    >>> from fabric.workloads.zoo import model
+    >>> [str(one) for one in layouts(model("llama-3.1-8b"), 2)]
+    ['tp=1', 'pp=2', 'tp=2']
+    """
+    for tp in divisors(model.heads):
+        for pp in divisors(model.layers):
+            for dp in divisors(model.experts) if model.moe_layers else [1]:
+                ranks = tp * dp
+                if ranks * pp > accelerators:
+                    continue
+                yield Layout(tp=tp, pp=pp, dp=dp)
+                if model.moe_layers and ranks > 1 and gcd(model.experts, ranks) == ranks:
+                    yield Layout(tp=tp, pp=pp, dp=dp, ep=ranks)
+
+
+def holds(model: Model, row: Accelerator, layout: Layout, load: Load) -> bool:
+    """Do the accelerators of a replica hold the weights?"""
+    cache = cache_format(load.stack or DEFAULT_STACK, load.weights)
+    d = demands(model, row, layout, load.weights, cache)
+    return bool(weights_bytes(d)[0] <= d.memory_bytes[0] * USABLE)
+
+
+def _inferred(topology: Topology, model: Model, layout: Layout, load: Load) -> Inference:
+    """A layout under the load: its share of the requests to each replica, one at least; the others idle."""
+    decoding = len(topology.accelerators) // layout.accelerators - load.prefill_replicas
+    share = None if load.concurrency is None else load.concurrency / max(decoding, 1)
+    each: Sequence[float] = CONCURRENCIES if share is None else (max(1.0, share),)
+    busy = 1.0 if share is None else min(1.0, share)
+    found = infer(
+        topology, model, layout, weights=load.weights, stack=load.stack, input_tokens=load.input_tokens,
+        output_tokens=load.output_tokens, concurrency=each, micro_batches=load.micro_batches,
+        chunk_tokens=load.chunk_tokens, prefill_replicas=load.prefill_replicas, transport=load.transport,
+    )  # fmt: skip
+    return found if busy == 1.0 else replace(found, points=tuple(idling(point, busy) for point in found.points))
+
+
+def idling(point: Point, busy: float) -> Point:
+    """A point where only a share of the replicas has a request."""
+
+    def part(value: float | None) -> float | None:
+        return None if value is None else value * busy
+
+    return replace(
+        point, tokens_per_s=point.tokens_per_s * busy,
+        tokens_per_s_per_accelerator=point.tokens_per_s_per_accelerator * busy,
+        tokens_per_j_rack=part(point.tokens_per_j_rack), tokens_per_j_facility=part(point.tokens_per_j_facility),
+    )  # fmt: skip
+
+
+def best_point(found: Inference, load: Load) -> Point | None:
+    """The point of most tokens a second that gives each user the floor; None where none does. Among equals the first:
+    beyond the memory wall more requests only wait."""
+    fast = [p for p in found.points if load.floor is None or p.tokens_per_s_per_user >= load.floor]
+    return max(fast, key=lambda p: p.tokens_per_s) if fast else None
+
+
+def checked(load: Load) -> Load:
+    """Itself; ConfigError for a load that nobody could ask."""
+    for name in ("input_tokens", "output_tokens", "concurrency", "floor", "chunk_tokens"):
+        value = getattr(load, name)
+        if value is not None and not 0 < value < 1e12:
+            raise ConfigError(f"{name.replace('_', ' ')} = {value:g} is not a positive number")
+    return load

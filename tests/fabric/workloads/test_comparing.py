@@ -1,0 +1,116 @@
+"""Workloads on several fabrics: ranked, in domains of other sizes, served by the best layout of all."""
+
+import pytest
+
+import fabric
+from fabric.workloads.comparing import workload
+from fabric.workloads.inference import accelerator_of_fabric, infer
+from fabric.workloads.layout import Layout
+from fabric.workloads.replicas import Load, best_replica, holds, layouts
+from fabric.workloads.rows import parts_of, row_of, written
+from fabric.workloads.scale_up import with_domain
+from fabric.workloads.splits import read_question
+from fabric.workloads.training import train
+from fabric.workloads.zoo import model
+from topologies.errors import ConfigError, InfeasibleError
+from topologies.parts import catalogue
+from topologies.registry import build
+
+STEP = "batch=32,seq=4096"
+
+
+def test_fabrics_are_ranked_and_reasons_kept():
+    specs = ["rail:servers=4,rate_gbps=100,nic=cx6-200g", "rail:servers=4", "ring:n=8"]
+    best, second, none = fabric.workload(specs, "llama-3.1-8b", read_question("tp=4,zero=0," + STEP))
+    assert (best.spec, best.rate > second.rate, none.step) == ("rail:servers=4", True, None)
+    assert "no rate" in none.why or "several kinds" in none.why
+
+
+def test_a_named_layout_is_what_train_says():
+    (answer,) = workload(["rail:servers=4"], "llama-3.1-8b", read_question("tp=4,pp=2," + STEP))
+    step = train("rail:servers=4", "llama-3.1-8b", "tp=4,pp=2," + STEP)
+    assert answer.step.step_s == step.step_s
+    assert sum(seconds for _, seconds in parts_of(answer.step)) == pytest.approx(step.step_s)
+    assert written(answer.step.parallel).startswith("tp=4,dp=4,pp=2,micro_batch=1,batch=32,seq=4096")
+    assert train("rail:servers=4", "llama-3.1-8b", written(step.parallel)).step_s == step.step_s
+    assert row_of(answer, 1)["search"] is None
+
+
+@pytest.mark.parametrize("size", [2, 8, 24])
+def test_domains_of_a_size(size):
+    made = with_domain("rail:servers=6,gpus=4", size, catalogue())
+    assert [len(ranks) for ranks in made.domains] == [size] * (24 // size)
+    assert len(made.accelerators) == 24
+
+
+def test_domains_that_cannot_be():
+    with pytest.raises(ConfigError, match=r"a domain of 16 exceeds the 8 accelerators"):
+        with_domain("nvl:gpus=8", 16, catalogue())
+    with pytest.raises(ConfigError, match="builds rail and nvl fabrics"):
+        with_domain("torus:dims=4x4", 8, catalogue())
+
+
+def test_a_larger_domain_is_never_slower_for_a_layout_that_fits_it():
+    """tp = 8 inside domains of 8 and of 16, across those of 4."""
+    found = workload(["rail:servers=8,gpus=8"], "llama-3.1-8b", read_question("tp=8," + STEP), domains=[4, 8, 16])
+    steps = {answer.values["domain"]: answer.step for answer in found}
+    assert steps["4"].wire_s["tp"] > steps["8"].wire_s["tp"] * 1.5
+    assert steps["16"].step_s <= steps["8"].step_s * 1.01
+
+
+@pytest.mark.parametrize("floor", [None, 55.0])
+def test_the_best_replica_of_all(floor):
+    topology, shape = build("hgx-h100"), model("llama-3.1-70b")
+    row, load = accelerator_of_fabric(topology), Load(stack="vllm", concurrency=64, floor=floor)
+    best = 0.0
+    for layout in layouts(shape, 8):
+        if holds(shape, row, layout, load):
+            each = 64 / (8 // layout.accelerators)
+            (point,) = infer(topology, shape, layout, stack="vllm", concurrency=[each]).points
+            best = max(best, point.tokens_per_s if floor is None or point.tokens_per_s_per_user >= floor else 0.0)
+    found = best_replica(topology, shape, row, "auto", load)
+    assert found.point.tokens_per_s == pytest.approx(best)
+    assert floor is None or found.point.tokens_per_s_per_user >= floor
+
+
+def test_replicas_without_requests_idle():
+    """One request on eight accelerators: seven of eight replicas wait, and the rate is that of one."""
+    topology, shape = build("hgx-h100"), model("llama-3.1-8b")
+    row = accelerator_of_fabric(topology)
+    found = best_replica(topology, shape, row, "tp=1", Load(stack="vllm", concurrency=1))
+    (alone,) = infer(topology, shape, Layout(), stack="vllm", concurrency=[1]).points
+    assert found.point.tokens_per_s == pytest.approx(alone.tokens_per_s / 8)
+    assert found.point.tokens_per_s_per_user == alone.tokens_per_s_per_user
+
+
+def test_what_cannot_be_served():
+    topology = build("hgx-h100")
+    row = accelerator_of_fabric(topology)
+    with pytest.raises(InfeasibleError, match="no layout of up to 8 x h100-sxm holds deepseek-v3 in bf16"):
+        best_replica(topology, model("deepseek-v3"), row, "auto", Load(weights="bf16"))
+    with pytest.raises(InfeasibleError, match="gives a user"):
+        best_replica(topology, model("llama-3.1-70b"), row, "auto", Load(floor=1e6))
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["nvl72"], 2, "give SPEC and MODEL"),
+        (["hgx-h100", "llama-4-x"], 3, "no model is named 'llama-4-x'"),
+        (["hgx-h100", "llama-3.1-8b", "--mode", "both"], 2, "no mode is named 'both'"),
+        (["hgx-h100", "llama-3.1-8b", "--batch", "8", "--concurrency", "8"], 2, "--concurrency is of serving"),
+        (["hgx-h100", "llama-3.1-8b", "--vary", "domain=8,x"], 2, "write it like domain=8,72,144,576"),
+        (["hgx-h100", "llama-3.1-8b", "--parallel", "tp=8,tp=4"], 2, "tp is given twice"),
+        (["hgx-h100", "llama-3.1-8b", "--parallel", "tp=8,batch=8", "--batch", "8"], 2, "both give global_batch"),
+        (["hgx-h100", "llama-3.1-8b", "--stack", "none-such"], 2, "no serving stack is named 'none-such'"),
+        (["hgx-h100", "llama-3.1-8b", "--input", "nan"], 2, "input tokens = nan is not a positive number"),
+        (["hgx-h100", "llama-3.1-405b", "--batch", "8"], 4, "give more accelerators, or a smaller batch"),
+    ],
+)
+def test_bad_input_takes_one_line(words, code, says, capsys):
+    from fabric.cli import main
+
+    with pytest.raises(SystemExit) as left:
+        main(["workload", *words])
+    said = capsys.readouterr().err
+    assert (left.value.code, said.count("\n"), says in said) == (code, 1, True), said
