@@ -25,10 +25,11 @@ from topologies.errors import FabricError
 FILE = Path(__file__).parents[1] / "fabric" / "workloads" / "inference.toml"
 FITTED = (LATENCY, RATE, FIRST)
 FOLDS = 10
-SCALE = 0.08  # log error from which a row's loss grows linearly: below it lies the noise of repeats
-EVEN = 0.4  # a group of n rows weighs n ** (1 - 2 EVEN): 0.5 would make all groups alike
-PULL = 0.35  # of a constant to its prior, in log
-WIDE = {"first_token_s": 1.0, "layer_s": 0.6, "sync_s": 0.5}
+SCALE = 0.05  # log error from which a row's loss grows linearly: below it lies the noise of repeats
+EVEN = 0.45  # a group of n rows weighs n ** (1 - 2 EVEN): 0.5 would make all groups alike
+PULL = 0.1  # of a constant to its prior, in log
+WIDE = {"first_token_s": 6.0, "layer_s": 2.0, "sync_s": 1.6}  # times that, where classes differ by more
+WEIGHT = {LATENCY: 1.0, RATE: 1.2, FIRST: 1.0}  # of a metric
 
 Floats = NDArray[np.float64]
 
@@ -117,10 +118,10 @@ def fit(
     index = np.flatnonzero(used)
     mine = [groups[i] for i in index]
     count = {g: mine.count(g) for g in set(mine)}
-    weight = np.array([count[g] ** -EVEN for g in mine])
+    weight = np.array([WEIGHT[g[0]] * count[g] ** -EVEN for g in mine])
     weight *= np.sqrt(len(weight) / np.sum(weight**2))
     part, some = batch.taken(index), masks[:, index]
-    pull = np.array([SCALE / WIDE.get(place[-1], PULL) for place in table.places])
+    pull = np.array([SCALE / (PULL * WIDE.get(place[-1], 1.0)) for place in table.places])
 
     def residuals(x: Floats) -> Floats:
         log = np.log(predicted(part, table.constants(x, some)) / measured[index])
