@@ -202,9 +202,17 @@ def _render(found: "list[Answer | Comparison]", out: Output, quiet: bool, verbos
     if verbose:
         shown += [*_standing(found), Text()]
     if not quiet:
-        shown.append(Text("~ stands on an estimate (-v lists them); "
-                          "ideal transport: raw rates, no library overhead.", style="dim"))  # fmt: skip
+        shown.append(Text(_legend(found), style="dim"))
     return shown
+
+
+def _legend(found: "list[Answer | Comparison]") -> str:
+    """What `~` means, and, where a row has them, that raw rates are raw."""
+    from fabric.questions import Answer
+
+    rows = [row for one in found for row in (one.comparison if isinstance(one, Answer) else one).rows]
+    raw = any(row.result.transport == "ideal" for row in rows)
+    return "~ stands on an estimate (-v lists them)" + "; ideal transport: raw rates, no library overhead" * raw + "."
 
 
 def _standing(found: "list[Answer | Comparison]") -> list[Any]:
