@@ -2,9 +2,8 @@
 
 import pytest
 
-from fabric.timing import Assumptions
 from fabric.workloads.recommender import recommender
-from fabric.workloads.training import wired
+from fabric.workloads.wiring import Wiring
 from topologies.errors import ConfigError
 from topologies.registry import build
 
@@ -21,7 +20,7 @@ def test_exchanges_by_hand() -> None:
 
 def test_an_exchange_is_priced_like_any_other() -> None:
     rows = recommender("dlrm-dcnv2").mix(8)[0]
-    found = wired(build("switch:n=8,rate_gbps=400"), rows, Assumptions(transport="ideal"))
+    found = Wiring(build("switch:n=8,rate_gbps=400"), transport="ideal").wired(rows)
     assert found.one_s == pytest.approx(7 / 8 * rows.size_bytes / 50e9, rel=0.01)
 
 
