@@ -19,17 +19,20 @@ def nccl_tree(topology: Topology, collective: Collective) -> Schedule:
     the domains along it (Hu et al., Demystifying NCCL, arXiv:2507.04786).
 
     Per rank 2 (g-1)/g S inside and at most 2 S/g across; for two domains S/g, where a ring crosses with
-    2 (n-1)/n S/g.
+    2 (n-1)/n S/g. Domains of one accelerator have no chain.
     """
     if collective.name != "all-reduce":
         raise NotApplicable(f"tree does all-reduce, not {collective.name}")
-    domains = np.array(equal_domains(topology))
+    domains = np.array(equal_domains(topology, least=1))
     size, n = domains.shape[1], collective.n
+    across = across_rails(domains, n, 1 / size)
+    if size == 1:
+        return Schedule("tree", "pipelined", tuple(across), None, partial(_messages, domains))
     ranks, following = domains.ravel(), np.roll(domains, -1, axis=1).ravel()
     passed = (size - 1) / size  # an edge of all chains but the one that ends above it
     up = Step("chains to the rails", Traffic.pairs(n, following, ranks, passed), size - 1)
     down = Step("chains from the rails", Traffic.pairs(n, ranks, following, passed), size - 1)
-    steps = (up, *across_rails(domains, n, 1 / size), down)
+    steps = (up, *across, down)
     return Schedule("tree", "pipelined", steps, None, partial(_messages, domains))
 
 

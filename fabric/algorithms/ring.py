@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +27,9 @@ def ring(topology: Topology, collective: Collective) -> Schedule:
     chain for broadcast and reduce (Patarasu and Yuan, JPDC 2009).
 
     The data is split over rings in both directions: one through the ranks in order; on a grid one along a snake that
-    closes; one along each tour that a family of circuits lays out; on a full mesh one for every stride without a common
-    factor with n; on servers with rails one for each rail, entering and leaving a server by turns so that every adapter
-    carries one ring (multi-rail).
+    closes; one along each tour that a family of circuits lays out; on a full mesh as many as load all links alike; on
+    servers with rails one for each rail, entering and leaving a server by turns so that every adapter carries one ring
+    (multi-rail).
     """
     if collective.name not in HALVES:
         raise NotApplicable(f"ring does {', '.join(HALVES)}, not {collective.name}")
@@ -74,7 +73,7 @@ def rings_of(topology: Topology) -> tuple[list[Ring], str | None]:
 
     >>> from topologies.registry import build
     >>> [order.tolist() for order in rings_of(build("full-mesh:n=5"))[0]]
-    [[0, 1, 2, 3, 4], [0, 2, 4, 1, 3]]
+    [[0, 1, 3, 2, 4], [1, 2, 0, 3, 4]]
     """
     n = len(topology.accelerators)
     if topology.tours:
@@ -82,11 +81,28 @@ def rings_of(topology: Topology) -> tuple[list[Ring], str | None]:
     if topology.grid is not None:
         return [_snake(topology.grid.dims)], None
     if topology.family == "full-mesh":
-        return [np.arange(n) * k % n for k in range(1, max(2, (n + 1) // 2)) if gcd(k, n) == 1], None
+        return _mesh_rings(n), None
     try:
         return _rail_rings(np.array(equal_domains(topology)))
     except NotApplicable:
         return [np.arange(n)], None
+
+
+def _mesh_rings(n: int) -> list[Ring]:
+    """Hamiltonian cycles that together cover every link of a full mesh alike: once for odd n, twice for even n, for
+    which no such cycles cover every link once (Walecki; Alspach, "The wonderful Walecki construction", 2008).
+
+    Each zigzags over n - 1 ranks in a circle, 0, 1, -1, 2, -2, ..., turned by one place from the one before, and comes
+    back by the last rank.
+
+    >>> [order.tolist() for order in _mesh_rings(4)]
+    [[0, 1, 2, 3], [1, 2, 0, 3], [2, 0, 1, 3]]
+    """
+    others = n - 1
+    steps = np.arange(others)
+    zigzag = np.where(steps % 2, (steps + 1) // 2, -(steps // 2))
+    turns = others if others % 2 else others // 2
+    return [np.append((zigzag + turn) % others, others) for turn in range(turns)]
 
 
 def _rail_rings(domains: NDArray[np.int64]) -> tuple[list[Ring], str | None]:

@@ -77,10 +77,11 @@ class Schedule:
 Algorithm = Callable[[Topology, Collective], Schedule]
 
 
-def equal_domains(topology: Topology) -> list[list[int]]:
-    """The scale-up domains of a topology that has at least two, all of one size; NotApplicable otherwise."""
+def equal_domains(topology: Topology, least: int = 2) -> list[list[int]]:
+    """The scale-up domains of a topology that has at least two, all of one size, `least` or more; NotApplicable
+    otherwise."""
     domains = topology.domains
     sizes = {len(d) for d in domains}
-    if len(domains) < 2 or len(sizes) > 1 or sizes == {1} or sum(map(len, domains)) != len(topology.accelerators):
+    if len(domains) < 2 or len(sizes) > 1 or min(sizes) < least or sum(map(len, domains)) != len(topology.accelerators):
         raise NotApplicable(f"{topology.name} has no two scale-up domains of equal size to work in and across")
     return domains

@@ -178,12 +178,22 @@ def test_rail_rings_stay_on_their_rail(spec):
     np.testing.assert_allclose(leaving, leaving[0])
 
 
-def test_strides_of_a_full_mesh():
-    """n = 8: strides 1 and 3 have no common factor with 8; both ways on each, no link twice."""
-    (step,) = schedule("full-mesh:n=8", "all-gather", "ring").steps
+@pytest.mark.parametrize("n", [4, 5, 8, 9])
+def test_rings_of_a_full_mesh_load_every_link_alike(n: int):
+    """An all-gather takes (n-1)/n of the data into every rank, by n-1 links: 1/n on each, 7 of 7 links of an MI300X."""
+    (step,) = schedule(f"full-mesh:n={n}", "all-gather", "ring").steps
     source, target, amount = step.traffic.as_pairs()
-    assert set(((target - source) % 8).tolist()) == {1, 3, 5, 7}
-    np.testing.assert_allclose(amount, 7 / 8 / 4)
+    load = np.zeros((n, n))
+    np.add.at(load, (source, target), amount)
+    np.testing.assert_allclose(load, (1 - np.eye(n)) / n)
+
+
+def test_tree_between_single_accelerators():
+    """Two domains of one rank: no chain, and S each way; what waits for nothing inside waits for two hops across."""
+    spec = "server:servers=2,gpus=1,nics=1,pcie_switches=1,sockets=1,scaleup_switch=none"
+    steps = schedule(spec, "all-reduce", "tree").steps
+    assert sum(step.traffic.total for step in steps) == pytest.approx(2.0)
+    assert sum(step.rounds for step in steps) == 2
 
 
 def pairs(traffic):
