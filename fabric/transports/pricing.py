@@ -160,22 +160,28 @@ def _rows(
     direct_row = next((row for row in parts.of_kind(DirectTransport) if _serves(row, library, machine)), None)
     if direct_row is not None:
         return replace(bare, direct=direct_row).saying(*_guessed(direct_row))
-    if machine.on_pcie and machine.domains == 1:
-        return _on_pcie(bare, parts)
+    if machine.on_pcie and machine.size > 1:
+        return _on_pcie(bare, name, parts)
     domain = next((row for row in parts.of_kind(DomainTransport) if _serves(row, library, machine)), None)
     if domain is None:
         return None
     ll128 = transport.ll128 and harness.ll128
     if machine.domains == 1:
         return replace(bare, constants=Constants(library, domain, None, ll128)).saying(*_guessed(domain))
-    network = _network(transport, machine, name, parts)
-    between = [] if transport.net else [f"transport: {network.title} between domains"]
-    made = replace(bare, constants=Constants(library, domain, network, ll128))
-    return made.saying(*_guessed(domain), *_guessed(network), *between)
+    return _across(bare, domain, ll128, name, parts).saying(*_guessed(domain))
 
 
-def _on_pcie(bare: Pricing, parts: Catalogue) -> Pricing | None:
-    """How peers reach each other is given, or known of the accelerator, or taken to be through host memory."""
+def _across(bare: Pricing, domain: DomainTransport, ll128: bool, name: str, parts: Catalogue) -> Pricing:
+    """Domains and the network between them."""
+    network = _network(bare.transport, bare.machine, name, parts)
+    between = [] if bare.transport.net else [f"transport: {network.title} between domains"]
+    made = replace(bare, constants=Constants(bare.library, domain, network, ll128))
+    return made.saying(*_guessed(network), *between)
+
+
+def _on_pcie(bare: Pricing, name: str, parts: Catalogue) -> Pricing | None:
+    """How peers reach each other is given, or known of the accelerator, or taken to be through host memory. LL128 needs
+    NVLink; several servers are domains whose rate is PCIe's."""
     rows = [row for row in parts.of_kind(PeerTransport) if row.library == bare.library.name]
     own = next((row for row in rows if bare.machine.accelerator in row.accelerators), None)
     wanted = bare.transport.peers or ("host" if own is None else own.peers)
@@ -183,6 +189,9 @@ def _on_pcie(bare: Pricing, parts: Catalogue) -> Pricing | None:
     if row is None:
         return None
     way = [] if bare.transport.peers else [f"transport: accelerators on PCIe reach each other by peers={wanted}"]
+    if bare.machine.domains > 1:
+        domain = peers.server(row, bare.library, bare.machine.size)
+        return _across(bare, domain, False, name, parts).saying(*way, *_guessed(row))
     return replace(bare, peer=row).saying(*way, *_guessed(row))
 
 

@@ -112,6 +112,33 @@ def test_host_memory_is_slower_than_direct_peers():
     assert any("peers=host" in line for line in simulate(box, "all-reduce", "64MiB").estimates)
 
 
+@pytest.mark.parametrize(
+    ("accelerator", "gpus", "busbw"), [("rtx-5090", 4, 35), ("rtx-5090", 8, 28), ("a100-pcie", 3, 20)]
+)
+def test_published_rates_on_pcie(accelerator, gpus, busbw):
+    """All-reduces of nccl-tests in NVIDIA's issues: nccl 1639, nccl-tests 178."""
+    pcie = 512 if accelerator == "rtx-5090" else 256
+    box = f"server:gpus={gpus},nics=1,pcie_switches=1,sockets=1,pcie_gbps={pcie},scaleup_switch=none"
+    found = simulate(fabric(f"{box},accelerator={accelerator}"), "all-reduce", 2**33)
+    assert found.busbw_gb_per_s == pytest.approx(busbw, rel=0.02)
+
+
+def test_a_bridged_pair_has_the_library_of_its_links():
+    """Two A100 cards, 12 links of 25 GB/s: S/(0.8016 300) and the copy of S/2 at 1.997 300, and small floors."""
+    found = simulate(fabric("full-mesh:n=2,links=12,rate_gbps=200,accelerator=a100-pcie"), "all-reduce", 2**33)
+    by_hand = 2**33 / 300e3 * (1 / 0.8016 + 0.5 / 1.997)
+    assert found.transport == "nccl"
+    assert by_hand < found.time_us < 1.01 * by_hand
+
+
+def test_servers_of_cards_are_as_fast_as_their_pcie():
+    """Four direct peers on 64 GB/s in each of two servers, adapters of 100: 0.4293 of PCIe binds."""
+    box = "server:servers=2,gpus=4,nics=2,rate_gbps=400,pcie_switches=2,sockets=2,pcie_gbps=512,scaleup_switch=none"
+    found = simulate(fabric(f"{box},accelerator=h100-pcie"), "all-gather", 2**34, algorithm="ring")
+    assert found.busbw_gb_per_s == pytest.approx(0.4293 * 64, rel=0.02)
+    assert found.transport == "nccl"
+
+
 def test_best_is_never_above_the_librarys_choice():
     for name in ("all-reduce", "all-gather", "all-to-all"):
         for size in ("1KiB", "1MiB", "1GiB"):
