@@ -50,7 +50,10 @@ TRAINING = ("batch", "micro_batch", "sequence", "recompute", "zero", "routing")
 @click.option(
     "--prefill-replicas", type=click.IntRange(min=0), default=0, show_default=True, help="Serve: replicas that prefill."
 )
-@click.option("--vary", metavar="domain=A,B,...", help="Each SPEC in scale-up domains of these sizes.")
+@click.option(
+    "--vary", multiple=True, metavar="KEY=A,B,...",
+    help="Each SPEC with each value of a parameter, or domain=8,72,144,576: scale-up domains of these sizes.",
+)  # fmt: skip
 @click.option("--transport", default="auto", show_default=True, help="auto, ideal, or a library, as in solve.")
 @click.option("--explain", is_flag=True, help="Time by part, memory, walls, what binds, what it stands on.")
 @csv_option
@@ -61,7 +64,7 @@ def command(
     specs: tuple[str, ...],
     layout: str,
     mode: str | None,
-    vary: str | None,
+    vary: tuple[str, ...],
     explain: bool,
     csv: bool,
     quiet: bool,
@@ -78,7 +81,7 @@ def command(
     from fabric.cli.output import console, emit_csv, emit_json, emit_tables
     from fabric.cli.workload_tables import rendered
     from fabric.results import provenance
-    from fabric.workloads.comparing import workload
+    from fabric.workloads.comparing import check_vary, workload
     from fabric.workloads.rows import row_of
     from fabric.workloads.zoo import model as named
     from topologies.errors import ConfigError
@@ -91,16 +94,17 @@ def command(
     served = _serves(mode)
     try:
         asked = _load(layout, given) if served else _question(layout, given)
-        sizes = _domains(vary)
+        check_vary(fabrics, vary)
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
     shape = named(name)
     answers = workload(
-        fabrics, shape, asked, layout=layout, domains=sizes, transport=given["transport"], routing=given["routing"],
+        fabrics, shape, asked, layout=layout, vary=vary, transport=given["transport"], routing=given["routing"],
         parts=catalogue,
     )  # fmt: skip
     rows = [row_of(answer, rank) for rank, answer in _ranked(answers)]
-    told = {"specs": fabrics, "model": name, "mode": "serve" if served else "train", "parallel": layout, "vary": vary}
+    told = {"specs": fabrics, "model": name, "mode": "serve" if served else "train", "parallel": layout,
+            "vary": list(vary)}  # fmt: skip
     if out.json:
         emit_json("workload", {"rows": rows}, provenance({**told, **given}, catalogue.hash), out)
     elif csv:
@@ -140,32 +144,15 @@ def _load(layout: str, given: dict[str, Any]) -> Any:
     from fabric.choices import check_choices
     from fabric.workloads.calibration import DEFAULT_STACK, calibration
     from fabric.workloads.layout import read_layout
-    from fabric.workloads.replicas import Load, checked
+    from fabric.workloads.replicas import WEIGHTS, Load, checked
+    from fabric.workloads.splits import AUTO
 
     check_choices(transport=given["transport"])
-    if layout != "auto":
-        read_layout(layout)
-    weights = given["precision"] or Load().weights
-    calibration("", given["stack"] or DEFAULT_STACK, weights)  # says what is no stack, or no precision
+    read_layout(",".join(word for word in layout.split(",") if word.strip() != AUTO) or "tp=1")
+    calibration("", given["stack"] or DEFAULT_STACK, given["precision"] or WEIGHTS)  # what is no stack, no precision
     keys = ("stack", "input_tokens", "output_tokens", "concurrency", "floor", "chunk_tokens", "prefill_replicas")
     more = {key: given[key] for key in (*keys, "transport")}
-    return checked(Load(weights=weights, micro_batches=given["overlap"], **more))
-
-
-def _domains(vary: str | None) -> list[int]:
-    """Sizes of scale-up domains."""
-    from topologies.errors import ConfigError
-
-    if vary is None:
-        return []
-    key, equals, rest = vary.partition("=")
-    words = [word.strip() for word in rest.split(",")]
-    if key.strip() != "domain" or not equals or not all(w.isascii() and w.isdigit() and len(w) < 8 for w in words):
-        raise ConfigError(f"--vary '{vary:.60}' is not domain=A,B,...; write it like domain=8,72,144,576")
-    sizes = [int(word) for word in words]
-    if min(sizes) < 2 or len(set(sizes)) < len(sizes):
-        raise ConfigError(f"--vary '{vary:.60}': sizes are 2 or more, and different")
-    return sizes
+    return checked(Load(weights=given["precision"], micro_batches=given["overlap"], **more))
 
 
 def _ranked(answers: "list[Answer]") -> "list[tuple[int | None, Answer]]":

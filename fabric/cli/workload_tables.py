@@ -9,7 +9,7 @@ from rich.text import Text
 from fabric.cli.layout import Column, laid_out
 from fabric.cli.tables import facts_table, known, new_table
 from fabric.cli.wall_tables import first_text, walls_facts
-from fabric.workloads.comparing import Answer
+from fabric.workloads.comparing import DOMAIN, Answer
 from fabric.workloads.model import Model
 from fabric.workloads.replicas import Serving
 from fabric.workloads.rows import binds, parts_of, written
@@ -32,7 +32,8 @@ def rendered(answers: Sequence[Answer], model: Model, width: int, *, explain: bo
 
 
 def _name(answer: Answer) -> str:
-    return ", ".join([answer.spec, *(f"{key} {value}" for key, value in answer.values.items())])
+    size = answer.values.get(DOMAIN)
+    return answer.spec if size is None else f"{answer.spec}, domain {size}"
 
 
 def _column(head: str, name: str, cells: Sequence[str | Text], leaves: int = 0, left: bool = False) -> Column:
@@ -75,7 +76,7 @@ def _served(done: Sequence[Answer], model: Model, width: int) -> list[Any]:
     found = [answer.serving for answer in done if answer.serving is not None]
     points = [one.point for one in found]
     served = found[0].inference
-    title = f"{model.title} served in {served.weights}, prompts of {served.input_tokens:,g}, answers of "
+    title = f"{model.title} served, prompts of {served.input_tokens:,g}, answers of "
     title += f"{served.output_tokens:,g} tokens"
     columns = [
         _column("accel-\nerators", "accelerators", [f"{one.inference.accelerators:,}" for one in found], 1),
@@ -86,7 +87,7 @@ def _served(done: Sequence[Answer], model: Model, width: int) -> list[Any]:
         _column("tokens/J\nsite", "tokens/J of the site", [_rate(p.tokens_per_j_facility) for p in points], 1),
         _column("binds", "binds", [p.wall for p in points], 2, left=True),
     ]
-    layouts = [f"{one.inference.replicas:,} x {one.inference.layout}" for one in found]
+    layouts = [f"{one.inference.replicas:,} x {one.inference.layout} in {one.inference.weights}" for one in found]
     return _frame(done, title, columns, layouts, width)
 
 
@@ -182,11 +183,12 @@ def _curve(found: Serving) -> Table:
 def _serving_facts(found: Serving) -> list[tuple[str, Any]]:
     served, point = found.inference, found.point
     low, high = (format_time_us(s * 1e6) for s in (point.token_low_s, point.token_high_s))
+    fit = f", {served.batch_limit:,} requests fit a replica" if served.batch_limit else ""
     facts = [
         ("binds", point.wall),
-        ("a token takes", f"{format_time_us(point.token_s * 1e6)} ({low} to {high})"),
+        ("a token takes", format_time_us(point.token_s * 1e6) + (f" ({low} to {high})" if low != high else "")),
         ("memory", f"weights {served.weights_gb:.1f} GB an accelerator, cache in {served.cache} "
-                   f"{served.cache_bytes_per_token:,.0f} B a token, {served.batch_limit:,} requests fit a replica"),
+                   f"{served.cache_bytes_per_token:,.0f} B a token{fit}"),
         ("prefill", f"{format_time_us(served.prefill_s * 1e6)} of one prompt"),
         ("stack", served.stack),
     ]  # fmt: skip

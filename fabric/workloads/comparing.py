@@ -7,6 +7,7 @@ from typing import Any
 
 from fabric.limits import first_wall, walls
 from fabric.results import Wall
+from fabric.varying import varied_specs
 from fabric.workloads.achieved import achieved
 from fabric.workloads.inference import accelerator_of_fabric
 from fabric.workloads.mix import mix
@@ -17,6 +18,7 @@ from fabric.workloads.scale_up import SAID, with_domain
 from fabric.workloads.searching import Found, fastest
 from fabric.workloads.splits import SPACE, Question, completed
 from fabric.workloads.sram import is_sram
+from fabric.workloads.sram_serving import serve_from_sram
 from fabric.workloads.training import TRANSPORT, TrainingStep, accelerator_with_rate, timed
 from fabric.workloads.wiring import Wired, Wiring, spread
 from fabric.workloads.zoo import model as named
@@ -27,6 +29,7 @@ from topologies.registry import topology_of
 
 MODES = ("train", "serve")
 MOST = 64  # fabrics of one question
+DOMAIN = "domain"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +63,7 @@ def workload(
     asked: "Question | Load",
     *,
     layout: str = "auto",
-    domains: Sequence[int] = (),
+    vary: Sequence[str] = (),
     transport: str = "auto",
     routing: str = "auto",
     parts: Catalogue | None = None,
@@ -68,29 +71,26 @@ def workload(
     """The workload on each fabric, ranked by tokens a second and accelerator; those without an answer last, with why.
 
     A `Question` (`fabric.workloads.splits`) trains: its layout, or where parts of it are free the fastest feasible
-    split. A `Load` (`fabric.workloads.replicas`) serves, with `layout` or the best there is. `domains` builds each
-    fabric with scale-up domains of these sizes.
+    split. A `Load` (`fabric.workloads.replicas`) serves, with `layout` or the best there is. `vary` changes
+    parameters of each fabric, "technology=dac,cpo", or "domain=8,72": scale-up domains of these sizes.
 
     The error of a single fabric is raised, as is one that all share: ConfigError, TopologyError, InfeasibleError.
 
     >>> from fabric.workloads.splits import read_question
     >>> asked = read_question("auto,batch=64,seq=8192")
-    >>> best, *_ = workload(["rail:servers=8"], "llama-3.1-8b", asked, domains=[8, 16])
-    >>> best.values, best.search.splits > best.search.fitting > best.search.priced
-    ({'domain': '16'}, True, True)
+    >>> best, *_ = workload(["rail:servers=8"], "llama-3.1-8b", asked, vary=["domain=8,16"])
+    >>> best.values, best.search.splits >= best.search.fitting > best.search.priced
+    ({'domain': '16'}, True)
     """
     rows = catalogue() if parts is None else parts
     shape = model if isinstance(model, Model) else named(model)
-    cases = [(spec, size) for spec in specs for size in (domains or (None,))]
-    if not cases or len(cases) > MOST:
-        raise ConfigError(f"{len(cases)} fabrics are asked for; give 1 to {MOST}")
+    cases = _cases(specs, vary)
     found: list[Answer] = []
     errors: list[FabricError] = []
-    for spec, size in cases:
+    for spec, values, size in cases:
         name = spec if isinstance(spec, str) else spec.name
-        values = {} if size is None else {"domain": str(size)}
         try:
-            fabric = topology_of(spec, parts=rows) if size is None else with_domain(str(name), size, rows)
+            fabric = topology_of(spec, parts=rows) if size is None else with_domain(name, size, rows)
             if isinstance(asked, Question):
                 answered = _trained(fabric, shape, asked, transport, routing)
             else:
@@ -102,6 +102,50 @@ def workload(
     if len(errors) == len(cases):
         raise errors[0]
     return sorted(found, key=lambda a: -(a.rate or 0.0))
+
+
+Case = tuple["str | Topology", dict[str, str], "int | None"]
+
+
+def _cases(specs: "Sequence[str | Topology]", vary: Sequence[str]) -> list[Case]:
+    """Every fabric with what varies, and the size of its scale-up domains where that does."""
+    sizes = [text for text in vary if text.partition("=")[0].strip() == DOMAIN]
+    others = [text for text in vary if text not in sizes]
+    if len(sizes) > 1:
+        raise ConfigError("--vary domain is given twice; write all its sizes after one, domain=8,72")
+    found: list[tuple[str | Topology, dict[str, str]]] = [(spec, {}) for spec in specs]
+    if others or sizes:
+        words = [spec for spec in specs if isinstance(spec, str)]
+        if len(words) < len(specs):
+            raise ConfigError("vary changes specs; give them as text, not built")
+        if others:
+            found = [(one.spec, dict(one.values)) for one in varied_specs(words, others)]
+    each = domain_sizes(sizes[0]) if sizes else [None]
+    cases = [(spec, {**values, **({} if size is None else {DOMAIN: str(size)})}, size)
+             for spec, values in found for size in each]  # fmt: skip
+    if not cases or len(cases) > MOST:
+        raise ConfigError(f"{len(cases)} fabrics are asked for; give 1 to {MOST}")
+    return cases
+
+
+def check_vary(specs: Sequence[str], vary: Sequence[str]) -> None:
+    """Raise ConfigError for what varies nothing, before anything is built."""
+    _cases(specs, vary)
+
+
+def domain_sizes(text: str) -> list[int | None]:
+    """Sizes of scale-up domains; ConfigError for what are none.
+
+    >>> domain_sizes("domain=8,72")
+    [8, 72]
+    """
+    words = [word.strip() for word in text.partition("=")[2].split(",")]
+    if not all(word.isascii() and word.isdigit() and len(word) < 8 for word in words):
+        raise ConfigError(f"--vary '{text:.60}' is not domain=A,B,...; write it like domain=8,72,144,576")
+    sizes = [int(word) for word in words]
+    if min(sizes) < 2 or len(set(sizes)) < len(sizes):
+        raise ConfigError(f"--vary '{text:.60}': sizes are 2 or more, and different")
+    return list(sizes)
 
 
 def _answer(fabric: Topology, name: str, values: Mapping[str, str], parts: dict[str, Any], *, sized: bool) -> Answer:
@@ -140,9 +184,10 @@ def _served(fabric: Topology, model: Model, load: Load, layout: str) -> dict[str
     """A model served by the layout that is given, or by the best of all that hold it."""
     row = accelerator_of_fabric(fabric)
     if is_sram(row.name):
-        raise ConfigError(f"{row.name} holds models in SRAM, which fabric.workloads.sram answers; serve on others here")
+        found = serve_from_sram(fabric, model, row, checked(load))
+        return {"serving": found, "said": found.inference.estimates}
     found = best_replica(fabric, model, row, layout, checked(load))
-    tried = [] if layout != "auto" else [
+    tried = [] if "auto" not in layout else [
         f"auto, exact: the best of {found.fitting:,} layouts that hold the weights of {found.layouts:,}: {REPLICAS}"
     ]
     return {"serving": found, "said": (*tried, *found.inference.estimates)}

@@ -147,7 +147,7 @@ class _Deciding:
     asked: Requests
 
     def points(self, found: Served) -> tuple[Point, ...]:
-        watts = _watts(self.topology)
+        watts = provisioned_watts(self.topology)
         return tuple(self._point(found, i, watts) for i in range(len(self.asked.concurrency)))
 
     def _point(self, found: Served, i: int, watts: tuple[float, float] | None) -> Point:
@@ -212,7 +212,7 @@ def accelerator_of_fabric(topology: Topology) -> Accelerator:
 
 
 @once
-def _watts(topology: Topology) -> tuple[float, float] | None:
+def provisioned_watts(topology: Topology) -> tuple[float, float] | None:
     """Provisioned watts of racks and network, and of the facility; None where the catalogue has none."""
     try:
         site = site_power(topology)

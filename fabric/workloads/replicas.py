@@ -15,6 +15,7 @@ from topologies.errors import ConfigError, InfeasibleError
 from topologies.graph import Topology
 from topologies.kinds import Accelerator
 
+WEIGHTS = "fp8"  # the class that most published rates of serving are in
 SPACE = (
     "tp divides the heads, pp the layers, dp x tp the experts (dense models are copied instead); experts whole on "
     "accelerators, or in slices on all of them"
@@ -23,10 +24,11 @@ SPACE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What is asked of a fabric that serves; `concurrency` requests at a time on all of it, None for the whole curve by
-    load. `floor` are tokens a second that each user shall get at least."""
+    """What is asked of a fabric that serves; `weights` are in fp8 by default, on SRAM machines in their own format.
+    `concurrency` requests at a time on all of it, None for the whole curve by load. `floor` are tokens a second that
+    each user shall get at least."""
 
-    weights: str = "fp8"
+    weights: str | None = None
     stack: str | None = None
     input_tokens: float = 1024
     output_tokens: float = 1024
@@ -61,16 +63,16 @@ def best_replica(topology: Topology, model: Model, row: Accelerator, text: str, 
     >>> fabric = build("hgx-h100")
     >>> found = best_replica(fabric, model("llama-3.1-70b"), accelerator_of_fabric(fabric), "auto", Load(concurrency=8))
     >>> found.layouts, found.fitting < found.layouts, found.inference.layout.accelerators <= 8
-    (16, True, True)
+    (11, True, True)
     """
     n = len(topology.accelerators)
-    every = list(layouts(model, n)) if text == AUTO else [read_layout(text).checked(model)]
-    if text == AUTO:
+    auto, every = layouts_of(text, model, n)
+    if auto:
         held = [layout for layout in every if holds(model, row, layout, load)]
         if not held:
             raise InfeasibleError(
-                f"no layout of up to {n:,} x {row.name} holds {model.name} in {load.weights}; give more accelerators, "
-                "or fewer bits"
+                f"no layout of up to {n:,} x {row.name} holds {model.name} in {load.weights or WEIGHTS}; give more "
+                "accelerators, or fewer bits"
             )
     else:
         held = every
@@ -84,6 +86,25 @@ def best_replica(topology: Topology, model: Model, row: Accelerator, text: str, 
         )
     inference, point = max(reaching, key=lambda pair: (pair[1].tokens_per_s, -pair[0].layout.accelerators))
     return Serving(inference, point, len(every), len(held), len(reaching))
+
+
+def layouts_of(text: str, model: Model, accelerators: int) -> tuple[bool, list[Layout]]:
+    """Are layouts searched, and which there are: all for "auto", those with tp = 8 for "auto,tp=8".
+
+    >>> from fabric.workloads.zoo import model
+    >>> found = layouts_of("auto,tp=4", model("llama-3.1-8b"), 8)[1]
+    >>> [str(one) for one in found]
+    ['tp=4', 'tp=4,pp=2']
+    """
+    words = [word.strip() for word in text.split(",")]
+    if AUTO not in words:
+        return False, [read_layout(text).checked(model)]
+    given = {word.partition("=")[0] for word in words if word != AUTO}
+    fixed = read_layout(",".join(word for word in words if word != AUTO) or "tp=1")
+    every = [one for one in layouts(model, accelerators) if all(getattr(one, k) == getattr(fixed, k) for k in given)]
+    if not every:
+        raise ConfigError(f"no layout of {model.name} on {accelerators:,} accelerators is '{text:.60}'; give less")
+    return True, every
 
 
 def layouts(model: Model, accelerators: int) -> Iterator[Layout]:
@@ -106,8 +127,8 @@ def layouts(model: Model, accelerators: int) -> Iterator[Layout]:
 
 def holds(model: Model, row: Accelerator, layout: Layout, load: Load) -> bool:
     """Do the accelerators of a replica hold the weights?"""
-    cache = cache_format(load.stack or DEFAULT_STACK, load.weights)
-    d = demands(model, row, layout, load.weights, cache)
+    weights = load.weights or WEIGHTS
+    d = demands(model, row, layout, weights, cache_format(load.stack or DEFAULT_STACK, weights))
     return bool(weights_bytes(d)[0] <= d.memory_bytes[0] * USABLE)
 
 
@@ -118,7 +139,7 @@ def _inferred(topology: Topology, model: Model, layout: Layout, load: Load) -> I
     each: Sequence[float] = CONCURRENCIES if share is None else (max(1.0, share),)
     busy = 1.0 if share is None else min(1.0, share)
     found = infer(
-        topology, model, layout, weights=load.weights, stack=load.stack, input_tokens=load.input_tokens,
+        topology, model, layout, weights=load.weights or WEIGHTS, stack=load.stack, input_tokens=load.input_tokens,
         output_tokens=load.output_tokens, concurrency=each, micro_batches=load.micro_batches,
         chunk_tokens=load.chunk_tokens, prefill_replicas=load.prefill_replicas, transport=load.transport,
     )  # fmt: skip

@@ -1,18 +1,20 @@
 """Scale-up: the same accelerators in domains of another size, joined by the same scale-out network."""
 
 from math import gcd
+from typing import Any
 
 from topologies.composition import compose
 from topologies.errors import ConfigError, TopologyError
 from topologies.graph import Topology
 from topologies.parts import Catalogue
-from topologies.registry import build, topology_of
+from topologies.registry import build, family, topology_of
 
 SAID = (
-    "domains: one layer of the SPEC's switch chips, two where a chip has too few ports, on its own scale-out, "
-    "accelerators that do not fill a domain are left out"
+    "domains: one layer of the SPEC's switch chips, two where a chip has too few ports, on its own scale-out; "
+    "lengths and technologies of a floor; accelerators that do not fill a domain are left out"
 )
 _RAILED = ("rail", "nvl")
+_FLOOR = ("servers", "rails", "length_m", "latency_ns", "technology", "cable")  # the composition finds them
 
 
 def with_domain(spec: str, size: int, parts: Catalogue) -> Topology:
@@ -36,7 +38,7 @@ def with_domain(spec: str, size: int, parts: Catalogue) -> Topology:
     unit = _unit(base, size, parts)
     if count == 1:
         return build(_worded(unit), parts)
-    racks = {"unit": "nvl", "parameters": unit, "count": count}
+    racks: dict[str, Any] = {"unit": "nvl", "parameters": unit, "count": count}
     if base.family == "rail":
         racks["nic"] = base.parameters["nic"]
     document = {"racks": [racks], "scale_out": {"family": "rail", "parameters": _network(base, size)}}
@@ -57,13 +59,16 @@ def _unit(base: Topology, size: int, parts: Catalogue) -> dict[str, str | int]:
     return unit
 
 
-def _network(base: Topology, size: int) -> dict[str, str | int | float]:
-    """Parameters of the scale-out: those of the fabric where it has one."""
+def _network(base: Topology, size: int) -> dict[str, Any]:
+    """Parameters of the scale-out: those of the fabric where it has one, but for what follows from racks and floor."""
     if base.family == "nvl":
         return {"rails": gcd(size, int(base.parameters["gpus_per_tray"]))}
-    own = base.parameters
-    rails = own["rails"] or own["gpus"]
-    return {"rails": gcd(size, rails), "rate_gbps": own["rate_gbps"], "switch": own["switch"], "planes": own["planes"]}
+    rail, own = family("rail"), base.parameters
+    kept = {
+        key: value for key, value in own.items()
+        if value != rail.parameters[key].default and rail.parameters[key].bundle != "server" and key not in _FLOOR
+    }  # fmt: skip
+    return {**kept, "rails": gcd(size, own["rails"] or own["gpus"])}
 
 
 def _worded(unit: dict[str, str | int]) -> str:

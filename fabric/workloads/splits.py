@@ -61,7 +61,7 @@ def splits(asked: Question, accelerators: int, model: Model) -> Iterator[Paralle
     >>> from fabric.workloads.zoo import model
     >>> found = list(splits(read_question("auto,mbs=1,recompute=none,zero=1"), 16, model("llama-3.1-8b")))
     >>> len(found), len({(p.tp, p.cp, p.dp, p.pp) for p in found})
-    (85, 35)
+    (110, 35)
     """
     base, free = completed(asked, accelerators, model), set(asked.free)
     batch, sequence = base.global_batch or 1, base.sequence or 1

@@ -46,6 +46,16 @@ def is_sram(accelerator: str) -> bool:
     return accelerator in _machines()
 
 
+def own_format(row: Accelerator) -> str:
+    """The number format in which a machine keeps weights where none is asked for.
+
+    >>> from topologies.parts import part
+    >>> own_format(part("wse-3", Accelerator))
+    'bf16'
+    """
+    return str(_machine(row)["weights"])
+
+
 def least_devices(model: Model, row: Accelerator, weights: str | None = None) -> int:
     """How many devices hold the weights.
 

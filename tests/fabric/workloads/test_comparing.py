@@ -43,6 +43,18 @@ def test_domains_of_a_size(size):
     assert len(made.accelerators) == 24
 
 
+def test_parameters_vary_with_domains():
+    found = workload(
+        ["rail:servers=4,gpus=4"], "llama-3.1-8b", read_question("tp=4,batch=16,seq=4096"),
+        vary=["rate_gbps=200,400", "domain=4,8"],
+    )  # fmt: skip
+    assert sorted((a.values["rate_gbps"], a.values["domain"]) for a in found) == [
+        ("200", "4"), ("200", "8"), ("400", "4"), ("400", "8"),
+    ]  # fmt: skip
+    step = {tuple(a.values.values()): a.step for a in found}
+    assert step["200", "4"].wire_s["dp"] > step["400", "4"].wire_s["dp"] * 1.2
+
+
 def test_domains_that_cannot_be():
     with pytest.raises(ConfigError, match=r"a domain of 16 exceeds the 8 accelerators"):
         with_domain("nvl:gpus=8", 16, catalogue())
@@ -52,7 +64,7 @@ def test_domains_that_cannot_be():
 
 def test_a_larger_domain_is_never_slower_for_a_layout_that_fits_it():
     """tp = 8 inside domains of 8 and of 16, across those of 4."""
-    found = workload(["rail:servers=8,gpus=8"], "llama-3.1-8b", read_question("tp=8," + STEP), domains=[4, 8, 16])
+    found = workload(["rail:servers=8,gpus=8"], "llama-3.1-8b", read_question("tp=8," + STEP), vary=["domain=4,8,16"])
     steps = {answer.values["domain"]: answer.step for answer in found}
     assert steps["4"].wire_s["tp"] > steps["8"].wire_s["tp"] * 1.5
     assert steps["16"].step_s <= steps["8"].step_s * 1.01
@@ -81,6 +93,17 @@ def test_replicas_without_requests_idle():
     (alone,) = infer(topology, shape, Layout(), stack="vllm", concurrency=[1]).points
     assert found.point.tokens_per_s == pytest.approx(alone.tokens_per_s / 8)
     assert found.point.tokens_per_s_per_user == alone.tokens_per_s_per_user
+
+
+def test_wafers_serve_in_pipelines():
+    """70B in bf16 on wafers of 44 GB: four of them; 80 layers of 17 us are the floor of a token."""
+    (answer,) = workload(["switch:n=9,accelerator=wse-3"], "llama-3.1-70b", Load(concurrency=8))
+    found = answer.serving
+    assert (found.inference.replicas, found.inference.layout.pp) == (2, 4)
+    assert 80 * 17e-6 < found.point.token_s < 80 * 17e-6 * 1.05
+    assert found.point.tokens_per_s == pytest.approx(8 / found.point.token_s, rel=1e-6)
+    with pytest.raises(InfeasibleError, match="takes 4 x wse-3"):
+        workload(["switch:n=3,accelerator=wse-3"], "llama-3.1-70b", Load())
 
 
 def test_what_cannot_be_served():
