@@ -32,7 +32,7 @@ def predict(machine: Machine, pattern: str, sizes: Sequence[int]) -> list[Predic
     >>> from fabric.measuring.reading import read_rows
     >>> row = read_rows("system,gpus,collective,size_bytes,time_us\\nTrainium2,16,all_gather,1048576,99\\n")[0][0]
     >>> [round(p.time_us, 1) for p in predict(machine_of(row), "all-gather", [1 << 20, 1 << 30])]
-    [2.5, 1966.6]
+    [2.3, 1966.4]
     """
     plans = _plans(machine.spec, pattern, machine.transport)
     times = [min(plan.time_s(size) for plan in plans) * 1e6 for size in sizes]

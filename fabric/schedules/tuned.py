@@ -17,8 +17,8 @@ def best_file(tuned: "Tuning", size_bytes: int) -> Exported:
     ConfigError for groups of ranks, InfeasibleError where the best has no messages that MSCCL could send.
 
     >>> from fabric.tuning import tune
-    >>> best_file(tune("switch:n=2"), 2**20).text.splitlines()[0][:40]
-    '<algo name="aifabric-direct-all-reduce" '
+    >>> best_file(tune("switch:n=2"), 2**20).text.splitlines()[0][:50]
+    '<algo name="aifabric-recursive-doubling-all-reduce'
     """
     return _file(tuned.best(size_bytes), size_bytes, None)
 
@@ -28,7 +28,7 @@ def files_of_spans(tuned: "Tuning") -> dict[str, Exported]:
 
     >>> from fabric.tuning import tune
     >>> list(files_of_spans(tune("switch:n=2")))
-    ['1-direct.xml']
+    ['1-recursive-doubling.xml']
     """
     found = {}
     for number, (start, end, plan) in enumerate(tuned.spans(), start=1):
