@@ -156,7 +156,7 @@ def _load(layout: str, given: dict[str, Any]) -> Any:
 
 
 def _ranked(answers: "list[Answer]") -> "list[tuple[int | None, Answer]]":
-    return [(None if answer.why else place, answer) for place, answer in enumerate(answers, 1)]
+    return [(place if answer.ranked else None, answer) for place, answer in enumerate(answers, 1)]
 
 
 def _flat(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -23,6 +23,8 @@ def rendered(answers: Sequence[Answer], model: Model, width: int, *, explain: bo
     serves = done[0].serving is not None
     shown = _served(done, model, width) if serves else _trained(done, model, width)
     shown += [Text(f"{_name(a)}: {a.why}", style="bold red") for a in answers if a.why is not None]
+    shown += [Text(f"{_name(a)}: does not fit into memory, and is not ranked", style="bold red")
+              for a in done if not a.fits]  # fmt: skip
     if explain:
         for answer in done:
             shown += [Text(), Text(_name(answer), style="bold"), *_explained(answer)]
@@ -41,7 +43,7 @@ def _column(head: str, name: str, cells: Sequence[str | Text], leaves: int = 0, 
 
 
 def _frame(done: Sequence[Answer], title: str, columns: list[Column], layouts: Sequence[str], width: int) -> list[Any]:
-    marks = _column("#", "#", [str(i) for i, _ in enumerate(done, 1)])
+    marks = _column("#", "#", [str(i) if answer.ranked else "-" for i, answer in enumerate(done, 1)])
     names = _column("topology", "topology", [_name(answer) for answer in done], left=True)
     walls = [Text("-") if a.walls is None else first_text(a.walls) for a in done]
     columns = [

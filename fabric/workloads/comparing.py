@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-from fabric.limits import first_wall, walls
+from fabric.limits import Conditions, first_wall, walls
 from fabric.results import Wall
 from fabric.varying import varied_specs
 from fabric.workloads.achieved import achieved
@@ -48,6 +48,16 @@ class Answer:
     why: str | None = None
 
     @property
+    def fits(self) -> bool:
+        """False where a step is known not to fit into memory: it is shown, not ranked."""
+        return self.step is None or self.step.fits is not False
+
+    @property
+    def ranked(self) -> bool:
+        """Does it stand among those that are compared?"""
+        return self.why is None and self.fits
+
+    @property
     def rate(self) -> float | None:
         """Tokens a second of an accelerator of the fabric, by which rows are ranked."""
         if self.step is not None:
@@ -68,7 +78,8 @@ def workload(
     routing: str = "auto",
     parts: Catalogue | None = None,
 ) -> list[Answer]:
-    """The workload on each fabric, ranked by tokens a second and accelerator; those without an answer last, with why.
+    """The workload on each fabric, ranked by tokens a second and accelerator; then what does not fit into memory, and
+    what has no answer, with why.
 
     A `Question` (`fabric.workloads.splits`) trains: its layout, or where parts of it are free the fastest feasible
     split. A `Load` (`fabric.workloads.replicas`) serves, with `layout` or the best there is. `vary` changes
@@ -101,7 +112,7 @@ def workload(
             found.append(Answer(spec=name, values=values, why=str(error)))
     if len(errors) == len(cases):
         raise errors[0]
-    return sorted(found, key=lambda a: -(a.rate or 0.0))
+    return sorted(found, key=lambda a: (a.rate is None, not a.fits, -(a.rate or 0.0)))
 
 
 Case = tuple["str | Topology", dict[str, str], "int | None"]
@@ -149,7 +160,7 @@ def domain_sizes(text: str) -> list[int | None]:
 
 
 def _answer(fabric: Topology, name: str, values: Mapping[str, str], parts: dict[str, Any], *, sized: bool) -> Answer:
-    held = walls(fabric)
+    held = walls(fabric, parts.pop("given"))
     said = (*parts.pop("said"), *((SAID,) if sized else ()))
     return Answer(spec=name, values=values, walls=held, first_wall=first_wall(held), said=said, **parts)
 
@@ -164,11 +175,18 @@ def _trained(fabric: Topology, model: Model, asked: Question, transport: str, ro
         layout = completed(asked, n, model).on(n, model)
         wires = tuple(wiring.wired(exchange) for exchange in mix(model, layout))
         step = timed(fabric, model, layout, row, wires, a)
-        return {"step": step, "said": (*said, *_straddling(wiring, wires), *step.said)}
+        return {"step": step, "given": _held(step), "said": (*said, *_straddling(wiring, wires), *step.said)}
     found = fastest(wiring, model, asked, row, a)
     step = timed(fabric, model, found.parallel, row, found.wires, a)
     tried = f"auto, exact: the fastest of {found.fitting:,} splits that fit of {found.splits:,}: {SPACE}"
-    return {"step": step, "search": found, "said": (tried, *said, *_straddling(wiring, found.wires), *step.said)}
+    said = [tried, *said, *_straddling(wiring, found.wires), *step.said]
+    return {"step": step, "search": found, "given": _held(step), "said": said}
+
+
+def _held(step: TrainingStep) -> Conditions:
+    """What the memory wall is asked: all that the ranks of one copy of the model hold."""
+    ranks = step.parallel.tp * step.parallel.pp
+    return Conditions(weights_bytes=step.memory.total * ranks, shards=ranks)
 
 
 def _straddling(wiring: Wiring, wires: Sequence[Wired]) -> list[str]:
@@ -185,9 +203,15 @@ def _served(fabric: Topology, model: Model, load: Load, layout: str) -> dict[str
     row = accelerator_of_fabric(fabric)
     if is_sram(row.name):
         found = serve_from_sram(fabric, model, row, checked(load))
-        return {"serving": found, "said": found.inference.estimates}
+        return {"serving": found, "given": _weights(found), "said": found.inference.estimates}
     found = best_replica(fabric, model, row, layout, checked(load))
     tried = [] if "auto" not in layout else [
         f"auto, exact: the best of {found.fitting:,} layouts that hold the weights of {found.layouts:,}: {REPLICAS}"
     ]
-    return {"serving": found, "said": (*tried, *found.inference.estimates)}
+    return {"serving": found, "given": _weights(found), "said": (*tried, *found.inference.estimates)}
+
+
+def _weights(found: Serving) -> Conditions:
+    """The same of a replica: its weights; how many caches fit beside them bounds the batch."""
+    ranks = found.inference.layout.accelerators
+    return Conditions(weights_bytes=found.inference.weights_gb * 1e9 * ranks, shards=ranks)

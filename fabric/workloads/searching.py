@@ -60,8 +60,6 @@ def fastest(wiring: Wiring, model: Model, asked: Question, row: Accelerator, a: 
             f"{model.name} takes {least / 1e9:,.0f} GB a rank in the leanest of {len(every):,} splits of {n:,} x "
             f"{row.name}, which has {row.memory_gb:g}; give more accelerators, or a smaller batch"
         )
-    for p in held[:1]:
-        p.on(n, model)  # says what of the given parts fits no split
     ordered = sorted((_bounded(wiring, model, p, row, a) for p in held), key=lambda split: split.least_s)
     best: tuple[float, _Split, tuple[Wired, ...]] | None = None
     priced = 0

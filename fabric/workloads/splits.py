@@ -58,11 +58,32 @@ def completed(asked: Question, accelerators: int, model: Model) -> Parallel:
 def splits(asked: Question, accelerators: int, model: Model) -> Iterator[Parallel]:
     """Every layout that fits model, batch and accelerators, whatever it takes of memory (`SPACE` says what is tried).
 
+    ConfigError where what is given of it fits none.
+
     >>> from fabric.workloads.zoo import model
     >>> found = list(splits(read_question("auto,mbs=1,recompute=none,zero=1"), 16, model("llama-3.1-8b")))
     >>> len(found), len({(p.tp, p.cp, p.dp, p.pp) for p in found})
     (110, 35)
     """
+    found = _every(asked, accelerators, model)
+    if set(FREE) <= set(asked.free):
+        yield from found  # all of it is chosen so that it fits
+        return
+    reason: ConfigError | None = None
+    some = False
+    for p in found:
+        try:
+            p.on(accelerators, model)
+        except ConfigError as error:
+            reason = error
+            continue
+        some = True
+        yield p
+    if reason is not None and not some:
+        raise reason
+
+
+def _every(asked: Question, accelerators: int, model: Model) -> Iterator[Parallel]:
     base, free = completed(asked, accelerators, model), set(asked.free)
     batch, sequence = base.global_batch or 1, base.sequence or 1
 

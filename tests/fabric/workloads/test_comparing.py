@@ -36,6 +36,15 @@ def test_a_named_layout_is_what_train_says():
     assert row_of(answer, 1)["search"] is None
 
 
+def test_what_does_not_fit_is_not_ranked():
+    """Weights, gradients and state of 70B without ZeRO: 16 B x 70.6e9 / 16 = 70.6 GB and activations, of 80 and 141."""
+    asked = read_question("tp=8,pp=2,zero=0,batch=32,seq=8192,mbs=1")
+    fits, over = workload(["rail:servers=4", "rail:servers=4,accelerator=h200-sxm"], "llama-3.1-70b", asked)
+    assert (fits.spec, fits.ranked, over.ranked) == ("rail:servers=4,accelerator=h200-sxm", True, False)
+    assert (over.fits, over.walls["memory"]["state"], fits.walls["memory"]["state"]) == (False, "over", "ok")
+    assert 70.6e9 < over.step.memory.total == fits.step.memory.total < 141e9
+
+
 @pytest.mark.parametrize("size", [2, 8, 24])
 def test_domains_of_a_size(size):
     made = with_domain("rail:servers=6,gpus=4", size, catalogue())

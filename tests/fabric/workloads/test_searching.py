@@ -1,5 +1,7 @@
 """The fastest split: equal to trying all, never slower than a named one; bounds below prices."""
 
+from dataclasses import replace
+
 import pytest
 
 from fabric.workloads.achieved import achieved
@@ -107,5 +109,9 @@ def test_what_cannot_be_asked(fabrics):
         read_question("auto,precision=fp8", precision="bf16")
     with pytest.raises(ConfigError, match=r"no split of llama-3\.1-8b fits 16 accelerators and a batch of 7"):
         search(fabrics[RAIL], "llama-3.1-8b", "auto,batch=7,tp=1,pp=1,cp=1")
+    with pytest.raises(ConfigError, match="tp = 16 does not divide the 12 heads"):
+        twelve = replace(model("llama-3.1-8b"), heads=12, kv_heads=4, head_dim=128)
+        list(splits(read_question("auto,tp=16"), 16, twelve))
+    assert {p.pp for p in splits(read_question("auto,v=8,batch=16"), 16, model("llama-3.1-8b"))} == {1, 2, 4}
     with pytest.raises(ConfigError, match="nothing"):
         read_question("auto,nothing=1")
