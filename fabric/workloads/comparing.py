@@ -12,6 +12,7 @@ from fabric.workloads.achieved import achieved
 from fabric.workloads.inference import accelerator_of_fabric
 from fabric.workloads.mix import mix
 from fabric.workloads.model import Model
+from fabric.workloads.parallel import TRAINED
 from fabric.workloads.replicas import SPACE as REPLICAS
 from fabric.workloads.replicas import Load, Serving, best_replica, checked
 from fabric.workloads.scale_up import SAID, with_domain
@@ -171,6 +172,8 @@ def _trained(fabric: Topology, model: Model, asked: Question, transport: str, ro
     wiring, row, a = Wiring(fabric, transport, routing), accelerator_with_rate(fabric), achieved()
     n = len(fabric.accelerators)
     said = [] if asked.given.global_batch else [f"no batch given: {n:,} sequences, one an accelerator"]
+    if asked.given.sequence is None and model.sequence > TRAINED:
+        said.append(f"no sequence given: {TRAINED:,} tokens, of a context of {model.sequence:,}")
     if not asked.free:
         layout = completed(asked, n, model).on(n, model)
         wires = tuple(wiring.wired(exchange) for exchange in mix(model, layout))

@@ -7,6 +7,7 @@ from fabric.workloads.precisions import precision
 from topologies.errors import ConfigError, unknown
 
 RECOMPUTE = ("none", "selective", "full")
+TRAINED = 8192  # tokens of a sequence in pre-training; longer contexts come after (Llama team, arXiv:2407.21783, 3.4)
 _KEYS = {"batch": "global_batch", "mbs": "micro_batch", "gbs": "global_batch", "seq": "sequence", "vp": "v"}
 
 
@@ -91,7 +92,7 @@ class Parallel:
         if self.dp is not None and self.dp * one != accelerators:
             what = f"tp x cp x dp x pp = {self.dp * one:,}, not the {accelerators:,} accelerators"
             raise ConfigError(f"{what}; leave dp out")
-        made = replace(self, dp=accelerators // one, sequence=self.sequence or model.sequence)
+        made = replace(self, dp=accelerators // one, sequence=self.sequence or min(model.sequence, TRAINED))
         made = replace(made, global_batch=made.global_batch or made.replicas * made.micro_batch * made.pp)
         made._check(model)
         return made

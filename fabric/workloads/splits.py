@@ -6,7 +6,7 @@ from math import gcd
 
 from fabric.workloads.memory import memory
 from fabric.workloads.model import Model
-from fabric.workloads.parallel import Parallel, parse_parallel
+from fabric.workloads.parallel import TRAINED, Parallel, parse_parallel
 from topologies.errors import ConfigError
 
 FREE = ("tp", "pp", "cp", "ep", "v", "micro_batch", "zero", "recompute")
@@ -52,7 +52,7 @@ def read_question(text: str, **options: object) -> Question:
 def completed(asked: Question, accelerators: int, model: Model) -> Parallel:
     """What is given, with the model's sequence and a batch of one sequence an accelerator where none is stated."""
     batch = asked.given.global_batch or accelerators
-    return replace(asked.given, sequence=asked.given.sequence or model.sequence, global_batch=batch)
+    return replace(asked.given, sequence=asked.given.sequence or min(model.sequence, TRAINED), global_batch=batch)
 
 
 def splits(asked: Question, accelerators: int, model: Model) -> Iterator[Parallel]:
