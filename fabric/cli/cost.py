@@ -7,6 +7,8 @@ import click
 
 from fabric.cli.options import (
     CONTEXT,
+    PUE,
+    Number,
     Output,
     csv_option,
     load_parts,
@@ -24,9 +26,12 @@ if TYPE_CHECKING:
 @click.command("cost", context_settings=CONTEXT)
 @click.argument("spec")
 @click.option("--prices", type=click.Path(path_type=Path), help="Your prices: TOML, or CSV of name,price[,low,high].")
-@click.option("--years", type=float, help="That it runs; 5.")
-@click.option("--power-price", type=float, metavar="USD", help="Dollars a kWh; industrial customers in the USA.")
-@click.option("--pue", type=click.FloatRange(1, 10, max_open=True), help="Facility power over IT power; 1.15.")
+@click.option("--years", type=Number(0, 100, min_open=True), help="That it runs; 5.")
+@click.option(
+    "--power-price", type=Number(0, 100, max_open=True), metavar="USD",
+    help="Dollars a kWh; industrial customers in the USA.",
+)  # fmt: skip
+@click.option("--pue", type=PUE, help="Facility power over IT power; 1.15.")
 @click.option("--machine", is_flag=True, help="With the racks of accelerators, and all their electricity.")
 @click.option("-s", "--size", default="1GiB", show_default=True, help="Of the collectives that dollars are divided by.")
 @click.option("--transport", default="auto", show_default=True, help="Of those collectives.")

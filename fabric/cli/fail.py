@@ -7,6 +7,7 @@ import click
 
 from fabric.cli.options import (
     CONTEXT,
+    Number,
     Output,
     csv_option,
     load_parts,
@@ -30,11 +31,11 @@ if TYPE_CHECKING:
 @click.option("--samples", type=click.IntRange(1, 100_000), default=20, show_default=True, help="Random drawings.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of what is random.")
 @click.option(
-    "--gap", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE",
+    "--gap", type=Number(0, 1, min_open=True, max_open=True), metavar="SHARE",
     help="Solve for the best routing to this gap, e.g. 0.01, in place of equal splits.",
 )  # fmt: skip
 @click.option(
-    "--checkpoint-minutes", type=click.FloatRange(min=0), metavar="MIN", help="Pause of a checkpoint; the catalogue's."
+    "--checkpoint-minutes", type=Number(min=0), metavar="MIN", help="Pause of a checkpoint; the catalogue's."
 )
 @click.option(
     "--host-availability", default="0.99,0.995,0.999", show_default=True, metavar="LIST",

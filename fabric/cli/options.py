@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,20 @@ if TYPE_CHECKING:
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 CONTEXT = {"help_option_names": ["-h", "--help"]}
+
+
+class Number(click.FloatRange):
+    """A number within a range; nan, which lies outside none, is refused too."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number, or UsageError."""
+        found = super().convert(value, param, ctx)
+        if not isfinite(found):
+            self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
+        return found
+
+
+PUE = Number(1, 10, max_open=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +120,7 @@ _MODEL = [
     click.option(
         "--flows-per-pair", type=click.IntRange(min=1), default=1, show_default=True, help="hash: flows of each pair."
     ),
-    click.option("--hedge", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="te: spread, 0 to 1."),
+    click.option("--hedge", type=Number(0, 1), default=0.0, show_default=True, help="te: spread, 0 to 1."),
     click.option("-j", "--jobs", type=click.IntRange(min=0), default=0, help="Threads; 0 takes all."),
     click.option("--seed", type=int, default=0, help="Seed of what is random: hash, vlb, placement."),
 ]

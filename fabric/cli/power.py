@@ -7,6 +7,8 @@ import click
 
 from fabric.cli.options import (
     CONTEXT,
+    PUE,
+    Number,
     Output,
     load_parts,
     one_form,
@@ -26,8 +28,8 @@ from fabric.cli.options import (
 @click.option(
     "--scope", default="compute", show_default=True, metavar="LIST", help="compute,storage,inband,oob: what counts."
 )
-@click.option("--load", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Share of capacity in use.")
-@click.option("--pue", type=click.FloatRange(1, 10, max_open=True), help="Facility power over IT power; 1.15.")
+@click.option("--load", type=Number(0, 1), default=1.0, show_default=True, help="Share of capacity in use.")
+@click.option("--pue", type=PUE, help="Facility power over IT power; 1.15.")
 @click.option("--delivery", default="chain-54v", show_default=True, metavar="CHAIN", help="Or chain-800vdc, ...")
 @click.option("--rack", metavar="PART", help="The rack that houses the accelerators; by default the first for them.")
 @click.option("--generation", metavar="PART", help="On-site: gas-turbine, gas-engine, combined-cycle, fuel-cell.")
@@ -60,8 +62,9 @@ def command(
     """
     from fabric.cli.output import console, emit_json, emit_tables, write_whole
     from fabric.drawing.trace import draw_trace
-    from fabric.powering.report import Asked, report
+    from fabric.powering.report import Asked, check_asked, report
     from fabric.results import provenance
+    from topologies.errors import ConfigError
     from topologies.registry import build
 
     one_form(out)
@@ -70,6 +73,10 @@ def command(
     if svg is not None and asked["compute_ms"] is None and not steps:
         raise click.UsageError("--svg draws the trace of a step; give --compute-ms or --collective")
     wanted = Asked(exclude=_listed(exclude), scope=_listed(scope), collectives=steps, **asked)
+    try:
+        check_asked(wanted, catalogue)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
     found = report(build(spec, catalogue), wanted)
     if svg is not None:
         write_whole(draw_trace(found["topology"], found["trace"]), svg)

@@ -81,7 +81,8 @@ def _kinds(found: dict[str, Any]) -> Table:
 def _site(found: dict[str, Any]) -> Table:
     site = found["site"]
     table = _watts_table("site", "what")
-    housed = f"{site['racks']:,} racks, {site['rack']}" if site["rack"] else "accelerators and hosts, no rack known"
+    number = f"{site['racks']:,} rack" + ("s" if site["racks"] > 1 else "")
+    housed = f"{number}, {site['rack']}" if site["rack"] else "accelerators and hosts, no rack known"
     table.add_row(housed, *_watts_cells(site["racks_w"]))
     table.add_row("network outside them", *_watts_cells(site["network_outside_racks"]))
     for side in found["sides"]:

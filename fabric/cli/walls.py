@@ -77,6 +77,7 @@ def command(
     axes["density"] = _numbers("--density", density)
     if weights is None and (kv or shards or read_ms is not None):
         raise click.UsageError("--kv, --shards and --read-ms belong to --weights; give the bytes of a model")
+    catalogue = load_parts(parts)
     try:
         given = Conditions(
             rack=rack, per_rack=per_rack, cooling=cooling, supply_c=supply, rise_k=rise,
@@ -86,9 +87,9 @@ def command(
             kv_bytes=0.0 if kv is None else parse_size_bytes(kv), shards=shards,
             read_s=None if read_ms is None else read_ms / 1e3,
         )  # fmt: skip
+        given.check(catalogue)
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
-    catalogue = load_parts(parts)
     topology = build(spec, catalogue)
     found = wall_growth(topology, given=given, **axes)  # type: ignore[arg-type]
     asked = checks(topology, given)

@@ -8,7 +8,7 @@ from fabric.costing.dollars import NONE, Usd, field_range
 from fabric.costing.purchase import purchase
 from fabric.powering import site_power
 from fabric.powering.network import network_power
-from fabric.powering.site import PUE_ROW
+from fabric.powering.site import taken_pue
 from fabric.simulation import simulate
 from topologies.errors import ConfigError, FabricError
 from topologies.graph import Topology
@@ -106,11 +106,7 @@ def _exact(value: float) -> Usd:
 
 
 def _pue(topology: Topology, pue: float | None) -> Usd:
-    if pue is None:
-        return field_range(topology.catalogue[PUE_ROW], "power_usage_effectiveness")
-    if not 1 <= pue < 10:
-        raise ConfigError(f"PUE {pue:g} is not between 1 and 10; it is facility power over IT power, e.g. 1.15")
-    return _exact(pue)
+    return Usd(*taken_pue(pue, topology.catalogue))
 
 
 def _watts(topology: Topology, factor: Usd, machine: bool) -> Usd | None:

@@ -1,6 +1,7 @@
 """Failures: what each class of components takes with it, how often, how long, and what training keeps of its time."""
 
 from collections.abc import Iterator, Sequence
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,8 @@ def fail(
         raise ConfigError(f"samples = {samples} draws nothing; give at least 1")
     if gap is not None and not 0 < gap < 1:
         raise ConfigError(f"gap = {gap} is not a share between 0 and 1, such as 0.01")
+    if checkpoint_minutes is not None and not 0 <= checkpoint_minutes < inf:
+        raise ConfigError(f"checkpoint_minutes = {checkpoint_minutes:g} is no pause; give minutes, zero or more")
     judge = Judge(topology, size, gap)
     if elements:
         asked = _asked(topology, elements, judge, samples, seed)

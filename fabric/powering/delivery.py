@@ -68,11 +68,12 @@ def deliver(rack_input_w: float, racks: float, chain: str, parts: Catalogue) -> 
     board_w = rack_input_w * _product(base, "rack")
     taken_w = board_w / _product(rows, "rack")
     grid_w = taken_w / _product(rows, "upstream")
+    more_w = 0.0 if chain == BASELINE else grid_w - rack_input_w / _product(base, "upstream")
     ends = [prod(ranged(stage, "efficiency")[i] for stage in rows) for i in range(3)]
     voltage, current, copper, lost = _busbar(row, taken_w, racks, parts)
     return Delivery(
         chain, _cascade(rows, grid_w), ends[0], ends[1], ends[2], row.efficiency_grid_to_core, taken_w,
-        grid_w - rack_input_w / _product(base, "upstream"), voltage, current, copper, lost,
+        more_w, voltage, current, copper, lost,
     )  # fmt: skip
 
 

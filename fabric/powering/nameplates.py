@@ -104,7 +104,7 @@ def row_watts(row: BillRow, parts: Catalogue) -> Watts | None:
         return None
     typical, low, high = watts
     most = getattr(row.part, "power_max_w", None)
-    maximum = high if most is None else max(typical, float(most) * row.quantity)
+    maximum = high if most is None else max(high, float(most) * row.quantity)
     return Watts(typical * (1 - dynamic_fraction(row.part, parts)), typical, maximum, low, high)
 
 

@@ -5,18 +5,20 @@ from dataclasses import asdict, dataclass
 from math import ceil
 from typing import Any
 
-from fabric.powering.delivery import BASELINE
+from fabric.boundary import excluded
+from fabric.choices import check_choices
+from fabric.powering.delivery import BASELINE, stages_of
 from fabric.powering.nameplates import NOTHING, Watts, ranged
 from fabric.powering.network import Power, network_power
 from fabric.powering.shares import OPTICS, by_kind
 from fabric.powering.sides import SCOPES, Side, check_scope, side_networks
-from fabric.powering.site import SitePower, site_power
-from fabric.powering.swing import Trace, power_trace
+from fabric.powering.site import SitePower, site_power, taken_pue
+from fabric.powering.swing import Trace, check_compute, power_trace
 from fabric.simulation import simulate
 from topologies.errors import ConfigError
 from topologies.graph import Topology
-from topologies.parts import Accelerator
-from topologies.power_kinds import Generation
+from topologies.parts import Accelerator, Catalogue, Rack
+from topologies.power_kinds import Generation, PowerDelivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,28 @@ class Asked:
     transport: str = "auto"
 
 
+def check_asked(asked: Asked, parts: Catalogue) -> None:
+    """ConfigError for the first value that no fabric could answer: a misspelt name, a load above 1, a negative time.
+
+    >>> from topologies.parts import catalogue
+    >>> check_asked(Asked(delivery="chain-54V"), catalogue())
+    Traceback (most recent call last):
+    topologies.errors.ConfigError: no part is named 'chain-54V'; did you mean 'chain-54v'?
+    """
+    if not 0 <= asked.load <= 1:
+        raise ConfigError(f"load {asked.load:g} is not between 0 and 1; it is the share of its capacity in use")
+    check_scope(asked.scope)
+    excluded(asked.exclude)
+    taken_pue(asked.pue, parts)
+    check_compute(asked.compute_ms or 0.0)
+    stages_of(parts.part(asked.delivery, PowerDelivery), parts)
+    for name, kind in ((asked.rack, Rack), (asked.generation, Generation)):
+        if name is not None:
+            parts.part(name, kind)
+    for name, size in asked.collectives:
+        check_choices(collectives=[name], size=size, transport=asked.transport, parts=parts)
+
+
 def report(topology: Topology, asked: Asked) -> dict[str, Any]:
     """Network, kinds, side networks, accelerators' SerDes, site, generation, collectives and the trace of a step; what
     cannot be answered is None, with its reason in `site_why`.
@@ -44,8 +68,7 @@ def report(topology: Topology, asked: Asked) -> dict[str, Any]:
     >>> found["site"]["rack"], round(found["network"]["in_accelerator"]["typical_w"])
     ('gb200-nvl72', 2592)
     """
-    if not 0 <= asked.load <= 1:
-        raise ConfigError(f"load {asked.load:g} is not between 0 and 1; it is the share of its capacity in use")
+    check_asked(asked, topology.catalogue)
     scope = check_scope(asked.scope)
     power = network_power(topology, exclude=asked.exclude)
     sides = side_networks(len(topology.accelerators), scope, topology.catalogue)
@@ -120,13 +143,17 @@ def _row(watts: Watts | None) -> dict[str, float] | None:
 
 def _serdes(topology: Topology) -> list[dict[str, Any]]:
     """What the links of one accelerator draw inside it, by the row that gives the energy."""
-    found = []
+    watts: dict[str, Watts] = {}
+    gbps: dict[str, float] = {}
     for draw in network_power(topology).draws:
         if draw.serdes and draw.watts is not None:
-            n = len(topology.accelerators)
-            each = {key: value / n for key, value in draw.watts.row().items()}
-            found.append({"part": draw.part.name, "gbps_per_accelerator": draw.quantity / n, **each})
-    return found
+            name = draw.part.name
+            watts[name] = watts.get(name, NOTHING) + draw.watts
+            gbps[name] = gbps.get(name, 0.0) + draw.quantity
+    n = len(topology.accelerators)
+    return [
+        {"part": name, "gbps_per_accelerator": gbps[name] / n, **(1 / n * each).row()} for name, each in watts.items()
+    ]
 
 
 def _side(side: Side) -> dict[str, Any]:

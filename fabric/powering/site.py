@@ -81,14 +81,14 @@ def site_power(
     it_w = racks_w + outside
     for side in sides:
         it_w += side.watts
-    taken, bounds = _pue(pue, parts)
+    taken, *bounds = taken_pue(pue, parts)
     chain = deliver(it_w.typical, n / full, delivery, parts)
     more = chain.more_than_baseline_w / it_w.typical
     network = network_power(topology)
     return SitePower(
         accelerators=n, accelerator=row.name, rack=None if found is None else found.name, racks=ceil(n / full - 1e-9),
         rack_w=full / n * racks_w, accelerator_w=float(row.known("tdp_w")), hosts_w=hosts_w, racks_w=racks_w,
-        network_w=outside, inside_w=inside, sides=sides, it_w=it_w, pue=taken, pue_range=bounds,
+        network_w=outside, inside_w=inside, sides=sides, it_w=it_w, pue=taken, pue_range=(bounds[0], bounds[1]),
         facility_w=_facility(it_w, taken + more, (bounds[0] + more, bounds[1] + more)), delivery=chain,
         network=network, estimates=(*_said(found, row, sides), *network.estimates),
         left_out=tuple(sorted(topology.left_out)),
@@ -136,7 +136,7 @@ def _nameplate(rack: Rack) -> Watts:
     """A rack's own watts; where it gives one of typical and maximum only, the range of that one gives the other."""
     typical_key = "power_typical_w" if rack.power_typical_w is not None else "power_max_w"
     typical, low, high = ranged(rack, typical_key)
-    most = high if rack.power_max_w is None else max(float(rack.power_max_w), typical)
+    most = high if rack.power_max_w is None else max(float(rack.power_max_w), high)
     return Watts(typical, typical, most, low, high)
 
 
@@ -180,7 +180,9 @@ def _idling(racks_w: Watts, row: Accelerator, n: int, inside: Watts, parts: Cata
 
 
 def _facility(it_w: Watts, factor: float, bounds: tuple[float, float]) -> Watts:
-    return replace(factor * it_w, low=bounds[0] * it_w.low, high=bounds[1] * it_w.high)
+    """At most is never below the range, whose end has the sources' highest PUE."""
+    whole, high = factor * it_w, bounds[1] * it_w.high
+    return replace(whole, maximum=max(whole.maximum, high), low=bounds[0] * it_w.low, high=high)
 
 
 def _said(rack: Rack | None, row: Accelerator, sides: Sequence[Side]) -> list[str]:
@@ -193,10 +195,15 @@ def _said(rack: Rack | None, row: Accelerator, sides: Sequence[Side]) -> list[st
     return said + [f"{side.scope} network scaled from {side.row}" for side in sides]
 
 
-def _pue(pue: float | None, parts: Catalogue) -> tuple[float, tuple[float, float]]:
-    if pue is not None:
-        if not 1 <= pue < 10:
-            raise ConfigError(f"PUE {pue:g} is not between 1 and 10; it is facility power over IT power, e.g. 1.15")
-        return pue, (pue, pue)
-    value, low, high = ranged(parts[PUE_ROW], "power_usage_effectiveness")
-    return value, (low, high)
+def taken_pue(pue: float | None, parts: Catalogue) -> tuple[float, float, float]:
+    """(value, low, high) of facility power over IT power: the one given, else the catalogue's. ConfigError for none.
+
+    >>> from topologies.parts import catalogue
+    >>> taken_pue(1.3, catalogue())
+    (1.3, 1.3, 1.3)
+    """
+    if pue is None:
+        return ranged(parts[PUE_ROW], "power_usage_effectiveness")
+    if not 1 <= pue < 10:
+        raise ConfigError(f"PUE {pue:g} is not between 1 and 10; it is facility power over IT power, e.g. 1.15")
+    return pue, pue, pue

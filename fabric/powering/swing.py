@@ -72,8 +72,7 @@ def power_trace(
     >>> t.rack.peak_w > t.rack.mean_w > t.rack.least_w, t.storage
     (True, 'psu-capacitors')
     """
-    if not 0 <= compute_ms < 1e9:
-        raise ConfigError(f"compute time {compute_ms:g} ms is not between 0 and 1e9; give the step's, e.g. 250")
+    check_compute(compute_ms)
     site = site if site is not None else site_power(topology)
     durations = [("compute", compute_ms)] if compute_ms else []
     for name, size in collectives:
@@ -81,6 +80,12 @@ def power_trace(
     if not durations or sum(length for _, length in durations) <= 0:
         raise ConfigError("a step without computation and collectives has no power; give --compute-ms or --collective")
     return _trace(site, durations, generation, topology.catalogue)
+
+
+def check_compute(compute_ms: float) -> None:
+    """ConfigError for a time that is none."""
+    if not 0 <= compute_ms < 1e9:
+        raise ConfigError(f"compute time {compute_ms:g} ms is not between 0 and 1e9; give the step's, e.g. 250")
 
 
 def _trace(site: SitePower, durations: Sequence[tuple[str, float]], generation: str | None, parts: Catalogue) -> Trace:

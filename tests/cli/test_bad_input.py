@@ -11,6 +11,7 @@ RAILS = ["solve", "rail:servers=64,core=none", "-c", "all-to-all"]
 TUNE = ["tune", "torus:dims=4x4"]
 WALLS = ["walls", "nvl72"]
 SIZE = ["size", "nvl72"]
+POWER, COST, FAIL = ([name, "fat-tree:k=4"] for name in ("power", "cost", "fail"))
 MOVED = [*RING, "-c", "permutation"]
 WRITES = ("compare", "solve", "show", "topologies", "parts", "validate", "walls")
 
@@ -306,15 +307,32 @@ BAD = [
     ([*WALLS, "--density", "-1"], USAGE, "--density|above zero"),
     ([*WALLS, "--lane", "2000"], CONFIG, "2000 Gb/s|100, 200, 400"),
     ([*WALLS, "--per-rack", "0"], USAGE, "--per-rack|0"),
-    ([*WALLS, "--rack", "gb200-nvl27"], CONFIG, "'gb200-nvl27'|did you mean 'gb200-nvl72'?"),
-    ([*WALLS, "--rack", "qm9700"], CONFIG, "qm9700|kind rack"),
-    ([*WALLS, "--cooling", "wind"], CONFIG, "'wind'|immersion"),
+    ([*WALLS, "--rack", "gb200-nvl27"], USAGE, "'gb200-nvl27'|did you mean 'gb200-nvl72'?"),
+    ([*WALLS, "--rack", "qm9700"], USAGE, "qm9700|kind rack"),
+    ([*WALLS, "--cooling", "wind"], USAGE, "'wind'|immersion"),
     ([*WALLS, "--rise", "0"], USAGE, "rise_k = 0"),
     ([*WALLS, "--site-power", "four"], USAGE, "power 'four'|4MW"),
     ([*WALLS, "--kv", "1GB"], USAGE, "--kv|--weights"),
     ([*WALLS, "--weights", "0"], USAGE, "size '0'"),
     ([*WALLS, "--weights", "1GB", "--read-ms", "nan"], USAGE, "read_s = nan"),
     ([*WALLS, "--supply", "nan"], USAGE, "supply_c = nan"),
+    # power, cost, failures
+    ([*POWER, "--pue", "nan"], USAGE, "--pue|nan|1<=x<10"),
+    ([*POWER, "--load", "nan"], USAGE, "--load|nan|0<=x<=1"),
+    ([*POWER, "--delivery", "chain-45v"], USAGE, "'chain-45v'"),
+    ([*POWER, "--exclude", "nics"], USAGE, "'nics'|did you mean 'nic'?"),
+    ([*POWER, "--scope", "everything"], USAGE, "'everything'|oob"),
+    ([*POWER, "--rack", "qm9700"], USAGE, "qm9700|kind rack"),
+    ([*POWER, "--generation", "diesel"], USAGE, "'diesel'"),
+    ([*POWER, "--compute-ms", "-1"], USAGE, "-1 ms|e.g. 250"),
+    ([*POWER, "-c", "all-reduse"], USAGE, "'all-reduse'"),
+    ([*COST, "--years", "0"], USAGE, "--years|0<x<=100"),
+    ([*COST, "--power-price", "nan"], USAGE, "--power-price|nan"),
+    ([*COST, "--power-price", "-1"], USAGE, "--power-price|-1"),
+    ([*FAIL, "--checkpoint-minutes", "nan"], USAGE, "--checkpoint-minutes|nan"),
+    ([*FAIL, "--gap", "nan"], USAGE, "--gap|nan|0<x<1"),
+    ([*FAIL, "-e", "ocs=1"], CONFIG, "'ocs'|leaf, spine, core"),
+    ([*FAIL, "-e", "leaf:99"], CONFIG, "'leaf:99'|at most 7"),
     # permutations
     ([*MOVED, "--shift", "0"], CONFIG, "permutation by 0|--shift"),
     ([*MOVED, "--shift", "8"], CONFIG, "permutation by 8|1 to 7"),

@@ -23,6 +23,24 @@ def test_an_nvl72_rack(built):
     assert site.it_w.idle < 0.5 * site.it_w.typical
 
 
+@pytest.mark.parametrize("spec", ["tpu-v4-64", "mi300x-8", "nvl72", "nvl72-x8", "dgx-h100-superpod-256"])
+def test_at_most_is_never_below_the_range(built, spec):
+    """The sources' highest PUE and their highest rack are within what the site draws at most."""
+    site = site_power(built(spec))
+    for watts in (site.rack_w, site.racks_w, site.network_w, site.it_w, site.facility_w):
+        assert watts.low <= watts.typical <= watts.high <= watts.maximum * (1 + 1e-12)
+        assert watts.idle <= watts.typical
+
+
+def test_links_of_one_tpu_are_one_figure_and_54_volts_no_more_than_itself(built):
+    """Copper and circuits draw from one energy a bit: 6 links x 400 Gb/s x 6 pJ/bit, 5 to 8."""
+    found = report(built("tpu-v4-64"), Asked())
+    (links,) = found["serdes"]
+    assert links["gbps_per_accelerator"] == pytest.approx(2400)
+    assert (links["low_w"], links["typical_w"], links["high_w"]) == pytest.approx((12, 14.4, 19.2))
+    assert found["site"]["delivery"]["more_than_54v_w"] == 0
+
+
 def test_parts_inside_racks_are_counted_once(built):
     """Eight racks and their network: adapters and NVSwitches are within the racks' 120 kW, leaves and modules not."""
     topology = built("nvl72-x8")
