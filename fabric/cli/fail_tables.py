@@ -16,7 +16,7 @@ LEGEND = (
     "gone: accelerators that die or are cut off, the worst case. left: of what those that remain had among themselves, "
     "worst of the class: all-to-all (a2a) {how}, all-reduce by the narrowest cut.{most} back: until the job runs again."
 )
-UP_TO = " up to: the narrowest cut, where better routing could leave more of an all-to-all (--gap solves for it)."
+BY_CUT = " by cut: the narrowest cut, where it leaves more: near it with routing round the loss (--gap solves for it)."
 MEASURES = (
     ("all-to-all left, equal splits", "splits"), ("all-to-all left, narrowest cut", "cuts"),
     ("all-to-all left, best routing", "low"), ("  at most", "high"), ("all-reduce left, narrowest cut", "all_reduce"),
@@ -35,7 +35,7 @@ def failures_tables(found: Failures, width: int, quiet: bool) -> list[Any]:
         shown = [*_classes(title, found.classes, width), Text(), facts_table(_kept(found))]
     if not quiet and found.asked is None:
         how = {CUTS if each.left("splits") is None else SPLITS for each in found.classes if each.left("cuts")}
-        most = UP_TO if any(_up_to(each) for each in found.classes) else ""
+        most = BY_CUT if any(_by_cut(each) for each in found.classes) else ""
         shown += [Text(), Text(LEGEND.format(how=" or ".join(sorted(how)), most=most), style="dim")]
     if found.estimates and not quiet:
         shown += [Text(), Text("stands on estimates and defaults (~):", style="dim")]
@@ -53,7 +53,7 @@ def _classes(title: str, classes: Sequence[Answer], width: int) -> list[Any]:
         column("gone", "gone", lambda e: f"{e.lost.worst:,.0f}"),
         column("jobs\nlost", "jobs lost", lambda e: f"{e.jobs.worst:,.0f}"),
         column("a2a\nleft", "all-to-all left", all_to_all),
-        column("a2a\nup to", "all-to-all left, up to", _up_to, 1),
+        column("a2a\nby cut", "a2a left by cut", _by_cut, 1),
         column("all-red.\nleft", "all-reduce left", lambda e: share(e.left("all_reduce"))),
         column("fail\na day", "failures a day", lambda e: rate(e.per_day)),
         column("back", "back", lambda e: minutes(e.recovery.minutes, bool(e.recovery.estimates))),
@@ -72,11 +72,12 @@ def _if_other(text: str, known: str) -> str:
     return "" if text == known else text
 
 
-def _up_to(each: Answer) -> str:
+def _by_cut(each: Answer) -> str:
     """What the narrowest cut leaves of an all-to-all in the worst case, where equal splits leave less."""
     splits, cuts = (each.left(what) for what in ("splits", "cuts"))
-    solved = each.left("low") is not None
-    return "" if solved or splits is None or cuts is None else _if_other(share(cuts), share(splits))
+    if each.left("low") is not None or splits is None or cuts is None or cuts.worst <= splits.worst:
+        return ""
+    return _if_other(share(cuts), share(splits))
 
 
 def _spare(each: Answer) -> str:

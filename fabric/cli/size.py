@@ -7,6 +7,7 @@ import click
 
 from fabric.cli.options import (
     CONTEXT,
+    PUE,
     Output,
     load_parts,
     one_form,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--power", metavar="POWER", help="At the meter of the site, cooling included: 4MW.")
 @click.option("--budget", metavar="DOLLARS", help="Machines, network, fibre and labour: 200M$.")
 @click.option("--racks", type=click.IntRange(min=1), help="Racks of accelerators.")
-@click.option("--pue", type=float, help="Facility power over IT power; the catalogue's pue-liquid-hall by default.")
+@click.option("--pue", type=PUE, help="Facility power over IT power; the catalogue's pue-liquid-hall by default.")
 @click.option("--draw", default="maximum", show_default=True, help="Which watts must fit: maximum or typical.")
 @click.option("--family", "families", multiple=True, metavar="NAME", help="A family from its smallest up; or all.")
 @click.option("--objective", help="Rank by accelerators (default) or bandwidth, the bisection.")

@@ -91,7 +91,7 @@ def _lines(row: "Sized", found: "Sizes", verbose: bool) -> list[Any]:
     said.append("first out: none up to the end of the search" if row.outside is None else f"first out: {_out(row)}")
     each = [text for relief in row.limits if (text := _price(relief))]
     said += [f"one more accelerator takes {', '.join(each)}"] if each else []
-    said += [text for relief in row.limits if (text := _relief(relief))]
+    said += [text for relief in row.limits if row.inside is not None and (text := _relief(relief))]
     if row.inventory is not None:
         tiers = ", ".join(f"{number:,} {tier}" for tier, number in row.inventory.switches_by_tier.items())
         said += [f"switches: {tiers}"] if tiers else []
@@ -117,7 +117,7 @@ def _taken(candidate: "Candidate") -> list[str]:
     weight = candidate.weight
     assert weight is not None
     said = [f"{weight.accelerators:,} accelerators"]
-    said += [] if weight.racks is None else [f"{weight.racks:,} racks"]
+    said += [] if weight.racks is None else [f"{weight.racks:,} rack{'s' * (weight.racks > 1)}"]
     said += [] if weight.facility_w is None else [_amount(weight.facility_w, "W")]
     return said + ([_usd(weight.usd.value, weight.unpriced)] if weight.usd.value else [])
 

@@ -102,7 +102,8 @@ def _power(topology: Topology, left_out: tuple[str, ...]) -> Power:
         missing.append(f"{ideal} switches without a part (switch= names one)")
     external = _summed(outside)
     held_most, held_high = _within_boxes(topology, rows)
-    external = replace(external, maximum=external.maximum - held_most, high=external.high - held_high)
+    most = max(external.typical, external.maximum - held_most)
+    external = replace(external, maximum=most, high=min(external.high - held_high, most))
     within, whole = _summed(inside), not missing
     known = whole or set(missing) == set(unknown_serdes)
     estimates = [d.part.name for d in outside if d.estimated]

@@ -204,6 +204,11 @@ def taken_pue(pue: float | None, parts: Catalogue) -> tuple[float, float, float]
     """
     if pue is None:
         return ranged(parts[PUE_ROW], "power_usage_effectiveness")
+    check_pue(pue)
+    return pue, pue, pue
+
+
+def check_pue(pue: float) -> None:
+    """ConfigError for what is none."""
     if not 1 <= pue < 10:
         raise ConfigError(f"PUE {pue:g} is not between 1 and 10; it is facility power over IT power, e.g. 1.15")
-    return pue, pue, pue

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 from fabric.costing.dollars import Usd
 from fabric.costing.purchase import purchase
 from fabric.powering import Watts, site_power
+from fabric.powering.site import check_pue, taken_pue
 from topologies.errors import ConfigError
 from topologies.graph import Topology
 
@@ -40,8 +41,8 @@ class Limits:
                 raise ConfigError(f"{what} {value:g} is not above zero and finite")
         if self.draw not in get_args(Draw):
             raise ConfigError(f"draw '{self.draw}' is none of {', '.join(get_args(Draw))}")
-        if self.pue is not None and not 1 <= self.pue < 10:
-            raise ConfigError(f"PUE {self.pue:g} is not between 1 and 10; it is facility over IT power, e.g. 1.15")
+        if self.pue is not None:
+            check_pue(self.pue)
         if self.most < 1:
             raise ConfigError(f"most = {self.most} accelerators is below one")
 
@@ -92,7 +93,7 @@ def weigh(topology: Topology, limits: Limits) -> Weight:
     """
     bought = purchase(topology, machine=True)
     try:
-        site = site_power(topology, pue=limits.pue)
+        site = site_power(topology, pue=taken_pue(limits.pue, topology.catalogue)[0])
     except ConfigError:
         if limits.facility_w is not None or limits.racks is not None:
             raise

@@ -288,7 +288,7 @@ BAD = [
     ([*SIZE, "--power", "4XW"], USAGE, "power '4XW'|4MW"),
     ([*SIZE, "--budget", "lots"], USAGE, "dollars 'lots'|200M$"),
     ([*SIZE, "--budget", "$0"], USAGE, "dollars '$0'|above zero"),
-    ([*SIZE, "--power", "4MW", "--pue", "0.5"], USAGE, "PUE 0.5|1.15"),
+    ([*SIZE, "--power", "4MW", "--pue", "0.5"], USAGE, "--pue|0.5|1<=x<10"),
     ([*SIZE, "--power", "4MW", "--draw", "mean"], USAGE, "draw 'mean'|maximum, typical"),
     ([*SIZE, "--racks", "0"], USAGE, "'--racks'|0"),
     ([*SIZE, "--racks", "2", "--objective", "joy"], USAGE, "objective|joy"),

@@ -1,7 +1,7 @@
 """Dollars: ranges, a user's prices, cables, and the cost of owning a network: hand arithmetic."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fabric.costing import Usd, cabling, capital_cost, priced, read_prices
@@ -114,6 +114,7 @@ def test_bad_questions(asked, message):
         total_cost_of_ownership(build("tpu-v4-64"), **asked)
 
 
+@settings(deadline=None)
 @given(st.floats(1, 10), st.floats(1, 10))
 def test_more_years_never_cost_less(a, b):
     few, many = sorted((a, b))
