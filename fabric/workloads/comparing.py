@@ -197,7 +197,7 @@ def _straddling(wiring: Wiring, wires: Sequence[Wired]) -> list[str]:
     size, said = wiring.domain, []
     for dimension, ranks in dict.fromkeys((w.exchange.dimension, prod(spread(w.exchange))) for w in wires):
         if size is not None and size % ranks and ranks % size:
-            said.append(f"{dimension}: blocks of {ranks:,} ranks straddle domains of {size:,}: less may do better")
+            said.append(f"{dimension}: blocks of {ranks:,} ranks straddle domains of {size:,}")
     return said
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import gcd
 
 from fabric.workloads.calibration import DEFAULT_STACK, cache_format
 from fabric.workloads.demands import demands
@@ -17,8 +16,8 @@ from topologies.kinds import Accelerator
 
 WEIGHTS = "fp8"  # the class that most published rates of serving are in
 SPACE = (
-    "tp divides the heads, pp the layers, dp x tp the experts (dense models are copied instead); experts whole on "
-    "accelerators, or in slices on all of them"
+    "tp divides the heads, pp the layers, dp x tp the experts where dp is not 1 (dense models are copied instead); "
+    "experts whole on accelerators, or in slices on all of them"
 )
 
 
@@ -68,6 +67,7 @@ def best_replica(topology: Topology, model: Model, row: Accelerator, text: str, 
     n = len(topology.accelerators)
     auto, every = layouts_of(text, model, n)
     if auto:
+        every = [one for one in every if n // one.accelerators > load.prefill_replicas]
         held = [layout for layout in every if holds(model, row, layout, load)]
         if not held:
             raise InfeasibleError(
@@ -118,10 +118,11 @@ def layouts(model: Model, accelerators: int) -> Iterator[Layout]:
         for pp in divisors(model.layers):
             for dp in divisors(model.experts) if model.moe_layers else [1]:
                 ranks = tp * dp
-                if ranks * pp > accelerators:
+                spread = model.moe_layers > 0 and model.experts % ranks == 0
+                if ranks * pp > accelerators or (dp > 1 and not spread):
                     continue
                 yield Layout(tp=tp, pp=pp, dp=dp)
-                if model.moe_layers and ranks > 1 and gcd(model.experts, ranks) == ranks:
+                if spread and ranks > 1:
                     yield Layout(tp=tp, pp=pp, dp=dp, ep=ranks)
 
 

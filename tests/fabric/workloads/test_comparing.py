@@ -94,6 +94,25 @@ def test_the_best_replica_of_all(floor):
     assert floor is None or found.point.tokens_per_s_per_user >= floor
 
 
+def test_phases_apart_leave_a_replica_for_decode():
+    """Eight accelerators with one replica of two that prefills: at most four to a replica."""
+    topology, shape = build("hgx-h100"), model("llama-3.1-70b")
+    row, load = accelerator_of_fabric(topology), Load(stack="vllm", concurrency=16, prefill_replicas=1)
+    found = best_replica(topology, shape, row, "auto", load)
+    assert found.inference.layout.accelerators <= 4
+    assert found.inference.transfer_s > 0
+
+
+@pytest.mark.parametrize("name", ["mixtral-8x7b", "deepseek-v3"])
+def test_layouts_are_as_stated(name):
+    shape = model(name)
+    for one in layouts(shape, 64):
+        assert shape.heads % one.tp == shape.layers % one.pp == 0
+        assert one.dp == 1 or shape.experts % (one.tp * one.dp) == 0
+        assert one.ep in (1, one.expert_ranks)
+        assert one.accelerators <= 64
+
+
 def test_replicas_without_requests_idle():
     """One request on eight accelerators: seven of eight replicas wait, and the rate is that of one."""
     topology, shape = build("hgx-h100"), model("llama-3.1-8b")
