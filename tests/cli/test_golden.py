@@ -34,7 +34,7 @@ FAILED = ["fail", "rail:servers=8"]
 TRACED = ["trace", "switch:n=4", "step.goal"]
 LAYERS = ["trace", "rail:servers=4", "layers.txt", "--transport", "ideal", "--algorithm", "direct"]
 WORKLOAD = ["workload", "rail:servers=4", "switch:n=8", "llama-3.1-8b", "--sequence", "4096", "--batch", "32"]
-TRAINED = [*WORKLOAD, "--parallel", "tp=4,pp=2"]
+STEPPED = [*WORKLOAD, "--parallel", "tp=4,pp=2"]
 SERVED = ["workload", "hgx-h100", "llama-3.1-8b", "--parallel", "tp=2", "--concurrency", "64", "--stack", "vllm"]
 IMPORTED = ["import", "ibnetdiscover", "small.out"]
 
@@ -90,7 +90,7 @@ TEXTS = {
     "fail-links.txt": [*FAILED, "-e", "links=2%", "--seed", "7", "--job", "16"],
     "trace.txt": TRACED,
     "trace-explain.txt": [*LAYERS, "--explain"],
-    "workload.txt": [*TRAINED, "--explain"],
+    "workload.txt": [*STEPPED, "--explain"],
     "workload-serve.txt": [*SERVED, "--explain"],
     "plan.txt": PLANNED,
     "import.txt": IMPORTED,
@@ -120,7 +120,7 @@ JSONS = {
     "fail.json": [*FAILED, "--json"],
     "trace.json": [*TRACED, "--explain", "--json"],
     "trace-layers.json": [*LAYERS, "--json"],
-    "workload.json": [*TRAINED, "--json"],
+    "workload.json": [*STEPPED, "--json"],
     "workload-serve.json": [*SERVED, "--json"],
     "plan.json": [*PLANNED, "--json"],
     "import.json": [*IMPORTED, "--json"],
@@ -133,7 +133,7 @@ CSVS = {
     "validate-measured.csv": [*MEASURED, "--csv"],
     "fail.csv": [*FAILED, "--csv"],
     "cost.csv": [*COSTED, "--csv"],
-    "workload.csv": [*TRAINED, "--csv"],
+    "workload.csv": [*STEPPED, "--csv"],
     "show-nvl72.csv": ["show", "nvl72", "--csv"],
 }
 MISSES = (VALIDATED,)  # a case of the file misses: the answer is no
