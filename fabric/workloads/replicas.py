@@ -68,6 +68,9 @@ def best_replica(topology: Topology, model: Model, row: Accelerator, text: str, 
     auto, every = layouts_of(text, model, n)
     if auto:
         every = [one for one in every if n // one.accelerators > load.prefill_replicas]
+        if not every:
+            what = f"{load.prefill_replicas:,} replicas that prefill leave none of {n:,} accelerators for decode"
+            raise ConfigError(f"{what}; give fewer")
         held = [layout for layout in every if holds(model, row, layout, load)]
         if not held:
             raise InfeasibleError(

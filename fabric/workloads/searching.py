@@ -52,7 +52,7 @@ def fastest(wiring: Wiring, model: Model, asked: Question, row: Accelerator, a: 
     every = list(splits(asked, n, model))
     if not every:
         batch = completed(asked, n, model).global_batch
-        raise ConfigError(f"no split of {model.name} fits {n:,} accelerators and a batch of {batch:,}; give another")
+        raise ConfigError(f"no split of {model.name} fits {n:,} accelerators and a batch of {batch:,}; give less of it")
     held = [p for p in every if fits(model, p, limit)]
     if not held:
         least = min(memory(model, p).total for p in every)

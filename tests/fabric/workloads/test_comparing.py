@@ -101,6 +101,8 @@ def test_phases_apart_leave_a_replica_for_decode():
     found = best_replica(topology, shape, row, "auto", load)
     assert found.inference.layout.accelerators <= 4
     assert found.inference.transfer_s > 0
+    with pytest.raises(ConfigError, match="8 replicas that prefill leave none of 8 accelerators"):
+        best_replica(topology, shape, row, "auto", Load(prefill_replicas=8))
 
 
 @pytest.mark.parametrize("name", ["mixtral-8x7b", "deepseek-v3"])
