@@ -27,8 +27,15 @@ class Tier:
 
 
 def switch_tier(parts: Catalogue, name: str, link: LinkOptions) -> Tier:
-    """A tier of that switch at the link's rate."""
-    return Tier(name, parts.part(name, Switch).ports(link.rate_gbps))
+    """A tier of that switch at the link's rate; TopologyError where none of its ports is so fast."""
+    row = parts.part(name, Switch)
+    ports = row.ports(link.rate_gbps)
+    if not ports and row.port_gbps is not None:
+        raise TopologyError(
+            f"{name} has ports of up to {row.port_gbps:g} Gb/s, none of {link.rate_gbps:g}; "
+            "give another switch, or a rate_gbps that it has"
+        )
+    return Tier(name, ports)
 
 
 @dataclass(frozen=True, slots=True)

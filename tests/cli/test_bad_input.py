@@ -272,6 +272,7 @@ BAD = [
     (["solve", "jupiter:blocks=64,uplinks=32"], CONFIG, "32 uplinks|63"),
     (["solve", "jupiter:blocks=200,uplinks=400"], CONFIG, "200 blocks|palomar-136|136"),
     (["solve", "rail:servers=4,rails=3"], CONFIG, "3 rails|8"),
+    (["power", "fat-tree:k=16,switch=jocn-switch"], CONFIG, "jocn-switch|100 Gb/s|none of 400|rate_gbps"),
     (["solve", "rail:servers=2,core=ocs"], CONFIG, "core=ocs|palomar-136"),
     (["solve", "rail:servers=4,accelerator=generic"], CONFIG, "'generic'|scaleup_link_gbps|--parts"),
     # questions without an answer

@@ -119,7 +119,7 @@ def test_core_ocs_uses_every_uplink():
         ("rail:servers=4,scaleup_switches=19", ConfigError, "19 switch chips exceed the 18 links"),
         ("rail:servers=4,scaleup_switches=1", TopologyError, "exceed 64 ports of nvswitch3"),
         ("rail:servers=4,accelerator=generic", ConfigError, "has no scaleup_link_gbps"),
-        ("rail:servers=4,accelerator=b200-sxm", TopologyError, "exceed the 0 ports of nvswitch3"),
+        ("rail:servers=4,accelerator=b200-sxm", TopologyError, "nvswitch3 has ports of up to 200 Gb/s, none of 400"),
         ("rail:servers=2049,tiers=2", TopologyError, "exceed the 64 ports of a spine"),
     ],
 )
