@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--pue", type=PUE, help="Facility power over IT power; the catalogue's pue-liquid-hall by default.")
 @click.option("--draw", default="maximum", show_default=True, help="Which watts must fit: maximum or typical.")
 @click.option("--family", "families", multiple=True, metavar="NAME", help="A family from its smallest up; or all.")
-@click.option("--objective", help="Rank by accelerators (default) or bandwidth, the bisection.")
+@click.option("--objective", help="Rank by accelerators (default), bandwidth (bisection), or train:MODEL (tokens/s).")
 @click.option("-c", "--collective", help="Rank by what all accelerators together get in this collective.")
 @click.option("-s", "--size", "message", default="1GiB", show_default=True, help="--collective: size.")
 @click.option("--transport", default="auto", show_default=True, help="--collective: ideal, auto, or a library.")
