@@ -75,7 +75,8 @@ def test_orbits_carry_what_all_destinations_carry(built, spec, monkeypatch):
                 steps = algorithm(topology, collective(pattern, n)).steps
             except InfeasibleError:
                 continue
-            for step in steps if n < 300 or name == "direct" else []:
+            # what goes to switches takes the links of their trees, whatever the routing
+            for step in (s for s in steps if s.traffic.n == n and (n < 300 or name == "direct")):
                 compare(topology, step.traffic, "ecmp" if name == "direct" else "weighted", monkeypatch)
 
 
