@@ -43,7 +43,7 @@ def check_asked(asked: Asked, parts: Catalogue) -> None:
     >>> from topologies.parts import catalogue
     >>> check_asked(Asked(delivery="chain-54V"), catalogue())
     Traceback (most recent call last):
-    topologies.errors.ConfigError: no part is named 'chain-54V'; did you mean 'chain-54v'?
+    topologies.errors.ConfigError: no power-delivery is named 'chain-54V'; did you mean 'chain-54v'?
     """
     if not 0 <= asked.load <= 1:
         raise ConfigError(f"load {asked.load:g} is not between 0 and 1; it is the share of its capacity in use")
