@@ -1,24 +1,10 @@
-"""Chakra traces written byte by byte, and where the real inputs are."""
+"""Chakra traces written byte by byte."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-INPUTS = Path(__file__).parents[4] / "shared/inputs"
 COMPUTE, SEND, RECEIVE, COLLECTIVE = 4, 5, 6, 7
-
-
-@pytest.fixture(scope="session")
-def real():
-    """A path among the real inputs; the test skips where they are absent."""
-
-    def find(name):
-        if not INPUTS.is_dir():
-            pytest.skip("the real inputs (../shared/inputs) are not here")
-        return INPUTS / name
-
-    return find
 
 
 def varint(value):
