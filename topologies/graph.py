@@ -131,8 +131,14 @@ class Topology:
         return [node for node, kind in self.graph.nodes(data="kind") if kind == "accelerator"]
 
     def attribute(self, key: str) -> list[Any]:
-        """That attribute of every node, None where it is absent."""
-        return [value for _, value in self.graph.nodes(data=key)]
+        """That attribute of every node, None where it is absent; made once, not to be changed."""
+        if key not in self._attributes:
+            self._attributes[key] = [value for _, value in self.graph.nodes(data=key)]
+        return self._attributes[key]
+
+    @cached_property
+    def _attributes(self) -> dict[str, list[Any]]:
+        return {}
 
     @cached_property
     def domains(self) -> list[list[int]]:

@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 
 from fabric.routing import contract
 from fabric.traffic import Traffic
-from topologies.graph import Topology
+from topologies.graph import Topology, once
 
 SLABS = 256  # planes of a grid that are told apart, in each dimension
 
@@ -56,13 +56,19 @@ def between_groups(
     return put.tocsr(), taken.tocsr()
 
 
-def groupings(topology: Topology) -> Iterator[Grouping]:
+@once
+def groupings(topology: Topology) -> tuple[Grouping, ...]:
     """Disjoint groups of nodes (int64[V], -1 outside all) and what each is called."""
+    return tuple(_groupings(topology))
+
+
+def _groupings(topology: Topology) -> Iterator[Grouping]:
     csr, small, names = topology.csr(), contract(topology), topology.nodes
+    ranks = topology.accelerators  # what is remembered of a topology must not hold on to it
     nodes = len(names)
     alone = np.full(nodes, -1)
     alone[csr.accelerators] = np.arange(len(csr.accelerators))
-    yield alone, lambda g: f"the links of {topology.accelerators[g]}"
+    yield alone, lambda g: f"the links of {ranks[g]}"
     if small.folded:
         home = small.place.astype(np.int64)
         home[csr.accelerators] = small.node_of_rank
