@@ -87,6 +87,8 @@ def command(
     from topologies.errors import ConfigError
 
     one_form(out, csv)
+    if out.output is not None and out.output.name.isdigit():
+        raise click.UsageError(f"--output {out.output} names a file; tokens of an answer are --output-tokens")
     if len(specs) < 2:
         raise click.UsageError(f"'{specs[0]}' alone is given; give SPEC and MODEL, e.g. nvl72-x8 llama-3.1-405b")
     catalogue = load_parts(parts)

@@ -184,7 +184,10 @@ def _placed(topology: Topology, found: Census, given: Conditions) -> Iterator[Ra
         model = chips.most_common(1)[0][0]
         rack = topology.catalogue.part(named, Rack) if named else house_of(model, topology.catalogue)
         network, missing = _watts(topology.catalogue, Counter(dict(parts_of)))
-        load = _load(topology.catalogue, rack, chips, count, network.plus(Span.exact(plugged)), default=False)
+        network = network.plus(Span.exact(plugged))
+        beside = 1 if named or rack is None or not rack.accelerators else ceil(chips.total() / rack.accelerators)
+        each = Counter({name: ceil(number / beside) for name, number in chips.items()})  # racks of a domain beyond one
+        load = _load(topology.catalogue, rack, each, count * beside, network.times(1 / beside), default=beside > 1)
         yield replace(load, missing=missing)
 
 

@@ -11,6 +11,7 @@ from fabric.limits.conditions import cooling_ways
 from fabric.limits.judging import STATES
 from fabric.limits.racks import hottest, rack_loads
 from fabric.powering import site_power
+from fabric.workloads.scale_up import with_domain
 from topologies.kinds import PowerDelivery
 from topologies.parts import Accelerator, Rack, catalogue, part
 from topologies.registry import build
@@ -134,3 +135,9 @@ def test_every_house_is_of_an_accelerator_and_known_by_its_watts():
             assert part(name, Accelerator).tdp_w is not None
             assert rack.accelerators and rack.cooling in cooling_ways(catalogue()), rack.name
             assert rack.power_host_w and part(rack.power_stage, PowerDelivery).efficiency <= 1, rack.name
+
+
+def test_a_domain_beyond_a_rack_stands_in_several():
+    """144 GPUs in one unit of a composition: two racks of 72, each with half of the unit's network."""
+    loads = rack_loads(with_domain("nvl72-x8", 144, catalogue()), Conditions())
+    assert {load.accelerators for load in loads} == {72} and sum(load.count for load in loads) == 8
