@@ -40,7 +40,8 @@ class Library(Fitted):
     exchange_join: float | None = None  # how floor and bytes join
     exchange_ll_gb_per_s: float | None = None  # of each peer
     exchange_network_share: float | None = None  # of the adapters' line rate
-    multicast_gain: float | None = None  # of NVLS from 4 GiB up
+    multicast_gain: float | None = None  # of NVLS for large sizes
+    multicast_gain_bytes: float | None = None  # from which it takes larger chunks
     multicast_ranks: int | None = None  # from which NVLS is taken
     peer_exchange_launch_ratio: float | None = None  # of an all-to-all on PCIe, over a ring's
     peer_exchange_launch_peer_us: float | None = None  # of each rank beyond two

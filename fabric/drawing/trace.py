@@ -6,7 +6,8 @@ from xml.sax.saxutils import escape
 
 from topologies.units import format_power_w, format_time_us
 
-WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 760.0, 360.0, 90.0, 50.0, 60.0
+WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 760.0, 375.0, 90.0, 50.0, 75.0
+CHARACTER, LINE = 6.2, 12.0  # width of one, height of a line of them
 LAYERS = (("facility_w", "facility", "#d9e2ec"), ("it_w", "IT", "#9fb8d0"), ("racks_w", "racks", "#5f84a8"))
 
 
@@ -42,14 +43,20 @@ def draw_trace(name: str, trace: dict[str, Any]) -> str:
 
 
 def _labels(phases: Sequence[dict[str, Any]], x_per_ms: float, floor: float) -> list[str]:
-    """Name and length of each phase that is wide enough to bear them."""
-    found = []
+    """Name and length of each phase under it; of a narrow one a line lower, up to its right end, where there is room."""
+    found, free = [], LEFT
     for phase in phases:
-        wide = phase["duration_ms"] * x_per_ms
+        wide, x = phase["duration_ms"] * x_per_ms, LEFT + phase["start_ms"] * x_per_ms
         text = f"{phase['name']} {format_time_us(1e3 * phase['duration_ms'])}"
-        if wide >= 6.2 * len(text):
-            x = LEFT + phase["start_ms"] * x_per_ms + wide / 2
-            found.append(f'<text x="{x:.2f}" y="{floor + 16:.2f}" text-anchor="middle">{escape(text)}</text>')
+        needs = CHARACTER * len(text)
+        if wide >= needs:
+            middle = x + wide / 2
+            found.append(f'<text x="{middle:.2f}" y="{floor + 16:.2f}" text-anchor="middle">{escape(text)}</text>')
+            continue
+        end = max(x + wide, free + needs)
+        if end <= WIDTH - 20:
+            found.append(f'<text x="{end:.2f}" y="{floor + 31:.2f}" text-anchor="end">{escape(text)}</text>')
+            free = end + 2 * CHARACTER
     return found
 
 
@@ -57,8 +64,10 @@ def _axis(trace: dict[str, Any], y_per_w: float, floor: float) -> list[str]:
     site, found = trace["site"], []
     for watts, dash in ((site["peak_w"], ""), (site["mean_w"], ' stroke-dasharray="4 3"'), (0.0, "")):
         y = floor - watts * y_per_w
+        below = LINE if watts == site["mean_w"] and (site["peak_w"] - watts) * y_per_w < LINE else 0.0
         found.append(f'<path d="M{LEFT:.0f} {y:.2f}H{WIDTH - 20:.0f}" stroke="#444"{dash}/>')
-        found.append(f'<text x="{LEFT - 6:.0f}" y="{y + 4:.2f}" text-anchor="end">{format_power_w(watts)}</text>')
+        at = y + 4 + below
+        found.append(f'<text x="{LEFT - 6:.0f}" y="{at:.2f}" text-anchor="end">{format_power_w(watts)}</text>')
     x = LEFT
     for _, name, colour in LAYERS:
         found.append(f'<rect x="{x:.0f}" y="{HEIGHT - 26:.0f}" width="12" height="12" fill="{colour}"/>')

@@ -14,7 +14,6 @@ from fabric.transports.work import Work
 from topologies.library_kinds import DomainTransport, Library, NetworkTransport
 
 RINGS = ("all-gather", "reduce-scatter")  # what NCCL does round rings alone
-LARGE = 2.0**32  # bytes from which NVLS takes larger chunks
 Time = Callable[[Times], Times]  # microseconds of sizes in bytes
 
 
@@ -81,7 +80,7 @@ def multicast_inside(rows: Constants, work: Work) -> dict[str, Time]:
     floor = (rows.domain.multicast_floor_us or 0.0) + rows.domain.known("multicast_rank_us") * work.machine.ranks
 
     def simple(size: Times) -> Times:
-        gain = np.where(size >= LARGE, rows.known("multicast_gain"), 1.0)
+        gain = np.where(size >= rows.known("multicast_gain_bytes"), rows.known("multicast_gain"), 1.0)
         times: Times = floor + work.inside_us(size) / (rows.domain.known("multicast_share") * gain)
         return times
 
