@@ -43,7 +43,7 @@ def draw_trace(name: str, trace: dict[str, Any]) -> str:
 
 
 def _labels(phases: Sequence[dict[str, Any]], x_per_ms: float, floor: float) -> list[str]:
-    """Name and length of each phase under it; of a narrow one a line lower, up to its right end, where there is room."""
+    """Name and length of each phase under it; a narrow one's a line lower, up to its right end, where there is room."""
     found, free = [], LEFT
     for phase in phases:
         wide, x = phase["duration_ms"] * x_per_ms, LEFT + phase["start_ms"] * x_per_ms
