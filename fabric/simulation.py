@@ -9,7 +9,7 @@ import networkx as nx
 from fabric.bounds import Bound, collective_bound
 from fabric.collectives import Collective
 from fabric.costing import capital_cost
-from fabric.intervals import interval
+from fabric.intervals import evidence, interval
 from fabric.limits import assumptions, walls
 from fabric.moe import Moe
 from fabric.one_sided import NAME as ONE_SIDED
@@ -118,7 +118,7 @@ def answer(topology: Topology, pattern: Collective, size_bytes: int, given: Assu
         pattern.together, pattern.placement,
     )  # fmt: skip
     if priced is not None:
-        low_us, high_us = interval(outcome.time_s * 1e6, size_bytes, priced.evidence, priced.machine.domains)
+        low_us, high_us = interval(outcome.time_s * 1e6, size_bytes, *evidence(priced))
     return replace(told_result(topology, outcome, told), time_low_us=low_us, time_high_us=high_us)
 
 

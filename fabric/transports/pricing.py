@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fabric.intervals import kind_of
 from fabric.transports import direct, nccl, peers, striped
 from fabric.transports.launching import launched
 from fabric.transports.machine import Machine
@@ -57,14 +56,6 @@ class Pricing:
         """The transport with the options that were given, as one writes it."""
         return self.transport.written(self.library.name)
 
-    @property
-    def evidence(self) -> str:
-        """The kind of measurements that such a time rests on."""
-        network = None if self.constants is None or self.constants.network is None else self.constants.network.fabric
-        if network is None and self.machine.domains > 1:
-            network = self.transport.net or "infiniband"
-        return kind_of(self.library.name, str(self.machine.accelerator), network, self.machine.on_pcie)
-
     def menu(self, collective: str) -> tuple[str, ...]:
         """The algorithms that the library chooses from by itself, as its own rules and the options allow."""
         one = self.machine.domains == 1
@@ -77,8 +68,6 @@ class Pricing:
             barred.add("nvls-tree")
         if self.constants is not None and self.constants.domain.multicast_share is None:
             barred |= {"nvls", "nvls-tree"}
-        if self.transport.sharp:
-            barred.discard("sharp")
         if collective in RINGS_OR_TREES:
             barred |= set(self.library.exchanges)
         only = self.transport.algorithm
@@ -154,6 +143,8 @@ def _rows(
     bare = Pricing(machine, library, transport, harness)
     if transport.harness is None:
         bare = bare.saying(f"transport: {harness.title}")
+    if transport.sharp:
+        bare = bare.saying("transport: SHARP is priced as rings, whose rate the one log of it shows")
     striped_row = next((row for row in parts.of_kind(StripedTransport) if row.library == library.name), None)
     if striped_row is not None:
         return replace(bare, striped=striped_row)
