@@ -11,11 +11,13 @@ import numpy as np
 from topologies.cabling import LONG_HAUL, longest_m
 from topologies.composition_model import Composition, Fibre, Site, read_composition
 from topologies.errors import ConfigError, ReachError, unknown
+from topologies.families import Build
 from topologies.graph import Topology, check, limit_nodes, uncollected
 from topologies.links import LinkOptions
 from topologies.parts import Catalogue, Optic, Switch
 from topologies.scaleout import Joint, stated
-from topologies.site import Built, SitePlan, add_site, read_units
+from topologies.site import Built, add_site
+from topologies.site_plan import SitePlan, read_units
 
 # Ranks in order fill subtrees: half of them is a narrow cut in one site, or in two alike. Where sites differ, the
 # bisection is bounded from both sides instead.
@@ -44,24 +46,25 @@ class Span:
         return self.channels * self.optic.rate_gbps
 
 
-def compose(document: Any, name: str, parts: Catalogue, folder: Path = Path()) -> Topology:
+def compose(document: Any, name: str, parts: Catalogue, build: Build, folder: Path = Path()) -> Topology:
     """The topology of a composition's document: its accelerators in the order of sites, racks and ranks in a unit.
 
-    Units that are files are looked for in `folder`, then as they are given.
+    `build` builds the units; those that are files are looked for in `folder`, then as they are given.
 
     ConfigError and TopologyError name the path of the key, ReachError the link that no cable, or not the one that the
     file names, can carry.
 
     >>> from topologies.parts import catalogue
+    >>> from topologies.registry import build
     >>> pod = {"racks": [{"unit": "nvl72", "count": 2}], "scale_out": {"family": "rail", "parameters": {"rails": 4}}}
-    >>> t = compose(pod, "pod", catalogue()); len(t.accelerators), len(t.domains), t.attribute("tier").count(1)
+    >>> t = compose(pod, "pod", catalogue(), build); len(t.accelerators), len(t.domains), t.attribute("tier").count(1)
     (144, 2, 8)
     """
     model = read_composition(document)
     plans = _plans(model, folder)
     spans = _spans(model, plans, parts)
     graph = nx.Graph()
-    units = [read_units(plan, parts) for plan in plans]
+    units = [read_units(plan, parts, build) for plan in plans]
     limit_nodes(name, sum(u.row.count * len(u.topology.nodes) for each in units for u in each))
     with uncollected():
         built = []

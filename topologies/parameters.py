@@ -49,7 +49,7 @@ class Family:
     def source(self) -> str:
         """Where its wiring is published: the docstring's `Source:` line, else what it cites in brackets with a year.
 
-        >>> from topologies.registry import family
+        >>> from topologies.families import family
         >>> family("dragonfly").source
         'Kim et al., ISCA 2008'
         """
@@ -129,7 +129,7 @@ def read_values(chosen: Family, given: Mapping[str, Any], spec: str) -> dict[str
 def example(chosen: Family) -> str:
     """A spec of the family that builds.
 
-    >>> from topologies.registry import family
+    >>> from topologies.families import family
     >>> example(family("torus"))
     'torus:dims=4x4x8'
     """

@@ -4,22 +4,20 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import networkx as nx
 
 from topologies.cabling import AUTO, OPTICS, check_cable, choose_cable
 from topologies.circuits import CircuitLayer
 from topologies.errors import ConfigError, FabricError, ReachError, TopologyError
+from topologies.families import System, build_family, family, systems
 from topologies.floor import FloorPlan, Place, network_racks
 from topologies.graph import Topology
 from topologies.links import LinkOptions
 from topologies.parameters import Family, parse_value
 from topologies.parts import Cable, Catalogue, Optic
-from topologies.registry import System, build_family, family, systems
-
-if TYPE_CHECKING:
-    from topologies.site import SitePlan, Unit
+from topologies.site_plan import SitePlan, Unit
 
 
 class Attached(NamedTuple):
@@ -65,7 +63,7 @@ class Cabling:
         return row
 
 
-def scale_out_family(plan: "SitePlan") -> tuple[Family, System | None]:
+def scale_out_family(plan: SitePlan) -> tuple[Family, System | None]:
     """The family of a site's scale-out, and the ready-made system that sets some of its parameters, if it names one."""
     base = systems().get(plan.scale_out.family)
     try:
@@ -74,7 +72,7 @@ def scale_out_family(plan: "SitePlan") -> tuple[Family, System | None]:
         raise ConfigError(f"{plan.path('scale_out')}.family: {error}") from error
 
 
-def stated(plan: "SitePlan", key: str) -> Any:
+def stated(plan: SitePlan, key: str) -> Any:
     """The value of one parameter of the scale-out before it is built: stated, a system's, or the default."""
     chosen, base = scale_out_family(plan)
     if key not in chosen.parameters:
@@ -86,7 +84,7 @@ def stated(plan: "SitePlan", key: str) -> Any:
         raise ConfigError(f"{plan.path('scale_out')}.parameters: {error}") from error
 
 
-def build_scale_out(plan: "SitePlan", units: Sequence["Unit"], joints: Sequence[Joint], parts: Catalogue) -> Topology:
+def build_scale_out(plan: SitePlan, units: Sequence[Unit], joints: Sequence[Joint], parts: Catalogue) -> Topology:
     """The scale-out as its family builds it, with an end point for every adapter and what the gateways take."""
     chosen, system = scale_out_family(plan)
     where = f"{plan.path('scale_out')}.parameters"
@@ -119,7 +117,7 @@ def build_scale_out(plan: "SitePlan", units: Sequence["Unit"], joints: Sequence[
     return network
 
 
-def joined_circuits(plan: "SitePlan", network: Topology, labels: Sequence[str]) -> CircuitLayer | None:
+def joined_circuits(plan: SitePlan, network: Topology, labels: Sequence[str]) -> CircuitLayer | None:
     """The scale-out's circuit layer with the accelerators in the place of its end points."""
     layer = network.circuits
     if layer is None:
@@ -136,11 +134,11 @@ def joined_circuits(plan: "SitePlan", network: Topology, labels: Sequence[str]) 
     return replace(layer, ends=[of.get(end, end) for end in layer.ends])
 
 
-def _needed(units: Sequence["Unit"]) -> int:
+def _needed(units: Sequence[Unit]) -> int:
     return sum(unit.row.count * unit.row.nics * len(unit.topology.accelerators) for unit in units)
 
 
-def _sizes(plan: "SitePlan", chosen: Family, units: Sequence["Unit"], joints: Sequence[Joint]) -> dict[str, Any]:
+def _sizes(plan: SitePlan, chosen: Family, units: Sequence[Unit], joints: Sequence[Joint]) -> dict[str, Any]:
     """Parameters that follow from the racks: how many end points, and the adapter."""
     sizes: dict[str, Any] = {}
     needed, gates = _needed(units), sum(joint.ends for joint in joints)
@@ -167,7 +165,7 @@ def _sizes(plan: "SitePlan", chosen: Family, units: Sequence["Unit"], joints: Se
 
 def add_scale_out(
     graph: nx.Graph,
-    plan: "SitePlan",
+    plan: SitePlan,
     network: Topology,
     attached: Sequence[Attached],
     joints: Sequence[Joint],
@@ -206,13 +204,13 @@ def add_scale_out(
     return gateways
 
 
-def _rack(plan: "SitePlan", place: Place, racks: dict[str, str]) -> str:
+def _rack(plan: SitePlan, place: Place, racks: dict[str, str]) -> str:
     name = f"{plan.prefix}rack-{place.row}-{place.column}"
     racks.setdefault(name, "")
     return name
 
 
-def _cabling(plan: "SitePlan", network: Topology, parts: Catalogue) -> Cabling:
+def _cabling(plan: SitePlan, network: Topology, parts: Catalogue) -> Cabling:
     given = plan.scale_out.parameters
     named = {str(value) for key, value in given.items() if key.endswith("technology") and value != AUTO}
     cable, latency = given.get("cable", "none"), network.parameters.get("latency_ns")
@@ -261,7 +259,7 @@ def _places(
 
 
 def _cabled(
-    plan: "SitePlan",
+    plan: SitePlan,
     network: Topology,
     of: Mapping[Hashable, Attached],
     ends: set[Hashable],

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from topologies.errors import ConfigError, FabricError
+from topologies.families import Build, build_family, family, systems
 from topologies.graph import Topology
 from topologies.parts import Catalogue
-from topologies.registry import build_family, family, systems
 from topologies.toml_documents import read_toml
 
 SIMPLE = ("name", "family", "parameters")
@@ -15,22 +15,24 @@ COMPOSED = ("name", "floor", "racks", "scale_out", "sites")
 _COMPOSING: list[Path] = []
 
 
-def build_toml(path: Path, parts: Catalogue) -> Topology:
+def build_toml(path: Path, parts: Catalogue, build: Build) -> Topology:
     """The topology of a TOML file; errors name the file, and in a composition the path of the key that is wrong.
 
+    `build` builds the units that a composition names.
     ConfigError for what cannot be read, TopologyError for what cannot be built, ReachError for a cable too long.
 
     >>> from topologies.parts import catalogue
-    >>> build_toml(Path("absent.toml"), catalogue())
+    >>> from topologies.registry import build
+    >>> build_toml(Path("absent.toml"), catalogue(), build)
     Traceback (most recent call last):
     topologies.errors.ConfigError: absent.toml: No such file or directory; give a TOML topology
     """
     document = read_toml(path, "a TOML topology")
     if "family" not in document and set(document) & set(COMPOSED[1:]):
         with _composing(path):
-            from topologies.composition import compose
+            from topologies.composition import compose  # whose models load pydantic
 
-            return compose(document, path.stem, parts, path.parent)
+            return compose(document, path.stem, parts, build, path.parent)
     if set(document) - set(SIMPLE) or not isinstance(document.get("family"), str):
         raise ConfigError(
             f'{path}: a topology file has family = "..." and a [parameters] table, and nothing else; '

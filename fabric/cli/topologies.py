@@ -7,8 +7,8 @@ import click
 from fabric.cli.options import CONTEXT, Output, one_form, output_options
 
 if TYPE_CHECKING:
+    from topologies.families import System
     from topologies.parameters import Family
-    from topologies.registry import System
 
 
 @click.command("topologies", context_settings=CONTEXT)
@@ -23,8 +23,8 @@ def command(
     """What topologies can be named: families with their parameters, those of plugins too, and ready-made systems."""
     from fabric.cli.output import emit_json, emit_tables
     from fabric.results import provenance
+    from topologies.families import FAMILIES, family, plugin_families, plugin_faults, systems
     from topologies.parts import catalogue
-    from topologies.registry import FAMILIES, family, plugin_families, plugin_faults, systems
 
     one_form(out)
     faults: dict[tuple[str, str], str] = {}

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from topologies.families import System
     from topologies.parameters import Family, Parameter
-    from topologies.registry import System
 
 
 def tree_of(families: "Iterable[Family]", ready: "Iterable[System]") -> list[Any]:
@@ -45,7 +45,7 @@ def _line(parameter: "Parameter") -> Any:
 def default_of(parameter: "Parameter") -> str:
     """The default as a spec spells it; `required` where there is none.
 
-    >>> from topologies.registry import family
+    >>> from topologies.families import family
     >>> [default_of(family("torus").parameters[key]) for key in ("dims", "wrap", "twist", "rate_gbps", "cable")]
     ['required', 'true', 'false', '400', 'none']
     """

@@ -10,10 +10,11 @@ from typing import Any
 from fabric.sizing.rules import Grid, Rule, counted, rule_of
 from topologies.composition import compose
 from topologies.errors import ConfigError
+from topologies.families import System, build_family, family, systems
 from topologies.graph import Topology
 from topologies.parameters import Family, parse_value
 from topologies.parts import Catalogue
-from topologies.registry import System, build, build_family, family, is_file, named, systems, with_parameters
+from topologies.registry import build, is_file, named, with_parameters
 from topologies.specfile import SIMPLE, build_toml
 from topologies.toml_documents import read_toml
 
@@ -79,7 +80,7 @@ def ladder(spec: str, most: int, parts: Catalogue, scale_out: str | None = None)
         _refuse_scale_out(text, scale_out)
         return _of_composition(text, document, path, most, parts)
     if set(document) - set(SIMPLE) or not isinstance(document.get("family"), str):
-        build_toml(path, parts)  # says what is wrong
+        build_toml(path, parts, build)  # says what is wrong
     base = systems().get(document["family"])
     given = document.get("parameters", {})
 
@@ -208,7 +209,7 @@ def _of_domain(unit: str, scale_out: str | None, default: Mapping[str, Any], mos
             return build(unit, parts)
         racks = {"unit": unit, "count": i + 1, **({} if nic is None else {"nic": nic})}
         document = {"racks": [racks], "scale_out": {"family": network["family"], "parameters": rest}}
-        return compose(document, name(i), parts)
+        return compose(document, name(i), parts, build)
 
     return Ladder(unit, f"whole domains of {unit} on {on}, one more at a time", most, 1, name, made)
 
@@ -218,7 +219,7 @@ def _of_composition(spec: str, document: Mapping[str, Any], path: Path, most: in
     tables = [row for row in _rack_tables(document) if isinstance(row, dict)]
     counts = [row.get("count", 1) for row in tables]
     if not counts or not all(isinstance(each, int) and each > 0 for each in counts):
-        build_toml(path, parts)  # says what is wrong
+        build_toml(path, parts, build)  # says what is wrong
     mix = [each // gcd(*counts) for each in counts]
     least = 2 if sum(mix) == 1 else 1  # one domain alone has nothing to join
 
@@ -229,7 +230,7 @@ def _of_composition(spec: str, document: Mapping[str, Any], path: Path, most: in
 
     def made(i: int) -> Topology:
         scaled = iter([(least + i) * each for each in mix])
-        return compose(_scaled(document, scaled), name(i), parts, path.parent)
+        return compose(_scaled(document, scaled), name(i), parts, build, path.parent)
 
     mixed = " + ".join(f"{each} x {row.get('unit')}" for each, row in zip(mix, tables, strict=True))
     says = f"whole multiples of {mixed}"

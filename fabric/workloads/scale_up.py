@@ -5,9 +5,10 @@ from typing import Any
 
 from topologies.composition import compose
 from topologies.errors import ConfigError, TopologyError
+from topologies.families import family
 from topologies.graph import Topology
 from topologies.parts import Catalogue
-from topologies.registry import build, family, topology_of
+from topologies.registry import build, topology_of
 
 SAID = (
     "domains: one layer of the SPEC's switch chips, two where a chip has too few ports, on its own scale-out; "
@@ -42,7 +43,7 @@ def with_domain(spec: str, size: int, parts: Catalogue) -> Topology:
     if base.family == "rail":
         racks["nic"] = base.parameters["nic"]
     document = {"racks": [racks], "scale_out": {"family": "rail", "parameters": _network(base, size)}}
-    return compose(document, f"{base.name} in domains of {size:,}", parts)
+    return compose(document, f"{base.name} in domains of {size:,}", parts, build)
 
 
 def _unit(base: Topology, size: int, parts: Catalogue) -> dict[str, str | int]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from topologies.registry import FAMILIES, family, systems
+from topologies.families import FAMILIES, family, systems
 
 PLUGIN = Path(__file__).parents[1] / "plugin"
 

@@ -7,8 +7,9 @@ import pytest
 
 from fabric.describing import describe
 from topologies.errors import ConfigError, FabricError
+from topologies.families import FAMILIES, family, systems
 from topologies.parameters import example
-from topologies.registry import FAMILIES, build, family, systems
+from topologies.registry import build
 
 # smaller fabrics of the same make, and families whose example has only one switch
 SMALL = {

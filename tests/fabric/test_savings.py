@@ -5,8 +5,8 @@ import re
 import pytest
 
 from fabric.savings import savings
+from topologies.families import systems
 from topologies.parts import part
-from topologies.registry import systems
 
 SPEC, SPINE = "jupiter-64x512", "jupiter-64x512:spine=true"
 UPLINKS = 64 * 512

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from topologies.bill import bill_of_materials, modules, network_rows
 from topologies.errors import ConfigError
+from topologies.families import systems
 from topologies.graph import Topology
 from topologies.parts import Accelerator, Optic, catalogue, part
-from topologies.registry import build, systems
+from topologies.registry import build
 
 # every ready-made system, the largest with fewer servers
 SPECS = [name if row.parameters.get("servers", 0) < 1500 else f"{name}:servers=512" for name, row in systems().items()]

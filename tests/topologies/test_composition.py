@@ -26,7 +26,7 @@ SITES = (
 
 
 def composed(text):
-    return compose(tomllib.loads(text), "mine", catalogue())
+    return compose(tomllib.loads(text), "mine", catalogue(), build)
 
 
 def classes(topology, keys=("cable", "length_m")):
@@ -126,7 +126,7 @@ def test_every_example_builds_and_reaches(path):
 def test_any_family_joins_the_racks(family, parameters):
     """Four units of four: sixteen end points, each in its accelerator's place."""
     document = {"racks": [{"unit": "switch:n=4,rate_gbps=800", "count": 4}]}
-    built = compose(document | {"scale_out": {"family": family, "parameters": parameters}}, "mine", catalogue())
+    built = compose(document | {"scale_out": {"family": family, "parameters": parameters}}, "mine", catalogue(), build)
     alone = [(a, b) for a, b, e in built.edges if not (str(a).startswith("u") and str(b) == f"{str(a)[:2]}/switch")]
     assert len(built.accelerators) == 16 and alone
     assert all(built.graph.nodes[a]["parts"] == {"cx7-400g": 1} for a in built.accelerators)
@@ -142,7 +142,7 @@ def test_circuits_join_what_the_family_joins(family, parameters, racks):
     from topologies.bill import bill_of_materials
 
     document = {"racks": [{"unit": "switch:n=4,rate_gbps=800", "count": racks}]}
-    built = compose(document | {"scale_out": {"family": family, "parameters": parameters}}, "mine", catalogue())
+    built = compose(document | {"scale_out": {"family": family, "parameters": parameters}}, "mine", catalogue(), build)
     assert built.circuits.circuits > 0 and set(built.circuits.ends) <= set(built.nodes)
     assert any(row.part.kind == "ocs" for row in bill_of_materials(built))
     again = built.with_state(built.circuits.state)
@@ -154,7 +154,7 @@ def test_circuits_join_what_the_family_joins(family, parameters, racks):
 def test_a_direct_network_takes_all_its_end_points(family, parameters):
     document = {"racks": [{"unit": "switch:n=4", "count": 4}]}
     with pytest.raises(TopologyError, match="give parameters for exactly as many"):
-        compose(document | {"scale_out": {"family": family, "parameters": parameters}}, "mine", catalogue())
+        compose(document | {"scale_out": {"family": family, "parameters": parameters}}, "mine", catalogue(), build)
 
 
 def test_circuits_stand_in_a_single_site():
@@ -286,7 +286,7 @@ tables = st.recursive(
 @given(st.dictionaries(st.sampled_from(["name", "racks", "scale_out", "floor", "sites", "y"]), tables))
 def test_any_document_is_refused_in_one_line_or_builds(document):
     try:
-        compose(document, "any", catalogue())
+        compose(document, "any", catalogue(), build)
     except FabricError as error:
         assert str(error) and "\n" not in str(error)
 

@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from topologies.errors import ConfigError, FabricError, TopologyError
+from topologies.families import FAMILIES, family
 from topologies.formats.native import read_native, write_native
 from topologies.graph import Topology
 from topologies.parameters import example
 from topologies.parts import catalogue
-from topologies.registry import FAMILIES, build, family
+from topologies.registry import build
 
 CIRCUITS = ("jupiter", "tpu-pod", "ocs-flat", "rotor", "mixnet", "photonic-rail", "pod-ocs")  # not in the format
 PLAIN = [example(family(name)) for name in FAMILIES if name not in CIRCUITS]

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from topologies.errors import ConfigError
+from topologies.families import FAMILIES, family, systems
 from topologies.plugins import faults, plugins
-from topologies.registry import FAMILIES, build, family, systems
+from topologies.registry import build
 
 FOLDER = Path(__file__).parents[1] / "plugin"
 

@@ -9,8 +9,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from topologies.errors import FabricError
+from topologies.families import systems
 from topologies.parts import Switch, catalogue
-from topologies.registry import build, systems
+from topologies.registry import build
 from topologies.stages import leaf_split
 
 SWITCH_ROW = """

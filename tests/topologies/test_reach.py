@@ -7,9 +7,10 @@ import pytest
 from topologies.cabling import check_cable, choose_cable, longest_m
 from topologies.copper import copper_budget
 from topologies.errors import ReachError
+from topologies.families import systems
 from topologies.parts import Cable, CopperMode, Optic, Twinax, catalogue, part
 from topologies.reach import Reach, beyond_reach, copper_reach, tightest_copper
-from topologies.registry import build, systems
+from topologies.registry import build
 
 # every ready-made system, the largest with fewer servers
 SPECS = [name if row.parameters.get("servers", 0) < 1500 else f"{name}:servers=512" for name, row in systems().items()]

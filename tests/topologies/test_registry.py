@@ -5,9 +5,10 @@ import time
 import pytest
 
 from topologies.errors import ConfigError, FabricError, TopologyError
+from topologies.families import FAMILIES, family, systems
 from topologies.graph import MAX_NODES
 from topologies.parameters import example
-from topologies.registry import FAMILIES, build, family, systems
+from topologies.registry import build
 
 
 @pytest.mark.parametrize("name", FAMILIES)

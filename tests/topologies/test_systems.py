@@ -6,8 +6,9 @@ import pytest
 
 from topologies.bill import bill_of_materials
 from topologies.errors import ConfigError
+from topologies.families import systems
 from topologies.parts import Accelerator, part
-from topologies.registry import build, systems
+from topologies.registry import build
 
 SWITCHED = [
     # name, accelerators, switch chips, one way GB/s an accelerator, TB/s of all both ways

@@ -9,6 +9,7 @@ from fabric.planning.phases import read_iteration
 from fabric.validation import read_cases
 from topologies.errors import ConfigError
 from topologies.parts import read_parts
+from topologies.registry import build
 from topologies.specfile import build_toml
 from topologies.toml_documents import read_toml
 
@@ -46,7 +47,7 @@ def test_what_it_can(tmp_path, text):
 
 @pytest.mark.parametrize(
     "reader",
-    [read_parts, read_cases, read_iteration, read_names, lambda path: build_toml(path, {})],
+    [read_parts, read_cases, read_iteration, read_names, lambda path: build_toml(path, {}, build)],
 )
 def test_every_reader_says_so_in_a_line(tmp_path, reader):
     path = tmp_path / "deep.toml"

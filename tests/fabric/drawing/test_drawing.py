@@ -13,9 +13,10 @@ from fabric.drawing import draw, lay_out
 from fabric.drawing.bundles import bundles
 from fabric.drawing.layout import Glyph
 from fabric.explaining import planned
+from topologies.families import FAMILIES, family
 from topologies.graph import Topology
 from topologies.parameters import example
-from topologies.registry import FAMILIES, build, family
+from topologies.registry import build
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 SPECS = [

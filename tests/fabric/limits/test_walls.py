@@ -4,7 +4,7 @@ import pytest
 
 from fabric.limits import Conditions, broken, checks, first_wall, walls
 from topologies.errors import ConfigError
-from topologies.registry import systems
+from topologies.families import systems
 
 # What papers built through circuit switches of higher loss closes at the mean, not at the 99th percentile; of
 # Trainium's cables nobody states gauge and mode; of Kyber, which is not sold, nobody states the run of its midplane.

@@ -7,9 +7,10 @@ from fabric.costing import capital_cost, unit_price_usd
 from fabric.powering import network_power, unit_power_w
 from fabric.simulation import estimates, simulate
 from topologies.bill import network_rows
+from topologies.families import systems
 from topologies.graph import Topology
 from topologies.parts import Optic, part
-from topologies.registry import build, systems
+from topologies.registry import build
 
 
 def watts(name):

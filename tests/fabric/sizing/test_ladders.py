@@ -5,8 +5,9 @@ import pytest
 from fabric.sizing.ladders import ladder
 from fabric.sizing.rules import rules
 from topologies.errors import ConfigError
+from topologies.families import FAMILIES
 from topologies.parts import catalogue
-from topologies.registry import FAMILIES, build
+from topologies.registry import build
 
 PARTS = catalogue()
 
