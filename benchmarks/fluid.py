@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from cext import maxmin, maxmin_slack
 from fabric.flows import Flows
 from fabric.fluid import fluid_completion
-from fabric.paths import Paths, flow_paths
+from fabric.routing.paths import Paths, flow_paths
 from topologies.graph import Topology
 from topologies.registry import build
 

@@ -15,8 +15,7 @@ import networkx as nx
 import numpy as np
 
 from cext import distance_profile, dor_dense_loads, ecmp_loads, orbits, verify_automorphism
-from fabric.routing import Contracted, contract
-from fabric.routing.contraction import demand_at_nodes
+from fabric.routing.contraction import Contracted, contract, demand_at_nodes
 from fabric.routing.reduction import reduced
 from fabric.symmetry import symmetry
 from fabric.traffic import Traffic

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from fabric.algorithms import ALGORITHMS, parse_overlap
 from fabric.collectives import COLLECTIVES
 from fabric.moe import OPERATIONS
-from fabric.routing import ROUTINGS, TIES
+from fabric.routing.policy import TIES
+from fabric.routing.registry import ROUTINGS
 from fabric.timing import FIDELITIES, TUNES
 from fabric.transports import parse_transport
 from topologies.errors import ConfigError, unknown

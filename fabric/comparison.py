@@ -11,7 +11,7 @@ from fabric.limits import broken
 from fabric.patterns import bytes_of, pattern_of
 from fabric.placement import Placement
 from fabric.results import Result
-from fabric.routing import RoutingOptions
+from fabric.routing.router import RoutingOptions
 from fabric.simulation import answer
 from fabric.timing import Assumptions
 from fabric.varying import Variant, variant, varied_specs

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.groups import Groups
-from fabric.routing import RoutingOptions, route
+from fabric.routing.registry import route
+from fabric.routing.router import RoutingOptions
 from fabric.timing import Plan
 from fabric.traffic import Traffic
 from topologies.graph import Topology

@@ -10,7 +10,7 @@ from fabric.bounds import Bound, collective_bound
 from fabric.contention import sharers, told
 from fabric.moe import Moe
 from fabric.patterns import bytes_of, pattern_of
-from fabric.routing import RoutingOptions
+from fabric.routing.router import RoutingOptions
 from fabric.timing import Assumptions, Plan, choose
 from topologies.errors import InfeasibleError
 from topologies.graph import Topology

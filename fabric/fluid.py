@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cext import fluid
 from fabric.flows import Flows
-from fabric.paths import Paths, flow_paths, given_paths
+from fabric.routing.paths import Paths, flow_paths, given_paths
 from topologies.errors import ConfigError
 from topologies.graph import Topology
 

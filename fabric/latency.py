@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from fabric.algorithms.schedule import Step
 from fabric.groups import Groups
-from fabric.paths import flow_paths
-from fabric.routing import Loads
+from fabric.routing.paths import flow_paths
+from fabric.routing.router import Loads
 from fabric.traffic import Traffic
 from topologies.graph import Topology
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cext import hop_distances
-from fabric.routing import Contracted, contract
+from fabric.routing.contraction import Contracted, contract
 from topologies.errors import ConfigError, InfeasibleError, unknown
 from topologies.graph import Topology
 

@@ -14,7 +14,7 @@ from fabric.costing import capital_cost, price_of
 from fabric.limits import walls
 from fabric.optics import optics
 from fabric.powering import network_power, power_of
-from fabric.routing import contract
+from fabric.routing.contraction import contract
 from fabric.simulation import estimates
 from topologies.bill import bill_of_materials
 from topologies.errors import InfeasibleError

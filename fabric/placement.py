@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fabric.routing.contraction import contract
 from topologies.errors import ConfigError
 from topologies.graph import Topology
 
@@ -49,8 +50,6 @@ def _striped(topology: Topology) -> NDArray[np.int64]:
 
 def _homes(topology: Topology) -> NDArray[np.int64]:
     """int64[n]: the domain of each accelerator, or its switch, numbered as they come."""
-    from fabric.routing import contract  # whose readers read this file
-
     n = len(topology.accelerators)
     home = np.arange(n)
     if len(topology.domains) > 1:

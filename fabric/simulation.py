@@ -19,7 +19,7 @@ from fabric.patterns import assumed, bytes_of, pattern_of
 from fabric.placement import Placement
 from fabric.powering import network_power
 from fabric.results import Result, accelerator_of
-from fabric.routing import RoutingOptions
+from fabric.routing.router import RoutingOptions
 from fabric.sharing import said as time_shared
 from fabric.sharing import sharing
 from fabric.timing import FIDELITIES, Assumptions, Outcome, best, choose, fluid, priced_by, steady

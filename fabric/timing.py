@@ -16,8 +16,9 @@ from fabric.collectives import Collective
 from fabric.flows import Flows
 from fabric.fluid import fluid_completion
 from fabric.latency import round_s
-from fabric.paths import ROUTINGS as FLUID_ROUTINGS
-from fabric.routing import ANY, Loads, RoutingOptions, resolve, route
+from fabric.routing.paths import ROUTINGS as FLUID_ROUTINGS
+from fabric.routing.registry import ANY, resolve, route
+from fabric.routing.router import Loads, RoutingOptions
 from fabric.transports import Pricing, Time, Work, among, parse_transport, pricing
 from fabric.transports.naming import KERNELS
 from topologies.errors import ConfigError, InfeasibleError, unknown

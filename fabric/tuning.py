@@ -13,7 +13,7 @@ from fabric.crossovers import Crossover, crossovers, fastest
 from fabric.patterns import pattern_of
 from fabric.placement import Placement
 from fabric.results import accelerator_of
-from fabric.routing import RoutingOptions
+from fabric.routing.router import RoutingOptions
 from fabric.simulation import time_estimates
 from fabric.timing import Assumptions, Plan, candidates
 from fabric.transports import IDEAL

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
-from fabric.routing import contract
+from fabric.routing.contraction import contract
 from fabric.traffic import Traffic
 from topologies.graph import Topology, once
 

@@ -174,7 +174,8 @@ def _spectral_low(topology: Topology) -> float:
 
 def _routed_low(topology: Topology, threads: int) -> float:
     """A uniform all-to-all that shortest paths carry crosses every halves: what its fullest link lets through."""
-    from fabric.routing import RoutingOptions, route
+    from fabric.routing.registry import route
+    from fabric.routing.router import RoutingOptions
     from topologies.errors import InfeasibleError
 
     n = len(topology.accelerators)

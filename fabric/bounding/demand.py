@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.bounding.throughput import certified, concurrent_flow
-from fabric.routing import contract
+from fabric.routing.contraction import contract
 from fabric.traffic import Traffic
 from topologies.graph import Topology
 

@@ -10,8 +10,10 @@ from cext import distance_profile, hop_distances, path_concurrent, tree_concurre
 from fabric.bounding.certificates import cut_bounds, length_bound
 from fabric.bounding.linear import reduced_lp
 from fabric.routing.contraction import Contracted, contract, node_pairs, on_all_arcs, refuse
-from fabric.routing.minimal import counts_hops
-from fabric.routing.router import RoutingOptions
+from fabric.routing.ecmp import ecmp
+from fabric.routing.grid import dor
+from fabric.routing.minimal import counts_hops, minimal
+from fabric.routing.router import RoutingOptions, remembered
 from fabric.symmetry import symmetry
 from fabric.traffic import Traffic
 from topologies.errors import InfeasibleError
@@ -93,21 +95,19 @@ def concurrent_flow(
 
 def certified(topology: Topology, traffic: Traffic, *, relay: bool = False, threads: int = 0) -> ConcurrentFlow:
     """What costs next to nothing: oblivious splits from below; cuts and lengths from above."""
-    from fabric.routing import route  # whose routers read this file
-
     options = RoutingOptions(threads=threads)
     capacity = topology.csr().capacity
     narrowest = min(cut_bounds(topology, traffic), key=lambda bound: bound.value)
     best = ConcurrentFlow(0.0, narrowest.value, np.zeros(len(capacity)), "none", narrowest.why)
     grid = topology.grid
-    ways = [("equal splits", "ecmp")]
+    ways = [("equal splits", ecmp)]
     if counts_hops(topology):
-        ways.append(("minimal routing", "minimal"))
+        ways.append(("minimal routing", minimal))
     if grid is not None and not grid.twist:
-        ways.insert(0, ("dimension order", "dor"))
-    for method, name in ways:
+        ways.insert(0, ("dimension order", dor))
+    for method, router in ways:
         try:
-            arcs = route(topology, traffic, name, options).arcs
+            arcs = remembered(router, topology, traffic, options).arcs
         except InfeasibleError:
             if not relay:
                 raise

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from fabric.failures.cuts import cuts
 from fabric.failures.damage import damaged
-from fabric.routing import contract, route
+from fabric.routing.contraction import contract
+from fabric.routing.registry import route
 from fabric.routing.router import RoutingOptions
 from fabric.traffic import Traffic
 from topologies.errors import InfeasibleError

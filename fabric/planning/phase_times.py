@@ -14,7 +14,7 @@ from fabric.groups import Groups
 from fabric.patterns import pattern_of
 from fabric.planning.demand import read_demand
 from fabric.planning.phases import Iteration, Phase
-from fabric.routing import resolve
+from fabric.routing.registry import resolve
 from fabric.timing import Assumptions, Plan, choose, routed
 from fabric.traffic import Traffic
 from topologies.errors import ConfigError, InfeasibleError

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from fabric.routing.paths import flow_paths
 from fabric.routing.router import Loads, RoutingOptions
 from fabric.traffic import Traffic
 from topologies.graph import Topology
@@ -33,8 +34,6 @@ Paths = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray
 
 def _upwards(topology: Topology, lower: NDArray[np.int32], upper: NDArray[np.int32]) -> Paths:
     """The pairs and arcs of all paths from one end to another, the shares beside them, and the seconds of each pair."""
-    from fabric.paths import flow_paths  # which reads the routings that register this file
-
     csr = topology.csr()
     nodes = len(csr.forwards)
     key = csr.tails.astype(np.int64) * nodes + csr.heads

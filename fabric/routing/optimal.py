@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+from fabric.bounding.throughput import certified, concurrent_flow
 from fabric.routing.contraction import contract
-from fabric.routing.router import Loads, RoutingOptions, loads_of
+from fabric.routing.ecmp import ecmp
+from fabric.routing.router import Loads, RoutingOptions, loads_of, remembered
 from fabric.traffic import Traffic
 from topologies.graph import Topology
 
@@ -18,10 +20,7 @@ def adaptive(topology: Topology, traffic: Traffic, options: RoutingOptions) -> L
     splits are kept where a cut proves that nothing is better, and on fabrics too large to search; the latency is
     theirs. The gap says how far the largest load may lie above the best.
     """
-    from fabric.bounding.throughput import certified, concurrent_flow
-    from fabric.routing import route  # which registers this file
-
-    even, capacity = route(topology, traffic, "ecmp", options), topology.csr().capacity
+    even, capacity = remembered(ecmp, topology, traffic, options), topology.csr().capacity
     if not even.arcs.any():
         return even
     known = certified(topology, traffic, threads=options.threads)
@@ -38,10 +37,7 @@ def adaptive(topology: Topology, traffic: Traffic, options: RoutingOptions) -> L
 
 def optimal(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loads:
     """Loads of the maximum concurrent flow: the best that any split over any paths can do. Latency as for ecmp."""
-    from fabric.bounding.throughput import concurrent_flow
-    from fabric.routing import route
-
-    even = route(topology, traffic, "ecmp", options)
+    even = remembered(ecmp, topology, traffic, options)
     if not even.arcs.any():
         return even
     found = concurrent_flow(topology, traffic, gap=options.gap, threads=options.threads)

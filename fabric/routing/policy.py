@@ -44,6 +44,7 @@ ARGUMENTS: Mapping[str, tuple[str, str]] = {
     "vlb": ("the number of middles a pair", "vlb:4"),
     "lft": ("a file of forwarding tables", "lft:tables.txt"),
 }
+TIES = ("split", "positive")  # of dimension order, half way round a ring
 _COUNTED = {"ksp": 1, "slack": 0, "vlb": 1}  # routings with a number, and the least that makes sense
 
 
@@ -77,6 +78,13 @@ def preferred(topology: Topology) -> str:
     if topology.grid is not None:
         return "ecmp" if topology.grid.twist else "dor"
     return BY_FAMILY.get(topology.family) or BY_SWITCH[_ability(topology)]
+
+
+def refuse_no_grid(topology: Topology) -> None:
+    """ConfigError where dimension order has no regular grid to follow."""
+    if topology.grid is None or topology.grid.twist:
+        why = "its wraparound is twisted" if topology.grid is not None else "it is no grid"
+        raise ConfigError(f"dor orders the dimensions of a regular grid; {topology.name}: {why}; use ecmp")
 
 
 def _ability(topology: Topology) -> str:

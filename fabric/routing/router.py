@@ -1,13 +1,14 @@
 """What every routing takes and gives: options, and the loads of arcs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fabric.traffic import Traffic
-from topologies.graph import Topology
+from topologies.graph import Topology, once
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +57,36 @@ def loads_of(
     seconds = csr.latency + csr.node_latency[csr.heads]  # accelerators that forward add none
     total = traffic.total
     return Loads(arcs, latency_s, float(arcs @ seconds) / total if total else 0.0, gap)
+
+
+def remembered(router: Router, topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loads:
+    """What the router gives, worked out once: steps share their traffic, and routings build on each other.
+
+    Traffic that is uniform is a multiple of one byte between every two ranks.
+    """
+    asked = (router, replace(options, threads=0))
+    if not traffic.is_uniform:
+        found = _loads(topology).setdefault(traffic, {})
+        if asked not in found:
+            found[asked] = router(topology, traffic, options)
+        return found[asked]
+    known, amount = _uniform_loads(topology), float(traffic.list_amount[0] * traffic.entry_scale[0])
+    if asked not in known:
+        known[asked] = router(topology, Traffic.uniform(traffic.n, 1.0), options)
+    unit = known[asked]
+    return replace(unit, arcs=unit.arcs * amount, peaks=None if unit.peaks is None else unit.peaks * amount)
+
+
+Known = dict[tuple[Router, RoutingOptions], Loads]
+
+
+@once
+def _loads(topology: Topology) -> WeakKeyDictionary[Traffic, Known]:
+    """Loads of traffic that is not uniform, for as long as it lives."""
+    return WeakKeyDictionary()
+
+
+@once
+def _uniform_loads(topology: Topology) -> Known:
+    """Loads of one byte between every two ranks, as they become known."""
+    return {}

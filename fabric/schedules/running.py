@@ -9,7 +9,8 @@ from fabric.collectives import Collective, collective
 from fabric.flows import Flows
 from fabric.fluid import FluidResult, fluid_completion
 from fabric.results import Result
-from fabric.routing import RoutingOptions, resolve
+from fabric.routing.registry import resolve
+from fabric.routing.router import RoutingOptions
 from fabric.schedules import Recorded, read_schedule
 from fabric.schedules.calls import called
 from fabric.schedules.program import SEND, Program

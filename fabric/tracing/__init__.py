@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from fabric.routing import RoutingOptions
+from fabric.routing.router import RoutingOptions
 from fabric.schedules import Recorded, read_schedule
 from fabric.timing import Assumptions
 from fabric.tracing.answer import Trace

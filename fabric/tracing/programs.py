@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from fabric.flows import Flows
 from fabric.fluid import fluid_completion
-from fabric.paths import Paths, flow_paths
-from fabric.routing import resolve
+from fabric.routing.paths import Paths, flow_paths
+from fabric.routing.registry import resolve
 from fabric.schedules import Recorded
 from fabric.schedules.calls import Call, called
 from fabric.schedules.program import COMPUTE as COMPUTES

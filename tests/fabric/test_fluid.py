@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 import fabric
 from cext import maxmin_slack
 from fabric.fluid import fluid_completion
-from fabric.paths import Paths, flow_paths, given_paths
-from fabric.routing import route
+from fabric.routing.paths import Paths, flow_paths, given_paths
+from fabric.routing.registry import route
 from fabric.traffic import Traffic
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.graph import Topology

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from cext import ecmp_loads
 from fabric.algorithms import ALGORITHMS
 from fabric.collectives import collective
-from fabric.routing import ROUTERS, RoutingOptions, contract
-from fabric.routing.contraction import demand_at_nodes
+from fabric.routing.contraction import contract, demand_at_nodes
 from fabric.routing.reduction import Pattern, reduced
+from fabric.routing.registry import ROUTERS
+from fabric.routing.router import RoutingOptions
 from fabric.symmetry import symmetry
 from fabric.traffic import Traffic
 from topologies.errors import InfeasibleError

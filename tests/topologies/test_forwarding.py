@@ -6,8 +6,9 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from fabric.routing import contract, route
+from fabric.routing.contraction import contract
 from fabric.routing.dmodk import divisors
+from fabric.routing.registry import route
 from fabric.traffic import Traffic
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.formats.forwarding import read_forwarding_tables

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from fabric.routing import contract
+from fabric.routing.contraction import contract
 from topologies.bill import bill_of_materials
 from topologies.errors import ConfigError, TopologyError
 from topologies.jupiter import within

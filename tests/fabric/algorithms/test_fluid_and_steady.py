@@ -11,7 +11,7 @@ from fabric.algorithms import ALGORITHMS
 from fabric.algorithms.floors import floor
 from fabric.bounds import collective_bound
 from fabric.collectives import COLLECTIVES, collective
-from fabric.routing import RoutingOptions
+from fabric.routing.router import RoutingOptions
 from fabric.timing import Assumptions, Plan, candidates, choose, fluid
 from topologies.errors import InfeasibleError
 from topologies.registry import build

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from fabric.bounding.throughput import certified, concurrent_flow
-from fabric.routing import RoutingOptions, contract, route
+from fabric.routing.contraction import contract
+from fabric.routing.registry import route
+from fabric.routing.router import RoutingOptions
 from fabric.simulation import simulate
 from fabric.traffic import Traffic
 from topologies.graph import Topology

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from fabric.routing import contract, route
+from fabric.routing.contraction import contract
+from fabric.routing.registry import route
 from fabric.routing.valiant import best_mix
 from fabric.traffic import Traffic
 from topologies.errors import InfeasibleError

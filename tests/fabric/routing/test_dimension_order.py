@@ -7,7 +7,8 @@ from math import prod
 import numpy as np
 import pytest
 
-from fabric.routing import RoutingOptions, resolve, route
+from fabric.routing.registry import resolve, route
+from fabric.routing.router import RoutingOptions
 from fabric.traffic import Traffic
 from topologies.registry import build
 

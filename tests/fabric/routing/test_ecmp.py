@@ -5,7 +5,9 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from fabric.routing import RoutingOptions, contract, route
+from fabric.routing.contraction import contract
+from fabric.routing.registry import route
+from fabric.routing.router import RoutingOptions
 from fabric.traffic import Traffic
 from topologies.errors import InfeasibleError
 from topologies.graph import Topology

@@ -2,8 +2,9 @@
 
 import pytest
 
-from fabric.routing import RoutingOptions, resolve, route
 from fabric.routing.policy import parse_routing, preferred
+from fabric.routing.registry import resolve, route
+from fabric.routing.router import RoutingOptions
 from fabric.traffic import Traffic
 from topologies.errors import ConfigError
 from topologies.registry import build

@@ -1,5 +1,6 @@
 """Path sets against NetworkX and counts on paper; splits over them against linear programs and closed forms."""
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fabric.routing.pathsets
-from fabric.routing import contract
+from fabric.routing.contraction import contract
 from fabric.routing.pathsets import ksp_paths, least_utilisation, slack_paths, transit_paths, valiant_paths
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.graph import Topology
@@ -53,7 +54,8 @@ def everyone(topology, amount=1.0):
 
 
 def jellyfish(n, degree, seed):
-    return Topology.from_graph(nx.random_regular_graph(degree, n, seed=seed), rate_gbps=8)
+    drawn = (nx.random_regular_graph(degree, n, seed=seed + (i << 17)) for i in itertools.count())
+    return Topology.from_graph(next(filter(nx.is_connected, drawn)), rate_gbps=8)
 
 
 def routes(case, paths):

@@ -4,10 +4,13 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from fabric.routing import RoutingOptions, contract, hashing, route
+from fabric.routing import hashing
+from fabric.routing.contraction import contract
 from fabric.routing.dmodk import divisors
 from fabric.routing.leaves import leaves
 from fabric.routing.parallel import scale_up
+from fabric.routing.registry import route
+from fabric.routing.router import RoutingOptions
 from fabric.simulation import simulate
 from fabric.traffic import Traffic
 from topologies.graph import Topology

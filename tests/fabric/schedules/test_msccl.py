@@ -13,7 +13,7 @@ from fabric.algorithms import ALGORITHMS, NotApplicable
 from fabric.algorithms.unrolling import unroll
 from fabric.collectives import collective
 from fabric.fluid import fluid_completion
-from fabric.routing import resolve
+from fabric.routing.registry import resolve
 from fabric.schedules import read_schedule
 from fabric.schedules.delivery import check_delivery
 from fabric.schedules.msccl import program, read_algorithm

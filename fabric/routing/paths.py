@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cext import grid_routes, shortest_routes
-from fabric.routing import TIES, resolve
 from fabric.routing.grid import grid_arcs
+from fabric.routing.policy import TIES, preferred, refuse_no_grid
 from topologies.errors import ConfigError, InfeasibleError, TopologyError, unknown
 from topologies.graph import Topology
 
@@ -95,8 +95,10 @@ def flow_paths(
         raise ConfigError(unknown("routing", routing, ROUTINGS))
     if tie not in TIES:
         raise ConfigError(f"tie '{tie}' is not one of {', '.join(TIES)}")
-    if routing in ("auto", "dor"):
-        routing = resolve(topology, routing)
+    if routing == "auto":
+        routing = preferred(topology)
+    elif routing == "dor":
+        refuse_no_grid(topology)
     s, t = np.asarray(source, np.int64), np.asarray(target, np.int64)
     csr = topology.csr()
     in_network = max(s.max(initial=0), t.max(initial=0)) >= len(csr.accelerators)
