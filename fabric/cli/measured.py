@@ -1,6 +1,5 @@
 """How `validate --measured` is shown: errors by band, system and collective, the worst rows, what has no prediction."""
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from fabric.cli.options import Output
-    from fabric.measuring.comparing import Comparison
+    from fabric.measuring.comparison import Comparison
 
 WORST = 12  # rows that are named
 
@@ -48,7 +47,8 @@ def show_measured(
 def _render(found: "Comparison", width: int, quiet: bool, verbose: bool) -> list[Any]:
     from rich.text import Text
 
-    from fabric.measuring.comparing import bands
+    from fabric.cli.tables import listed
+    from fabric.measuring.comparison import bands
 
     summary = found.summary
     rows = [("every row", summary["by_band"]), ("median of the systems", summary["over_systems"])]
@@ -126,19 +126,6 @@ def _worst(found: "Comparison", every: bool) -> Any:
             str(row.row), format_size(row.size_bytes), format_time_us(row.measured_us),
             format_time_us(row.predicted_us), f"{_percent(100 * row.error, '+')} %", told,
         )  # fmt: skip
-    return table
-
-
-def listed(title: str, rows: Sequence[Any]) -> Any:
-    """Reasons, and how many rows of which numbers have each."""
-    from fabric.cli.tables import new_table
-
-    table = new_table(title)
-    table.add_column("rows", justify="right", no_wrap=True)
-    table.add_column("from", justify="right", no_wrap=True)
-    table.add_column("why", overflow="fold", ratio=1)
-    for reason, number in Counter(row.reason for row in rows).most_common():
-        table.add_row(f"{number:,}", str(next(row.row for row in rows if row.reason == reason)), reason)
     return table
 
 

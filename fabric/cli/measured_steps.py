@@ -42,7 +42,7 @@ def show_steps(
 def _render(found: "StepComparison", quiet: bool, verbose: bool) -> list[Any]:
     from rich.text import Text
 
-    from fabric.cli.measured import listed
+    from fabric.cli.tables import listed
 
     summary = found.summary
     shown: list[Any] = [_metrics(summary["by_metric"]), Text(), _groups(summary["by_group"]), Text()]

@@ -1,5 +1,6 @@
 """Tables of results, for the eye; unknown is "-", what stands on an estimate has a "~"."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -20,6 +21,17 @@ def new_table(title: str | None = None) -> Table:
         title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False,
         padding=(0, 1, 0, 0),
     )  # fmt: skip
+
+
+def listed(title: str, rows: Sequence[Any]) -> Any:
+    """Reasons, and how many rows of which numbers have each."""
+    table = new_table(title)
+    table.add_column("rows", justify="right", no_wrap=True)
+    table.add_column("from", justify="right", no_wrap=True)
+    table.add_column("why", overflow="fold", ratio=1)
+    for reason, number in Counter(row.reason for row in rows).most_common():
+        table.add_row(f"{number:,}", str(next(row.row for row in rows if row.reason == reason)), reason)
+    return table
 
 
 def rows_table(title: str, rows: Sequence[Row], width: int) -> list[Any]:

@@ -9,7 +9,7 @@ from fabric.drawing.axes import FAINT, LINE, Scale, line, text
 from topologies.units import format_size, format_time_us
 
 if TYPE_CHECKING:
-    from fabric.measuring.comparing import Compared
+    from fabric.measuring.comparison import Compared
 
 COLOURS = (
     "#2f7fc1", "#c4502f", "#4a9a4a", "#8a3fb0", "#c79a1e", "#1f9e9e", "#d05f9b", "#6b5b45", "#5b74d6", "#8aa31e",

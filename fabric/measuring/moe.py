@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from fabric.measuring.comparing import NO_PREDICTION, Compared, Comparison, Judged
+from fabric.measuring.comparison import NO_PREDICTION, Compared, Comparison, Judged
 from fabric.measuring.machines import Machine, NoMachineError, machine_of
 from fabric.measuring.reading import Measurement, Skipped
 from fabric.moe import Moe, exchange

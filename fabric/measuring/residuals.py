@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.intervals import BANDS, EVERY, LARGE_BYTES, Spread, Table, band_of, kinds
-from fabric.measuring.comparing import Comparison
+from fabric.measuring.comparison import Comparison
 from topologies.errors import ConfigError
 from topologies.formats.contents import read_text
 from topologies.toml_documents import read_toml

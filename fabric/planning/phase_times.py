@@ -13,7 +13,8 @@ from fabric.collectives import Collective, collective
 from fabric.groups import Groups
 from fabric.patterns import pattern_of
 from fabric.planning.demand import read_demand
-from fabric.planning.phases import Iteration, Phase
+from fabric.planning.phase import Phase
+from fabric.planning.phases import Iteration
 from fabric.routing.registry import resolve
 from fabric.timing import Assumptions, Plan, choose, routed
 from fabric.traffic import Traffic

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fabric.planning.phases import Phase
+from fabric.planning.phase import Phase
 from fabric.schedules import read_schedule
 from fabric.schedules.simai import Exchanged, Layer, Layers
 from fabric.workloads.achieved import achieved

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.planning.operations import DELAY, Operations, layer_operations, operations
+from fabric.planning.phase import Phase
 from fabric.planning.phase_times import USUAL, cost_s, fabrics, pattern
-from fabric.planning.phases import Iteration, Phase
+from fabric.planning.phases import Iteration
 from fabric.planning.schedule import (
     Stretch,
     Walk,

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from fabric.measuring.baselines import BASELINES, line_rate, nccl_tuning, simai
-from fabric.measuring.comparing import Judged, bands, compare_measured, figures
+from fabric.measuring.comparing import compare_measured
+from fabric.measuring.comparison import Judged, bands, figures
 from fabric.measuring.machines import machine_of
 from fabric.measuring.predicting import predict
 from fabric.measuring.reading import SHIPPED, read_rows

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fabric.planning.phase import Phase
 from fabric.planning.phase_times import cost_s, fabrics, grouped, phase_s
-from fabric.planning.phases import Phase, read_iteration
+from fabric.planning.phases import read_iteration
 from fabric.planning.worth import DELAYS_S, worth
 from fabric.simulation import simulate
 from topologies.errors import ConfigError, InfeasibleError

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import fabric
+from fabric.planning.phase import Phase
 from fabric.planning.phase_times import cost_s, fabrics, phase_s
-from fabric.planning.phases import Phase, read_iteration
+from fabric.planning.phases import read_iteration
 from fabric.planning.schedule import closed_walk
 from fabric.planning.steps import phases_of_training
 from fabric.planning.worth import worth
