@@ -8,6 +8,7 @@ from typing import Any
 
 from fabric.workloads.hugging_face import read_config
 from fabric.workloads.model import Model
+from fabric.workloads.model_names import plain, spellings
 from topologies.errors import ConfigError, unknown
 from topologies.toml_documents import read_toml
 
@@ -16,11 +17,12 @@ _WANTED = "a TOML file of a model's shapes"
 
 
 def model(name: "str | Path") -> Model:
-    """The model of a name, in any case, or of a file: .toml with the keys of `Model`, or a config.json.
+    """The model of a name, as a checkpoint or a benchmark writes it, or of a file: .toml with the keys of `Model`, or a
+    config.json.
 
     ConfigError says what is not known, or not a model's.
 
-    >>> model("Llama-3.1-405B").layers, model("llama-3.1-405b").kv_bytes_per_token()
+    >>> model("meta-llama/Llama-3.1-405B-Instruct-FP8").layers, model("llama-3.1-405b").kv_bytes_per_token()
     (126, 516096.0)
     """
     text = str(name)
@@ -29,9 +31,10 @@ def model(name: "str | Path") -> Model:
     if text.endswith(".json"):
         return read_config(Path(text))
     rows = _by_name()
-    if _plain(text) not in rows:
+    found = next((rows[spelled] for spelled in spellings(text) if spelled in rows), None)
+    if found is None:
         raise ConfigError(unknown("model", text, models(), "give one of them, a .toml, or a config.json"))
-    return rows[_plain(text)]
+    return found
 
 
 @lru_cache(maxsize=1)
@@ -60,13 +63,5 @@ def made(row: dict[str, Any], name: str, where: str) -> Model:
 
 @lru_cache(maxsize=1)
 def _by_name() -> dict[str, Model]:
-    return {_plain(name): m for m in models().values() for name in (m.name, m.title, *m.aliases)}
+    return {plain(name): m for m in models().values() for name in (m.name, m.title, *m.aliases)}
 
-
-def _plain(name: str) -> str:
-    """A name without case and separators.
-
-    >>> _plain("Qwen3_235B_a22B") == _plain("qwen3-235b-a22b")
-    True
-    """
-    return "".join(c for c in name.lower() if c.isalnum() or c == ".")
