@@ -85,10 +85,8 @@ def command(
         found.append(
             compare(
                 specs, collective or ("all-reduce", "all-to-all"), model.size, algorithm=model.algorithm,
-                routing=model.routing, transport=model.transport, tune=model.tune, overlap=model.overlap, tie=model.tie,
-                rank_all=rank_all, vary=vary, parts=catalogue, threads=model.jobs, seed=model.seed,
-                flows_per_pair=model.flows_per_pair, hedge=model.hedge, fidelity=model.fidelity,
-                **members.told(),
+                transport=model.transport, tune=model.tune, fidelity=model.fidelity, rank_all=rank_all, vary=vary,
+                parts=catalogue, **model.choice(), **members.told(),
             )
         )  # fmt: skip
     else:

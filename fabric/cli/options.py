@@ -58,9 +58,38 @@ class Model:
     jobs: int
     seed: int
 
+    def choice(self) -> dict[str, Any]:
+        """The parameters of the library, under its names, that every question of a collective takes."""
+        names = ("routing", "tie", "overlap", "flows_per_pair", "hedge", "seed")
+        return {**{name: getattr(self, name) for name in names}, "threads": self.jobs}
+
     def told(self) -> dict[str, Any]:
         """The parameters that provenance names: all but the threads, which change no byte."""
         return {spec.name: getattr(self, spec.name) for spec in fields(self) if spec.name not in ("jobs", "seed")}
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """What the ranks do."""
+
+    collective: str
+    shift: int | None
+    permutation: Path | None
+
+    def choice(self) -> dict[str, Any]:
+        """The parameters of the library beside the collective's name; UsageError where they do not fit it."""
+        if self.collective != "permutation" and (self.shift is not None or self.permutation is not None):
+            raise click.UsageError(
+                f"--shift and --permutation belong to the collective permutation, not to {self.collective}"
+            )
+        if self.shift is not None and self.permutation is not None:
+            raise click.UsageError("give --shift or --permutation, not both")
+        return {"shift": self.shift, "permutation": self.permutation}
+
+    def told(self) -> dict[str, Any]:
+        """The parameters that provenance names."""
+        file = None if self.permutation is None else str(self.permutation)
+        return {"collective": self.collective, "shift": self.shift, "permutation": file}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +154,15 @@ _MODEL = [
     click.option("--seed", type=int, default=0, help="Seed of what is random: hash, vlb, placement."),
 ]
 
+_PATTERN = [
+    click.option("-c", "--collective", default="all-reduce", show_default=True, help="What the ranks do."),
+    click.option("--shift", type=int, help="permutation: rank r to r + SHIFT; n/2 by default."),
+    click.option(
+        "--permutation",
+        type=click.Path(path_type=Path),
+        help="permutation: file of targets, rank 0 first; or longest, shortest, random partners (longest:0.5 of them).",
+    ),
+]
 _MEMBERS = [
     click.option("--ranks", metavar="LIST", help="Only these ranks take part, in this order: 0-7,16-23."),
     click.option(
@@ -162,16 +200,11 @@ def gathered(name: str, kind: type, options: Sequence[Decorator]) -> Decorator:
 
 output_options = gathered("out", Output, _OUTPUT)
 model_options = gathered("model", Model, _MODEL)
+pattern_options = gathered("pattern", Pattern, _PATTERN)
 member_options = gathered("members", Members, _MEMBERS)
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No notes.")
 csv_option = click.option("--csv", is_flag=True, help="The table as CSV.")
 parts_option = click.option("--parts", type=click.Path(path_type=Path), help="TOML file of parts to add or override.")
-shift_option = click.option("--shift", type=int, help="permutation: rank r to r + SHIFT; n/2 by default.")
-permutation_option = click.option(
-    "--permutation",
-    type=click.Path(path_type=Path),
-    help="permutation: file of targets, rank 0 first; or longest, shortest, random partners (longest:0.5 of them).",
-)
 
 
 def verbose_option(adds: str) -> Decorator:

@@ -11,6 +11,7 @@ from fabric.cli.options import (
     Members,
     Model,
     Output,
+    Pattern,
     check_members,
     check_usage,
     csv_option,
@@ -21,9 +22,8 @@ from fabric.cli.options import (
     one_form,
     output_options,
     parts_option,
-    permutation_option,
+    pattern_options,
     quiet_option,
-    shift_option,
     svg_option,
     verbose_option,
 )
@@ -35,15 +35,13 @@ if TYPE_CHECKING:
 
 @click.command("solve", context_settings=CONTEXT)
 @click.argument("spec")
-@click.option("-c", "--collective", default="all-reduce", show_default=True, help="What the ranks do.")
+@pattern_options
 @click.option("--explain", is_flag=True, help="What binds, the other algorithms, what would help.")
 @click.option(
     "--schedule",
     type=click.Path(path_type=Path),
     help="Run this instead of an algorithm: MSCCL (.xml), GOAL (.goal), Chakra (.et, a folder or prefix of them).",
 )
-@shift_option
-@permutation_option
 @member_options
 @layer_options
 @model_options
@@ -55,12 +53,10 @@ if TYPE_CHECKING:
 @output_options
 def command(
     spec: str,
-    collective: str,
     explain: bool,
     schedule: Path | None,
     svg: Path | None,
-    shift: int | None,
-    permutation: Path | None,
+    pattern: Pattern,
     members: Members,
     layer: Layer,
     model: Model,
@@ -88,20 +84,11 @@ def command(
         raise click.UsageError("--explain and --svg are of links at line rate; leave out --transport one-sided")
     if svg is not None and model.fidelity == "bound":
         raise click.UsageError("--svg shows an algorithm's loads, --fidelity bound has no algorithm; leave one out")
-    if collective != "permutation" and (shift is not None or permutation is not None):
-        raise click.UsageError(f"--shift and --permutation belong to the collective permutation, not to {collective}")
-    if shift is not None and permutation is not None:
-        raise click.UsageError("give --shift or --permutation, not both")
-    moe = layer.moe(collective, model.seed)
+    collective, choice = pattern.collective, pattern.choice() | model.choice() | members.told()
+    choice["moe"] = moe = layer.moe(collective, model.seed)
     catalogue = load_parts(parts)
     check_usage(model, [collective], catalogue)
     topology = build(spec, catalogue)
-    choice: dict[str, Any] = {
-        "routing": model.routing, "overlap": model.overlap, "tie": model.tie, "shift": shift,
-        "permutation": permutation, "threads": model.jobs, "seed": model.seed,
-        "flows_per_pair": model.flows_per_pair, "hedge": model.hedge,
-        "moe": moe, **members.told(),
-    }  # fmt: skip
     if schedule is not None:
         result = _replayed(topology, schedule, model)
     else:
@@ -115,9 +102,7 @@ def command(
         write_svg(topology, svg, plan.busy(result.size_bytes))
     explained = explanation(topology, collective, model.size, result.algorithm, **choice) if explain else None
     if out.json:
-        file = None if permutation is None else str(permutation)
-        told = {"spec": spec, "collective": collective, "shift": shift, "permutation": file}
-        told |= {**members.told(), **model.told()}
+        told = {"spec": spec, **pattern.told(), **members.told(), **model.told()}
         if moe is not None:
             told |= {"size": None, **layer.told()}
         if schedule is not None:

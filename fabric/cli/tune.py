@@ -10,6 +10,7 @@ from fabric.cli.options import (
     Members,
     Model,
     Output,
+    Pattern,
     check_members,
     check_usage,
     csv_option,
@@ -20,9 +21,8 @@ from fabric.cli.options import (
     one_form,
     output_options,
     parts_option,
-    permutation_option,
+    pattern_options,
     quiet_option,
-    shift_option,
     svg_option,
 )
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @click.command("tune", context_settings=CONTEXT)
 @click.argument("spec")
-@click.option("-c", "--collective", default="all-reduce", show_default=True, help="What the ranks do.")
+@pattern_options
 @click.option(
     "--sizes", default="1KiB-16GiB", show_default=True, help="FROM-TO, which doubles, or a list: 1KiB,1MiB,3MiB."
 )
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     metavar="PATH",
     help="Write MSCCL algorithms: the best at --size into a file, else that of every span of sizes into a new folder.",
 )
-@shift_option
-@permutation_option
 @member_options
 @model_options
 @csv_option
@@ -53,11 +51,9 @@ if TYPE_CHECKING:
 @output_options
 def command(
     spec: str,
-    collective: str,
     sizes: str,
     msccl: Path | None,
-    shift: int | None,
-    permutation: Path | None,
+    pattern: Pattern,
     members: Members,
     model: Model,
     csv: bool,
@@ -74,14 +70,14 @@ def command(
 
     one_form(out, csv)
     catalogue = load_parts(parts)
-    check_usage(model, [collective], catalogue)
-    _check_usage(model, collective, sizes, shift, permutation)
+    check_usage(model, [pattern.collective], catalogue)
+    _check_usage(model, sizes)
+    choice = pattern.choice() | model.choice() | members.told()
     check_members(members)
     _check_size(model, msccl)
     tuned = tune(
-        spec, collective, sizes, algorithm=model.algorithm, routing=model.routing, transport=model.transport,
-        overlap=model.overlap, tie=model.tie, seed=model.seed, flows_per_pair=model.flows_per_pair,
-        hedge=model.hedge, shift=shift, permutation=permutation, parts=catalogue, threads=model.jobs, **members.told(),
+        spec, pattern.collective, sizes, algorithm=model.algorithm, transport=model.transport, parts=catalogue,
+        **choice,
     )  # fmt: skip
     if svg is not None:
         from fabric.drawing.speeds import draw_speeds
@@ -91,9 +87,8 @@ def command(
     if msccl is not None:
         _write_msccl(tuned, msccl, model.size if is_given("size") else None)
     if out.json:
-        file = None if permutation is None else str(permutation)
-        told = {"spec": spec, "collective": collective, "sizes": sizes, "shift": shift, "permutation": file}
-        told |= members.told() | {key: value for key, value in model.told().items() if key not in ("size", "tune")}
+        told = {"spec": spec, **pattern.told(), "sizes": sizes, **members.told()}
+        told |= {key: value for key, value in model.told().items() if key not in ("size", "tune")}
         emit_json("tune", tuned.document(), provenance(told, catalogue.hash, model.seed), out)
     elif csv:
         emit_csv([_flat(row) for row in tuned.rows], out)
@@ -101,17 +96,13 @@ def command(
         emit_tables(_render(tuned, console(out.color).width, quiet), out)
 
 
-def _check_usage(model: Model, collective: str, sizes: str, shift: int | None, permutation: Path | None) -> None:
+def _check_usage(model: Model, sizes: str) -> None:
     """Refuse options without effect, and sizes that cannot be read."""
     from fabric.tuning import parse_sizes
     from topologies.errors import ConfigError
 
     if is_given("tune"):
         raise click.UsageError("--tune has no effect on tune: it shows the best and the library's choice; leave it out")
-    if collective != "permutation" and (shift is not None or permutation is not None):
-        raise click.UsageError(f"--shift and --permutation belong to the collective permutation, not to {collective}")
-    if shift is not None and permutation is not None:
-        raise click.UsageError("give --shift or --permutation, not both")
     if model.fidelity != "steady":
         raise click.UsageError(f"tune answers in steady fidelity; --fidelity {model.fidelity} belongs to solve")
     try:
