@@ -15,7 +15,8 @@ SERVING = (
     "input_tokens", "output_tokens", "concurrency", "stack", "floor", "overlap", "chunk_tokens", "prefill_replicas",
 )  # fmt: skip
 TRAINING = ("batch", "micro_batch", "sequence", "recompute", "zero", "routing")
-BOTH = ("layout", "mode", "precision")  # transport is of collectives too
+BOTH = ("layout", "mode", "precision")
+WORKLOAD = (*BOTH, *TRAINING, *SERVING, "transport")
 
 _OPTIONS = [
     click.option(
@@ -84,9 +85,9 @@ def told_workload(asked: "Question | Load", given: dict[str, Any], **more: Any) 
     return {"mode": "serve" if isinstance(asked, Load) else "train", "parallel": given["layout"], **more, **rest}
 
 
-def refuse_workload_options(belongs: str) -> None:
-    """UsageError where one of them is given though no workload is."""
-    stray = next((name for name in (*BOTH, *SERVING, *TRAINING) if is_given(name)), None)
+def refuse_workload_options(belongs: str, but: tuple[str, ...] = ()) -> None:
+    """UsageError where one of them is given though no workload is; `but` names those that the command has by itself."""
+    stray = next((name for name in WORKLOAD if name not in but and is_given(name)), None)
     if stray is not None:
         raise click.UsageError(f"{flag(stray)} is of a workload; give {belongs} as well")
 

@@ -22,7 +22,7 @@ __all__ = [
     "link_walls", "walls",
 ]  # fmt: skip
 
-NO_MODEL = "no model is given; `aifabric walls SPEC --weights 140GB` states its bytes"
+NO_MODEL = "no model is given; `aifabric walls SPEC --workload llama-3.1-70b` judges one (--weights 140GB its bytes)"
 
 
 def walls(

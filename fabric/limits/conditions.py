@@ -1,4 +1,4 @@
-"""What the walls are asked under: racks, cooling, feeds, and the model that memory has to hold."""
+"""What the walls are asked under: racks, cooling, feeds, and the model or workload that memory has to hold."""
 
 from dataclasses import dataclass, fields
 
@@ -12,13 +12,31 @@ LEAST = {"kv_bytes": 0.0, "supply_c": ABSOLUTE_ZERO_C}
 
 
 @dataclass(frozen=True, slots=True)
+class Duty:
+    """What a workload asks of each accelerator: GB it holds, by what they are, within a share `usable` of its memory;
+    `drawn` of its TDP, the mean over a step; and, where a time of a token is asked for, that and the time it takes."""
+
+    workload: str
+    held_gb: tuple[tuple[str, float], ...]
+    usable: float = 1.0
+    drawn: float = 1.0
+    token_s: float | None = None
+    asked_s: float | None = None
+
+    @property
+    def total_gb(self) -> float:
+        """All that is held."""
+        return sum(gb for _, gb in self.held_gb)
+
+
+@dataclass(frozen=True, slots=True)
 class Conditions:
     """What is given; None takes what the catalogue says of the rack.
 
     `rack` and `cooling` name a rack and a way of cooling; `per_rack` is accelerators of a rack, `supply_c` and `rise_k`
     those of the coolant, `row_w` and `site_w` the feeds of a row and of the site. `weights_bytes` and `kv_bytes` are a
     model and the caches that are read with it, spread over `shards` accelerators (a scale-up domain by default) and
-    read once in `read_s` seconds where that is asked for.
+    read once in `read_s` seconds where that is asked for; `duty` is a workload in their place.
     """
 
     rack: str | None = None
@@ -32,11 +50,12 @@ class Conditions:
     kv_bytes: float = 0.0
     shards: int | None = None
     read_s: float | None = None
+    duty: Duty | None = None
 
     def __post_init__(self) -> None:
         for spec in fields(self):
             value = getattr(self, spec.name)
-            if isinstance(value, str) or value is None:
+            if not isinstance(value, int | float):
                 continue
             if not LEAST.get(spec.name, TINY) <= value < float("inf"):
                 above = f" above {ABSOLUTE_ZERO_C:g}" if spec.name == "supply_c" else " above zero"

@@ -3,15 +3,16 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from fabric.limits.conditions import Conditions
+from fabric.limits.conditions import Conditions, Duty
 from fabric.limits.judging import Check, Span
+from fabric.results import accelerator_of
 from topologies.graph import Topology
 from topologies.parts import Accelerator
 from topologies.units import format_number, format_size
 
 
 def memory_checks(topology: Topology, given: Conditions, scale: float = 1.0) -> list[Check]:
-    """Capacity, then the time in which everything is read once; empty without a model.
+    """Capacity, then the time in which everything is read once; empty without a model. Of a workload what it holds.
 
     The model lies spread over `shards` accelerators: those of the smallest scale-up domain by default (`scale` times as
     many), all of them where there is no domain. A step of generation reads it all: no batch makes it shorter.
@@ -21,12 +22,34 @@ def memory_checks(topology: Topology, given: Conditions, scale: float = 1.0) -> 
     >>> [round(check.value.value, 2) for check in memory_checks(build("hgx-h100"), seventy_b)]  # GB, ms
     [17.5, 5.22]
     """
+    if given.duty is not None:
+        return _of_duty(topology, given.duty)
     if given.weights_bytes is None:
         return []
     models = Counter(topology.graph.nodes[node].get("part") for node in topology.accelerators)
     shards = given.shards or round(domain_size(topology) * scale)
     each = (given.weights_bytes + given.kv_bytes) / shards
     return [check for name in models for check in _of_model(topology, str(name), each, shards, given)]
+
+
+def _of_duty(topology: Topology, duty: Duty) -> list[Check]:
+    """What a workload holds of each accelerator's memory; and the time of a token, where one is asked for."""
+    name = accelerator_of(topology)
+    row = None if name is None else topology.catalogue.get(name)
+    memory = Span.of(row, "memory_gb") if isinstance(row, Accelerator) else None
+    held = ", ".join(f"{what} {format_number(gb)} GB" for what, gb in duty.held_gb if gb > 0)
+    why = f"{duty.workload} holds {held} on each {name}"
+    limit, moves = None if memory is None else memory.times(duty.usable), ""
+    if memory is not None and limit is not None:
+        kept = "" if duty.usable == 1 else f", of which it may fill {100 * duty.usable:.0f} %"
+        why += f" of {memory.value:g} GB{kept}"
+        more = duty.total_gb / limit.value
+        moves = "" if more <= 1 else f"{format_number(more, 3)} times as many accelerators a copy, or fewer bytes"
+    checks = [Check("capacity", Span.exact(duty.total_gb), limit, "GB", why, moves)]
+    if duty.token_s is not None and duty.asked_s is not None:
+        value, asked = Span.exact(duty.token_s * 1e3), Span.exact(duty.asked_s * 1e3)
+        checks.append(Check("token", value, asked, "ms", f"a token takes {value.value:.3g} ms of {asked.value:.3g}"))
+    return checks
 
 
 def domain_size(topology: Topology) -> int:

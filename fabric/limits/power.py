@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fabric.limits.conditions import Conditions
 from fabric.limits.judging import Check, Span, kilowatts
 from fabric.limits.racks import RackLoad, hottest, hottest_box
-from fabric.powering import site_power
+from fabric.powering import drawn_facility_w, site_power
 from topologies.errors import ConfigError
 from topologies.graph import Topology
 from topologies.kinds import Floor, Rack
@@ -32,7 +32,7 @@ def power_checks(topology: Topology, loads: Sequence[RackLoad], given: Condition
     if given.row_w is not None:
         checks.append(_row(loads, given.row_w, topology.catalogue))
     if given.site_w is not None:
-        checks.append(_site(topology, given.site_w))
+        checks.append(_site(topology, given))
     return checks
 
 
@@ -42,13 +42,14 @@ def _rack(load: RackLoad, parts: Catalogue) -> Check:
     if total is None:
         return Check("rack", None, feed, "kW", _unknown(load))
     name = load.rack.name if load.rack is not None else "rack"
-    why = f"{name} with {load.accelerators} {load.model} draws {kilowatts(total.value)} ({_shares(load, total)})"
+    why = f"{name} with {load.accelerators} {load.model}: {_shares(load, total)} add up to {kilowatts(total.value)}"
     why += f" without {', '.join(load.missing)}, whose watts no source states," if load.missing else ""
     if feed is None:
-        return Check("rack", _kw(total), None, "kW", f"{why}; no source states what feeds it")
+        return Check("rack", _kw(total), None, "kW", f"{why}; no source states what feeds it{_nameplate(load)}")
     why += f" of a feed of {kilowatts(feed.value)}"
     if (feed.low, feed.high) != (feed.value, feed.value):
         why += f" ({kilowatts(feed.low)} to {kilowatts(feed.high)} by redundancy and source)"
+    why += _nameplate(load)
     found = Check("rack", _kw(total), _kw(feed), "kW", why)
     return found if found.state == "ok" else Check(*_first(found), why, _fewer(load, total, feed, parts))
 
@@ -59,9 +60,18 @@ def _first(check: Check) -> tuple[str, Span | None, Span | None, str]:
 
 def _shares(load: RackLoad, total: Span) -> str:
     assert load.chips_w is not None and load.hosts_w is not None
-    parts = {"accelerators": load.chips_w.value, "hosts": load.hosts_w.value, "network": load.network_w.value}
+    chips = "TDPs" if load.drawn == 1 else f"accelerators at {100 * load.drawn:.0f} % of TDP"
+    parts = {chips: load.chips_w.value, "hosts": load.hosts_w.value, "network": load.network_w.value}
     parts["conversion"] = total.value - sum(parts.values())
     return ", ".join(f"{name} {kilowatts(watts)}" for name, watts in parts.items() if watts > 0)
+
+
+def _nameplate(load: RackLoad) -> str:
+    """The rack's own figure, by which `power` and `size` go, beside the sum of its parts."""
+    plate = None if load.rack is None else load.rack.power_max_w or load.rack.power_typical_w
+    if load.rack is None or plate is None or load.rack.accelerators not in (None, load.accelerators):
+        return ""
+    return f"; its nameplate says {kilowatts(plate)}"
 
 
 def _unknown(load: RackLoad) -> str:
@@ -113,18 +123,24 @@ def _row(loads: Sequence[RackLoad], row_w: float, parts: Catalogue) -> Check:
     return Check("row", _kw(value), _kw(limit), "kW", why, moves)
 
 
-def _site(topology: Topology, site_w: float) -> Check:
-    """The whole facility, cooling and delivery included, against its feed."""
+def _site(topology: Topology, given: Conditions) -> Check:
+    """The whole facility, cooling and delivery included, against its feed: by nameplates, the accelerators by what a
+    workload lets them draw."""
+    site_w = given.site_w or 0.0
     limit = Span.exact(site_w)
     try:
         found = site_power(topology)
     except ConfigError as error:
         return Check("site", None, _kw(limit), "kW", str(error))
     watts = found.facility_w
-    why = f"racks, network and cooling draw {kilowatts(watts.typical)} at a PUE of {found.pue:g} of {kilowatts(site_w)}"
-    more = watts.typical - site_w
+    draw, how = Span(watts.low, watts.typical, watts.high), "nameplates of racks and network"
+    if given.duty is not None:
+        draw = draw.times(drawn_facility_w(found, given.duty.drawn, topology.catalogue) / watts.typical)
+        how += f", accelerators at {100 * given.duty.drawn:.0f} % of TDP,"
+    why = f"{how} come to {kilowatts(draw.value)} at a PUE of {found.pue:g} of {kilowatts(site_w)}"
+    more = draw.value - site_w
     moves = f"{kilowatts(more)} short: fewer racks, or a larger feed" if more > 0 else ""
-    return Check("site", _kw(Span(watts.low, watts.typical, watts.high)), _kw(limit), "kW", why, moves)
+    return Check("site", _kw(draw), _kw(limit), "kW", why, moves)
 
 
 def _kw(watts: Span | None) -> Span | None:

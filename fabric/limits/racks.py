@@ -21,8 +21,9 @@ IN_RACK_TIER = 0  # switches of a scale-up domain stand with its accelerators
 class RackLoad:
     """Racks alike: `count` of them, each with `accelerators` of one model; spans of watts of one rack.
 
-    `network_w` is of its switches, adapters and modules. None where no source gives watts. `default` where nobody
-    says how many accelerators stand in a rack; `missing` names what is left out of the network for want of watts.
+    `chips_w` are TDPs, or the share `drawn` of them; `network_w` is of its switches, adapters and modules. None where
+    no source gives watts. `default` where nobody says how many accelerators stand in a rack; `missing` names what is
+    left out of the network for want of watts.
     """
 
     rack: Rack | None
@@ -35,6 +36,7 @@ class RackLoad:
     efficiency: Span
     default: bool = False
     missing: tuple[str, ...] = ()
+    drawn: float = 1.0
 
     @property
     def total_w(self) -> Span | None:
@@ -52,6 +54,11 @@ class RackLoad:
         where = f"{self.accelerators} {self.model} in a rack ({self.rack.name})" if self.default else self.rack.name
         told = f"; estimates: its {', '.join(guesses)}" if guesses else ""
         return f"walls: {where}{told}" if self.default or guesses else ""
+
+    def drawing(self, share: float) -> "RackLoad":
+        """The same rack whose accelerators draw a share of their TDP."""
+        chips_w = None if self.chips_w is None else self.chips_w.times(share)
+        return replace(self, chips_w=chips_w, drawn=self.drawn * share)
 
     def times(self, density: float) -> "RackLoad":
         """The same rack with so many times as much in it."""
@@ -158,7 +165,8 @@ def rack_loads(topology: Topology, given: Conditions) -> list[RackLoad]:
     """
     found = census(topology)
     loads = _placed(topology, found, given) if topology.racks else _arranged(topology, found, given)
-    return sorted(loads, key=lambda load: -load.accelerators)
+    drawn = 1.0 if given.duty is None else given.duty.drawn
+    return sorted((load.drawing(drawn) for load in loads), key=lambda load: -load.accelerators)
 
 
 def hottest(loads: Sequence[RackLoad]) -> list[RackLoad]:

@@ -7,10 +7,10 @@ from fabric.powering.nameplates import Watts, power_key, power_of, row_power_w, 
 from fabric.powering.network import Draw, Power, network_power
 from fabric.powering.shares import KindPower, by_kind
 from fabric.powering.sides import SCOPES, Side, side_networks
-from fabric.powering.site import SitePower, house_of, rack_of, site_power
+from fabric.powering.site import SitePower, drawn_facility_w, house_of, rack_of, site_power
 
 __all__ = [
     "SCOPES", "Delivery", "Draw", "KindPower", "Power", "Side", "SitePower", "Stage", "Watts",
-    "by_kind", "deliver", "house_of", "network_power", "power_key", "power_of", "rack_of", "row_power_w",
-    "row_watts", "side_networks", "site_power", "unit_power_w",
+    "by_kind", "deliver", "drawn_facility_w", "house_of", "network_power", "power_key", "power_of", "rack_of",
+    "row_power_w", "row_watts", "side_networks", "site_power", "unit_power_w",
 ]  # fmt: skip

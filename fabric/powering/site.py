@@ -95,6 +95,23 @@ def site_power(
     )  # fmt: skip
 
 
+def drawn_facility_w(site: SitePower, share: float, parts: Catalogue) -> float:
+    """Watts of the facility while accelerators draw a share of their TDP, the mean over a step: the typical ones, in
+    which they draw what they do while they compute (`share-accelerator`), less or more by the difference, x PUE.
+
+    >>> from topologies.registry import build
+    >>> nvl72 = build("nvl72")
+    >>> site = site_power(nvl72)
+    >>> round(drawn_facility_w(site, 0.9, nvl72.catalogue) - site.facility_w.typical)
+    0
+    >>> round(site.facility_w.typical - drawn_facility_w(site, 0.4, nvl72.catalogue))  # 72 x 1,200 W / 2 x 1.15
+    49680
+    """
+    busy = float(parts.part(BUSY, PowerShare).known("compute_fraction"))
+    more = (share - busy) * site.accelerators * site.accelerator_w
+    return site.facility_w.typical * (1 + more / site.it_w.typical)
+
+
 def rack_of(topology: Topology, rack: str | None = None) -> Rack | None:
     """The row of the catalogue that houses a fabric's accelerators: the one named, else the first for them, or None.
 

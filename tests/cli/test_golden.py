@@ -25,6 +25,7 @@ SIZED = ["size", "nvl72", "gb300-nvl72-x64-cpo", "tpu-v4-64", "--power", "1MW", 
 RAW = ["-c", "all-reduce", "--transport", "ideal"]
 VARIED = ["compare", "rail:servers=4,length_m=5", "--vary", "technology=dac,aec,pluggable,cpo", *RAW]
 WALLS = ["walls", "nvl72", "--scale", "2,4,8", "--lane", "112,224,448", "--density", "2,4", "--weights", "1400GB"]
+UNDER = ["walls", "hgx-h100", "--workload", "llama-3.1-70b", "--parallel", "tp=8", "--stack", "vllm"]
 PLANNED = ["plan", "tpu-pod:slice=4x4x8", "tpu-pod:slice=4x4x8,twist=true"]
 STEP = ["--compute-ms", "50", "-c", "all-reduce:256MiB", "-c", "all-to-all:64MiB", "--transport", "ideal"]
 POWERED = ["power", "dgx-h100-superpod-256", *STEP]
@@ -53,6 +54,8 @@ TEXTS = {
     "walls.txt": WALLS,
     "size.txt": SIZED,
     "compare-vary.txt": VARIED,
+    "walls-workload.txt": [*UNDER, "--concurrency", "64"],
+    "walls-several.txt": ["walls", "nvl72", "hgx-h100", "-q"],
     "walls-verbose.txt": ["walls", "dgx-h100-superpod-256", "-v"],
     "show-nvl72.txt": ["show", "nvl72"],
     "show-tpu-v4-512.txt": ["show", "tpu-v4-512"],
@@ -105,6 +108,7 @@ JSONS = {
     "solve-pxn.json": [*PXN, "--json"],
     "tune.json": [*TUNED, "--json"],
     "walls.json": [*WALLS, "--json"],
+    "walls-workload.json": [*UNDER, "--concurrency", "64", "--json"],
     "size.json": [*SIZED, "--json"],
     "compare-vary.json": [*VARIED, "--json"],
     "power.json": [*POWERED, "--json"],

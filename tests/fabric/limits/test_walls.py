@@ -54,8 +54,11 @@ def test_by_name(spec, power, thermal, built):
 
 def test_the_racks_of_those_names(built):
     said = {name: walls(built(name))["power"]["why"] for name in ("nvl72", "dgx-h100-superpod-256", "jupiter-64x512")}
-    assert said["nvl72"].startswith("gb200-nvl72 with 72 gb200 draws 118.6 kW (accelerators 86.4 kW")
-    assert said["dgx-h100-superpod-256"].startswith("dgx-h100-rack with 32 h100-sxm draws 40.57 kW")
+    assert said["nvl72"].startswith("gb200-nvl72 with 72 gb200: TDPs 86.4 kW, hosts 18 kW")
+    assert "add up to 118.6 kW of a feed of 231 kW" in said["nvl72"]
+    assert said["nvl72"].endswith("its nameplate says 132 kW")  # by which power and size go
+    assert said["dgx-h100-superpod-256"].startswith("dgx-h100-rack with 32 h100-sxm: TDPs 22.4 kW")
+    assert "add up to 40.57 kW" in said["dgx-h100-superpod-256"]
     assert "th5-64x800g with its modules draws 1.454 kW, a block of 8 11.63 kW: 31" in said["jupiter-64x512"]
     heat = {check.name: check.why for check in checks(built("jupiter-64x512"))["thermal"]}
     assert heat["switch box"] == "th5-64x800g with its modules leaves 1.454 kW to air: 30 make a rack of 45 kW"
