@@ -30,11 +30,13 @@ def fluid(
     pred_ptr: NDArray[np.int64],
     pred: NDArray[np.int32],
     epsilon: float = 0.0,
+    processor: NDArray[np.int32] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
     """When each flow of a DAG begins to send and ends, while all that send have max-min fair rates.
 
     A flow waits for its predecessors, then its delay, then the latency of its path, and then sends; one without size
-    ends at once. A flow whose path_of is -1 computes: it takes its duration.
+    ends at once. A flow whose path_of is -1 computes: it takes its duration, on a processor one after the other in the
+    order in which they are ready, the first of those that are ready at once.
 
     Flows on one path form a group. Every group is held back by one link (its bottleneck) and runs at that link's
     level, so a link keeps one clock, the bytes that each of its own groups has sent, and a heap of their ends by that
@@ -48,7 +50,7 @@ def fluid(
     1e-12 of the time are one event (equal flows differ by that in rounding). Rates summed on links are kept with
     their rounding (two-sum), so nothing drifts with the number of events.
 
-    Cost of an event: the groups whose rate changes times their links. Memory: 20 nnz + 90 F + 70 G bytes.
+    Cost of an event: the groups whose rate changes times their links. Memory: 20 nnz + 98 F + 70 G bytes.
 
     Parameters
     ----------
@@ -67,6 +69,8 @@ def fluid(
         flow f waits for pred[pred_ptr[f]:pred_ptr[f + 1]], shapes (F + 1) and (predecessors).
     epsilon
         ends within this share of the time are one event.
+    processor
+        of each flow that computes, from 0 to F - 1, shape (F); -1 and None: it has one to itself.
 
     Returns
     -------

@@ -30,6 +30,9 @@ cdef struct Run:
     const value_t *delay            # from the end of the predecessors to the begin
     const value_t *latency          # of a group's path
     const value_t *duration
+    const index_t *processor        # of a computation, -1 for none; NULL: none has one
+    index_t *behind                 # the computation that a processor takes after one
+    index_t *last                   # of the line at each processor, -1 if it is idle
     const offset_t *next_ptr        # successors
     const index_t *next
     index_t *missing                # predecessors that have not ended
@@ -94,15 +97,46 @@ cdef void _end_on(Run *r, Fair *w, index_t l, value_t until) noexcept nogil:
     queue_drop(&w.ends, l)
 
 
+cdef inline void _compute(Run *r, index_t f, value_t time) noexcept nogil:
+    r.running[f] = 1
+    r.start[f] = time
+    queue_set(&r.timers, f, time + r.duration[f])
+
+
+cdef inline bint _lines_up(Run *r, index_t f) noexcept nogil:
+    """Put a computation that is ready into the line at its processor; is it held up there?"""
+    cdef index_t ahead
+    if r.processor == NULL or r.processor[f] < 0:
+        return False
+    ahead = r.last[r.processor[f]]
+    r.last[r.processor[f]] = f
+    if ahead >= 0:
+        r.behind[ahead] = f
+    return ahead >= 0
+
+
+cdef inline void _hand_over(Run *r, index_t f, value_t time) noexcept nogil:
+    """Let the next in the line compute, as a computation ends."""
+    if r.processor == NULL or r.processor[f] < 0:
+        return
+    if r.behind[f] >= 0:
+        _compute(r, r.behind[f], time)
+    else:
+        r.last[r.processor[f]] = -1
+
+
 cdef void _begin(Run *r, index_t f, value_t time) noexcept nogil:
     """A timer has run out: let a flow begin, or a computation begin or end."""
-    if r.path_of[f] < 0 and not r.running[f]:
-        r.running[f] = 1
-        r.start[f] = time
-        if r.duration[f] > 0:
-            queue_set(&r.timers, f, time + r.duration[f])
-            return
+    if r.path_of[f] < 0 and r.running[f]:
+        _hand_over(r, f, time)
+        _end(r, f, time)
+        return
+    if r.path_of[f] < 0 and r.duration[f] > 0:
+        if not _lines_up(r, f):
+            _compute(r, f, time)
+        return
     if r.path_of[f] < 0:
+        r.start[f] = time
         _end(r, f, time)
         return
     r.start[f] = time
@@ -199,7 +233,7 @@ cdef int _run(Run *r, Fair *w) noexcept nogil:
     return DONE
 
 
-def _check(ptr, link, share, capacity, latency, path_of, size, delay, duration, pred_ptr, pred, epsilon):
+def _check(ptr, link, share, capacity, latency, path_of, size, delay, duration, pred_ptr, pred, epsilon, processor):
     paths, flows = len(ptr) - 1, len(path_of)
     for name, items in (("flows", flows), ("links of paths", len(link)), ("predecessors", len(pred))):
         if items >= np.iinfo(np.int32).max:
@@ -218,6 +252,9 @@ def _check(ptr, link, share, capacity, latency, path_of, size, delay, duration, 
     _checks.check_length(flows + 1, pred_ptr=pred_ptr)
     _checks.check_offsets("pred_ptr", np.asarray(pred_ptr), len(pred))
     _checks.check_range("pred", np.asarray(pred), flows)
+    if processor is not None:
+        _checks.check_length(flows, processor=processor)
+        _checks.check_range("processor + 1", np.asarray(processor) + 1, flows + 1)
     sending = np.asarray(path_of)[np.asarray(size) > 0]
     if sending.size and (sending.min() < 0 or not np.diff(ptr)[sending].all()):
         raise ValueError("path_of must name a path with links for every flow that has a size")
@@ -375,6 +412,7 @@ def fluid(
     const offset_t[::1] pred_ptr,
     const index_t[::1] pred,
     value_t epsilon=0.0,
+    const index_t[::1] processor=None,
 ):
     """When every flow of a DAG begins to send and ends, sharing links max-min fairly, and how often rates were solved.
 
@@ -387,7 +425,7 @@ def fluid(
     >>> fluid(*one_link, *flows)
     (array([0., 0.]), array([2., 4.]), 2)
     """
-    _check(ptr, link, share, capacity, latency, path_of, size, delay, duration, pred_ptr, pred, epsilon)
+    _check(ptr, link, share, capacity, latency, path_of, size, delay, duration, pred_ptr, pred, epsilon, processor)
     cdef offset_t F = path_of.shape[0], G = ptr.shape[0] - 1, N = link.shape[0], E = capacity.shape[0], j, f, g
     cdef index_t[::1] seen = np.empty(E + 1, np.int32)
     _twice(ptr, link, seen)
@@ -396,7 +434,7 @@ def fluid(
 
     cdef Run r
     cdef Fair w
-    cdef index_t[:, ::1] of_flow = np.full((7, F + 1), -1, np.int32)
+    cdef index_t[:, ::1] of_flow = np.full((8, F + 1), -1, np.int32)
     cdef index_t[:, ::1] of_group = np.full((9, G + 1), -1, np.int32)
     cdef index_t[:, ::1] of_link = np.full((5, E + 1), -1, np.int32)
     cdef value_t[:, ::1] flow_value = np.zeros((5, F + 1))
@@ -408,12 +446,15 @@ def fluid(
     cdef offset_t[::1] start = np.zeros(E + 2, np.int64)
     cdef index_t[::1] place = np.empty(N + 1, np.int32)
     cdef index_t[:, ::1] seats = np.empty((N + 1, 2), np.int32)
+    cdef index_t[::1] last = np.full(F + 1, -1, np.int32)
     cdef char[::1] at = np.zeros((E + 2) * sizeof(Level), np.int8)
     r.flows = F
     r.path_of = &path_of[0] if F else NULL
     r.size = &size[0] if F else NULL
     r.delay = &delay[0] if F else NULL
     r.duration = &duration[0] if F else NULL
+    r.processor = NULL if processor is None or F == 0 else &processor[0]
+    r.behind, r.last = &of_flow[7, 0], &last[0]
     r.latency = &latency[0] if G else NULL
     r.next_ptr = &next_ptr[0]
     r.next = &following[0]

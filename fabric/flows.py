@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from cext import first_cycle
 from topologies.errors import ConfigError, unknown
 
-KEYS = ("source", "target", "bytes", "release", "duration", "pred_ptr", "pred")
+KEYS = ("source", "target", "bytes", "release", "duration", "pred_ptr", "pred", "processor")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,7 +20,8 @@ class Flows:
     `source`, `target` int32[F] are ranks; `bytes` float64[F]. A flow is released `release` float64[F] seconds after
     its last predecessor has finished (after time 0 without any); its predecessors are flows
     pred[pred_ptr[f]:pred_ptr[f + 1]], int32 and int64[F + 1]. A computation is a flow from a rank to itself without
-    bytes, and takes `duration` float64[F] seconds; a flow with bytes has none.
+    bytes, and takes `duration` float64[F] seconds; a flow with bytes has none. Computations with one `processor`
+    int32[F], a number below F, run one after the other as they are ready; -1 and None: with no other.
     """
 
     source: NDArray[np.int32]
@@ -30,6 +31,7 @@ class Flows:
     duration: NDArray[np.float64]
     pred_ptr: NDArray[np.int64]
     pred: NDArray[np.int32]
+    processor: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.source)
@@ -59,6 +61,7 @@ class Flows:
             _amounts("duration", given.get("duration", 0.0), n),
             _integers("pred_ptr", given.get("pred_ptr", 0), n + 1, np.int64),
             _integers("pred", given.get("pred", []), None, np.int32),
+            None if given.get("processor") is None else _integers("processor", given["processor"], n, np.int32),
         )
         _check(made, ranks)
         return made
@@ -128,6 +131,9 @@ def _check(flows: Flows, ranks: int) -> None:
     if f is not None:
         raise ConfigError(f"flows: flow {f} has a duration and another target; a computation stays on its rank")
     ptr, pred, n = flows.pred_ptr, flows.pred, len(flows)
+    f = None if flows.processor is None else _first((flows.processor < -1) | (flows.processor >= n))
+    if f is not None and flows.processor is not None:
+        raise ConfigError(f"flows: processor of flow {f} is {flows.processor[f]}; give -1, or 0 to {n - 1}")
     if ptr[0] != 0 or ptr[-1] != len(pred) or (np.diff(ptr) < 0).any():
         raise ConfigError(f"flows: pred_ptr must climb from 0 to {len(pred)}, the number of predecessors")
     place = _first((pred < 0) | (pred >= n))

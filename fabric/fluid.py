@@ -45,7 +45,8 @@ def fluid_completion(
 
     A flow waits for its predecessors, then `release` seconds, then for one path latency (occupying nothing), then
     sends at its max-min rate; it finishes when its last byte is sent, which has then arrived. A computation (its own
-    target, no bytes) runs for its `duration` and uses no link. A flow without bytes takes its latency alone.
+    target, no bytes) runs for its `duration` and uses no link; on one processor they take turns, first ready first. A
+    flow without bytes takes its latency alone.
 
     Rates are exact up to rounding: max-min rates are unique, and every event re-solves until the max-min certificate
     holds on all links. Completions within 1e-12 of the time are one event, since equal flows differ by that much in
@@ -61,8 +62,8 @@ def fluid_completion(
     Parameters
     ----------
     flows
-        fields `source`, `target` (ranks), `bytes`, and optionally `release`, `duration`, `pred_ptr` and `pred`; see
-        `Flows`.
+        fields `source`, `target` (ranks), `bytes`, and optionally `release`, `duration`, `pred_ptr`, `pred` and
+        `processor`; see `Flows`.
     routing, tie, seed
         as for `flow_paths`.
     paths
@@ -99,7 +100,7 @@ def fluid_completion(
     start, finish, solves = fluid(
         found.ptr, found.arc, found.share, csr.capacity, found.latency_s,
         np.where(made.source == made.target, np.int32(-1), found.path_of), made.bytes, made.release, made.duration,
-        made.pred_ptr, made.pred, epsilon,
+        made.pred_ptr, made.pred, epsilon, made.processor,
     )  # fmt: skip
     return FluidResult(
         start, finish, float(finish.max(initial=0.0)), found.loads(made.bytes, len(csr.heads)), solves

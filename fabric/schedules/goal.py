@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fabric.schedules import Recorded
-from fabric.schedules.program import Program
+from fabric.schedules.program import ALONE, COMPUTE, RECEIVE, SEND, Program, Row
 from topologies.errors import ConfigError
 from topologies.formats.contents import read_whole
 
@@ -15,19 +15,24 @@ WANTED = "a GOAL schedule (num_ranks N, then rank R { ... })"
 
 _HEADER = re.compile(r"num_ranks\s+([0-9]{1,9})$")
 _RANK = re.compile(r"rank\s+([0-9]{1,9})\s*\{$")
-_LABEL = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)\s*:\s*")
-_PLACE = r"((?:\s+(?:cpu|nic)\s+[0-9]{1,9})*)$"  # where it runs: one processor and one adapter a rank are taken
-_MESSAGE = re.compile(r"(send|recv)\s+([0-9]{1,18})b\s+(to|from)\s+([0-9]{1,9})(?:\s+tag\s+([0-9]{1,18}))?" + _PLACE)
-_CALC = re.compile(r"calc\s+([0-9]{1,18})" + _PLACE)
+_OPERATION = re.compile(
+    r"(?:([A-Za-z_][A-Za-z0-9_.]*)\s*:\s*)?"
+    r"(?:(send|recv)\s+([0-9]{1,18})b\s+(to|from)\s+([0-9]{1,9}|-1)(?:\s+tag\s+([0-9]{1,18}|-1))?|calc\s+([0-9]{1,18}))"
+    r"((?:\s+(?:cpu|nic)\s+[0-9]{1,9})*)$"
+)
 _REQUIRES = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)\s+(i?requires)\s+([A-Za-z_][A-Za-z0-9_.]*)$")
+_CPU = re.compile(r"cpu\s+([0-9]+)")
+_BLOCK_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_LINE_COMMENT = re.compile(r"//.*|#.*")
 
 
 @dataclass(slots=True)
 class _Rank:
-    """A rank's labels (label -> operation) and requirements, checked when its block ends."""
+    """A rank's operations, labels (label -> which of them) and requirements, checked when its block ends."""
 
     number: int
     line: int
+    rows: list[Row] = field(default_factory=list)
     label: dict[str, int] = field(default_factory=dict)
     wanted: list[tuple[str, str, bool, int]] = field(default_factory=list)  # label, label, at its start, line
 
@@ -35,32 +40,34 @@ class _Rank:
 def read_goal(path: Path) -> Recorded:
     """A GOAL schedule (Hoefler, Siebert, Lumsdaine, ICPP 2009) as LogGOPSim reads it: text, bytes, nanoseconds.
 
-    `A requires B`: A starts when B is done; `A irequires B`: when B starts. `cpu` and `nic` are read and passed over:
-    what does not depend on each other runs at once. ConfigError names the line of what cannot be read, a rank that is
-    missing, a send or receive without a partner, and requirements in a circle.
+    `A requires B`: A starts when B is done; `A irequires B`: when B starts. Computations of a rank on one `cpu` (0
+    where none is said) take turns, the first that is ready first; messages occupy no processor, and `nic` is passed
+    over. ConfigError names the line of what cannot be read, a rank that is missing, a send or receive without a
+    partner, and requirements in a circle.
 
     >>> read_goal(Path("nowhere.goal"))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     topologies.errors.ConfigError: nowhere.goal: No such file or directory; give a GOAL schedule (num_ranks N, ...
     """
-    lines = read_whole(path, WANTED, MAX_MIB).split("\n")
     program: Program | None = None
     current: _Rank | None = None
     seen: dict[int, int] = {}
-    placed = False
-    for number, raw in enumerate(lines, start=1):
-        line, where = re.sub(r"//.*|#.*", "", raw).strip(), f"{path}: line {number}"
+    text = _BLOCK_COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), read_whole(path, WANTED, MAX_MIB))
+    for number, raw in enumerate(text.split("\n"), start=1):
+        line = (_LINE_COMMENT.sub("", raw) if "/" in raw or "#" in raw else raw).strip()
         if not line:
             continue
         if program is None:
-            program = _header(line, path, where)
+            program = _header(line, path, number)
         elif current is None:
-            current = _opened(line, where, program, seen, number)
+            current = _opened(line, path, program, seen, number)
         elif line == "}":
-            _require(program, current, path)
+            _close(program, current, path)
             current = None
+        elif needs := _REQUIRES.match(line) if "requires" in line else None:
+            current.wanted.append((needs[1], needs[3], needs[2] == "irequires", number))
         else:
-            placed |= _operation(line, where, program, current, number)
+            _operation(line, path, current, number)
     if program is None:
         raise ConfigError(f"{path}: the file is empty; give {WANTED}")
     if current is not None:
@@ -69,21 +76,21 @@ def read_goal(path: Path) -> Recorded:
     if missing is not None:
         raise ConfigError(f"{path}: rank {missing} of {program.ranks} is missing; give each a block, empty if need be")
     made = program
-    notes = ("cpu and nic are passed over: what does not depend on each other runs at once",) if placed else ()
-    return Recorded(path.stem, "goal", made.ranks, None, lambda size: made, notes=notes)
+    return Recorded(path.stem, "goal", made.ranks, None, lambda size: made)
 
 
-def _header(line: str, path: Path, where: str) -> Program:
+def _header(line: str, path: Path, number: int) -> Program:
     found = _HEADER.match(line)
     if found is None:
-        raise ConfigError(f"{where}: '{line[:40]}' is not num_ranks N; give {WANTED}")
+        raise ConfigError(f"{path}: line {number}: '{line[:40]}' is not num_ranks N; give {WANTED}")
     ranks = int(found[1])
     if not 1 <= ranks <= MAX_RANKS:
-        raise ConfigError(f"{where}: num_ranks {ranks} is not from 1 to {MAX_RANKS:,}")
+        raise ConfigError(f"{path}: line {number}: num_ranks {ranks} is not from 1 to {MAX_RANKS:,}")
     return Program(ranks, str(path))
 
 
-def _opened(line: str, where: str, program: Program, seen: dict[int, int], number: int) -> _Rank:
+def _opened(line: str, path: Path, program: Program, seen: dict[int, int], number: int) -> _Rank:
+    where = f"{path}: line {number}"
     found = _RANK.match(line)
     if found is None:
         raise ConfigError(f"{where}: '{line[:40]}' is not rank R {{")
@@ -96,46 +103,47 @@ def _opened(line: str, where: str, program: Program, seen: dict[int, int], numbe
     return _Rank(rank, number)
 
 
-def _operation(line: str, where: str, program: Program, current: _Rank, number: int) -> bool:
-    """Add what a line says; is it bound to a processor or adapter other than the first?"""
-    if needs := _REQUIRES.match(line):
-        current.wanted.append((needs[1], needs[3], needs[2] == "irequires", number))
-        return False
-    label = _LABEL.match(line)
-    rest = line[label.end() :] if label else line
-    name = label[1] if label else f"line {number}"
-    if message := _MESSAGE.match(rest):
-        kind, size, way, peer, tag, place = message.groups()
-        if (kind == "send") != (way == "to"):
-            raise ConfigError(f"{where}: '{line[:60]}'; write send ... to, recv ... from")
-        add = program.send if kind == "send" else program.receive
-        operation = add(current.number, name, int(peer), int(tag or 0), float(size))
-    elif calc := _CALC.match(rest):
-        operation, place = program.compute(current.number, name, int(calc[1]) * 1e-9), calc[2]
-    else:
-        raise ConfigError(f"{where}: '{line[:60]}' is no send, recv, calc or requires")
-    if label:
-        if name in current.label:
-            raise ConfigError(f"{where}: label {name[:40]} stands there twice in rank {current.number}")
-        current.label[name] = operation
-    return any(word not in ("cpu", "nic", "0") for word in place.split())
+def _operation(line: str, path: Path, current: _Rank, number: int) -> None:
+    """Add what a line says to its rank."""
+    found = _OPERATION.match(line)
+    if found is None:
+        raise ConfigError(f"{path}: line {number}: '{line[:60]}' is no send, recv, calc or requires")
+    label, kind, size, way, peer, tag, calc, place = found.groups()
+    if label is not None:
+        if label in current.label:
+            raise ConfigError(f"{path}: line {number}: label {label[:40]} stands there twice in rank {current.number}")
+        current.label[label] = len(current.rows)
+    name = label or f"line {number}"
+    if calc is not None:
+        cpu = _CPU.search(place) if place else None
+        current.rows.append((name, COMPUTE, -1, 0, 0.0, int(calc) * 1e-9, int(cpu[1]) if cpu else 0))
+        return
+    if (kind == "send") != (way == "to"):
+        raise ConfigError(f"{path}: line {number}: '{line[:60]}'; write send ... to, recv ... from")
+    if peer == "-1" or tag == "-1":
+        raise ConfigError(
+            f"{path}: line {number}: '{line[:60]}'; any rank and any tag (-1) are not taken: name those of the message"
+        )
+    current.rows.append((name, SEND if kind == "send" else RECEIVE, int(peer), int(tag or 0), float(size), 0.0, ALONE))
 
 
-def _require(program: Program, current: _Rank, path: Path) -> None:
-    """Turn labels into operations; what another waits for the start of begins with a meeting point."""
+def _close(program: Program, current: _Rank, path: Path) -> None:
+    """Add a rank, turning labels into operations; what another waits for the start of begins with a meeting point."""
     start: dict[int, int] = {}
     pairs = []
     for own, other, at_start, line in current.wanted:
-        lost = next((label for label in (own, other) if label not in current.label), None)
-        if lost is not None:
+        first, second = current.label.get(own), current.label.get(other)
+        if first is None or second is None:
+            lost = own if first is None else other
             raise ConfigError(f"{path}: line {line}: rank {current.number} has no label {lost[:40]}")
-        first, second = current.label[own], current.label[other]
         if at_start and second not in start:
-            start[second] = program.compute(current.number, f"start of {other}", 0.0)
+            start[second] = len(current.rows)
+            current.rows.append((f"start of {other}", COMPUTE, -1, 0, 0.0, 0.0, ALONE))
         pairs.append((first, second, at_start))
+    base = program.extend(current.number, current.rows)
     for first, second, at_start in pairs:
-        program.waiting.append(start.get(first, first))
-        program.awaited.append(start[second] if at_start else second)
+        program.waiting.append(base + start.get(first, first))
+        program.awaited.append(base + (start[second] if at_start else second))
     for operation, meeting in start.items():
-        program.waiting.append(operation)
-        program.awaited.append(meeting)
+        program.waiting.append(base + operation)
+        program.awaited.append(base + meeting)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,11 @@ from fabric.flows import Flows
 from topologies.errors import ConfigError
 
 SEND, RECEIVE, COMPUTE = 0, 1, 2
+ALONE = -1  # in place of a processor: a computation that runs beside all others
 MAX_OPERATIONS = 30_000_000
 
 Column = NDArray[np.int64]
+Row = tuple[str, int, int, int, float, float, int]  # name, kind, peer, tag, bytes, seconds, processor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +39,7 @@ class Program:
 
     Sends and receives of a pair of ranks with one tag match in the order in which they stand. A send starts when what
     it waits for is done, whether or not its receive has begun (it is eager); a receive is done when the message has
-    arrived and what the receive waits for is done.
+    arrived and what the receive waits for is done. Computations of a rank on one `processor` (-1: none) take turns.
     """
 
     ranks: int
@@ -47,6 +50,7 @@ class Program:
     tag: list[int] = field(default_factory=list)
     bytes: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    processor: list[int] = field(default_factory=list)
     name: list[str] = field(default_factory=list)
     waiting: list[int] = field(default_factory=list)
     awaited: list[int] = field(default_factory=list)
@@ -63,31 +67,39 @@ class Program:
         """A message from another rank; its operation."""
         return self._add(rank, name, RECEIVE, after, peer, tag, size)
 
-    def compute(self, rank: int, name: str, seconds: float, after: Sequence[int] = ()) -> int:
+    def compute(
+        self, rank: int, name: str, seconds: float, after: Sequence[int] = (), processor: int = ALONE
+    ) -> int:  # fmt: skip
         """So long a time of a rank's own, 0 for a mere meeting point; its operation."""
-        return self._add(rank, name, COMPUTE, after, seconds=seconds)
+        return self._add(rank, name, COMPUTE, after, seconds=seconds, processor=processor)
 
     def _add(
         self, rank: int, name: str, kind: int, after: Sequence[int], peer: int = -1, tag: int = 0, size: float = 0.0,
-        seconds: float = 0.0,
+        seconds: float = 0.0, processor: int = ALONE,
     ) -> int:  # fmt: skip
-        if kind != COMPUTE and not 0 <= peer < self.ranks:
-            raise ConfigError(
-                f"{self.where}: rank {rank}: {name} is with rank {peer}; there are {self.ranks}, numbered from 0"
-            )
-        operation = len(self.rank)
-        if operation >= MAX_OPERATIONS:
-            raise ConfigError(f"{self.where}: more than {MAX_OPERATIONS:,} operations; cut the schedule in pieces")
-        self.rank.append(rank)
-        self.kind.append(kind)
-        self.peer.append(peer)
-        self.tag.append(tag)
-        self.bytes.append(size)
-        self.seconds.append(seconds)
-        self.name.append(name)
+        operation = self.extend(rank, [(name, kind, peer, tag, size, seconds, processor)])
         self.waiting += [operation] * len(after)
         self.awaited += after
         return operation
+
+    def extend(self, rank: int, rows: Sequence[Row]) -> int:
+        """Operations of a rank, in their order; the first of them.
+
+        ConfigError for a message with a rank that is not there, and for too many operations.
+        """
+        first = len(self.rank)
+        if first + len(rows) > MAX_OPERATIONS:
+            raise ConfigError(f"{self.where}: more than {MAX_OPERATIONS:,} operations; cut the schedule in pieces")
+        lost = next((row for row in rows if row[1] != COMPUTE and not 0 <= row[2] < self.ranks), None)
+        if lost is not None:
+            raise ConfigError(
+                f"{self.where}: rank {rank}: {lost[0]} is with rank {lost[2]}; there are {self.ranks}, numbered from 0"
+            )
+        columns: list[list[Any]] = [self.name, self.kind, self.peer, self.tag, self.bytes, self.seconds, self.processor]
+        for column, values in zip(columns, zip(*rows, strict=True), strict=False):
+            column.extend(values)
+        self.rank += [rank] * len(rows)
+        return first
 
     def told(self, operation: int) -> str:
         """An operation, for messages."""
@@ -173,7 +185,7 @@ class Program:
             sizes.append(inner.bytes)
             durations.append(inner.duration)
             start += len(inner)
-        pred_ptr, pred = _by_waiting(np.concatenate(waiting), np.concatenate(awaited), start)
+        pred_ptr, pred = by_waiting(np.concatenate(waiting), np.concatenate(awaited), start)
         stuck = int(first_cycle(pred_ptr, pred))
         if stuck >= 0:
             inside = np.searchsorted(starts, stuck, side="right") - 1
@@ -187,10 +199,23 @@ class Program:
             duration=np.concatenate(durations),
             pred_ptr=pred_ptr,
             pred=pred,
+            processor=self._processors(start),
         )
 
+    def _processors(self, flows: int) -> NDArray[np.int32] | None:
+        """Those of computations that take time, numbered over all ranks; None where no two share one."""
+        local, seconds = np.array(self.processor, np.int64), np.array(self.seconds)
+        shared = np.flatnonzero((local != ALONE) & (seconds > 0))
+        keys, number = np.unique(np.array(self.rank, np.int64)[shared] << 32 | local[shared], return_inverse=True)
+        if len(keys) == len(shared):
+            return None
+        found = np.full(flows, ALONE, np.int32)
+        found[shared] = number
+        return found
 
-def _by_waiting(waiting: Column, awaited: Column, flows: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+
+def by_waiting(waiting: Column, awaited: Column, flows: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Pairs of flows, one that waits and one that it waits for, as the `pred_ptr` and `pred` of flows."""
     pred_ptr = np.zeros(flows + 1, np.int64)
     np.cumsum(np.bincount(waiting, minlength=flows), out=pred_ptr[1:])
     return pred_ptr, awaited[np.argsort(waiting, kind="stable")].astype(np.int32)

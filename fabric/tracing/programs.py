@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.flows import Flows
-from fabric.fluid import fluid_completion
+from fabric.fluid import FluidResult, fluid_completion
 from fabric.routing.paths import Paths, flow_paths
 from fabric.routing.registry import resolve
 from fabric.schedules import Recorded
 from fabric.schedules.calls import Call, called
 from fabric.schedules.program import COMPUTE as COMPUTES
-from fabric.schedules.program import SEND, Program
+from fabric.schedules.program import SEND, Program, by_waiting
 from fabric.timing import Assumptions, fluid_routing, fullest
 from fabric.tracing.timeline import COMPUTE, MEETING, Timeline, ready_times
 from topologies.errors import ConfigError
@@ -69,7 +69,9 @@ def program_timeline(
         said = [*said, shared] if (flows.bytes > 0).any() else []
     if recorded.ranks < ranks:
         said.append(f"{recorded.ranks:,} of {ranks:,} accelerators take part")
-    timeline = _timeline(made, flows, calls, found.finish, latency_s, alone_s)
+    turns, delayed = _turns(flows, found)
+    said += [f"computations on one processor take turns: {delayed:,} wait for theirs"] if delayed else []
+    timeline = _timeline(made, turns, calls, found.finish, latency_s, alone_s)
     return Timed(timeline, routing, end, [*said, *more, *recorded.notes])
 
 
@@ -88,6 +90,21 @@ def _unshared(flows: Flows, seconds: NDArray[np.float64]) -> tuple[Flows, Paths]
     none = np.zeros(len(flows))
     alike = Paths(np.zeros(2, np.int64), np.zeros(0, np.int32), None, np.zeros(1), np.zeros(len(flows), np.int32))
     return replace(flows, target=flows.source, bytes=none, duration=flows.duration + seconds), alike
+
+
+def _turns(flows: Flows, found: FluidResult) -> tuple[Flows, int]:
+    """The flows with each computation waiting for the one before it on its processor too, and how many have to."""
+    if flows.processor is None:
+        return flows, 0
+    own = np.flatnonzero(flows.processor >= 0)
+    own = own[np.lexsort((own, found.start[own], flows.processor[own]))]
+    behind = np.flatnonzero(np.diff(flows.processor[own]) == 0)
+    before, after = own[behind], own[behind + 1]
+    held = found.start[after] > ready_times(found.finish, flows.pred_ptr, flows.pred)[after]
+    before, after = before[held], after[held]
+    waiting = np.concatenate([np.repeat(np.arange(len(flows)), np.diff(flows.pred_ptr)), after])
+    pred_ptr, pred = by_waiting(waiting, np.concatenate([flows.pred.astype(np.int64), before]), len(flows))
+    return replace(flows, pred_ptr=pred_ptr, pred=pred), len(after)
 
 
 def _timeline(

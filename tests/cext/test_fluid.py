@@ -43,8 +43,9 @@ def instance(seed, links=None, paths=None, flows=None, shares=False, waits=True,
     return ptr, link, share, capacity, latency, path_of, size, delay, duration, pred_ptr, pred
 
 
-def simulate(ptr, link, share, capacity, latency, path_of, size, delay, duration, pred_ptr, pred):
-    """Plain twin: at every event, rates of all that sends by maxmin, one row a flow."""
+def simulate(ptr, link, share, capacity, latency, path_of, size, delay, duration, pred_ptr, pred, processor=None):
+    """Plain twin: at every event, rates of all that sends by maxmin, one row a flow; lines at processors."""
+    lines = {}
     F = len(size)
     start, finish, left = np.zeros(F), np.full(F, np.nan), size.copy()
     missing = np.diff(pred_ptr)
@@ -86,6 +87,17 @@ def simulate(ptr, link, share, capacity, latency, path_of, size, delay, duration
             end(f)
         while timers and timers[0][0] <= now:
             _, f, begins = heapq.heappop(timers)
+            if processor is not None and processor[f] >= 0 and duration[f] > 0:
+                line = lines.setdefault(processor[f], [])
+                if begins:
+                    line.append(f)
+                    if len(line) > 1:
+                        continue
+                elif len(line) > 1:
+                    start[line[1]] = now
+                    heapq.heappush(timers, (now + duration[line[1]], line[1], False))
+                if not begins:
+                    del line[0]
             if begins:
                 start[f] = now
             if path_of[f] < 0 and begins:
@@ -97,9 +109,9 @@ def simulate(ptr, link, share, capacity, latency, path_of, size, delay, duration
     return start, finish
 
 
-def check(args):
-    start, finish = simulate(*args)
-    found = fluid(*args)
+def check(args, processor=None):
+    start, finish = simulate(*args, processor)
+    found = fluid(*args, processor=processor)
     np.testing.assert_allclose(found[0], start, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(found[1], finish, rtol=1e-9, atol=1e-12)
     return found
@@ -110,6 +122,32 @@ def check(args):
 @pytest.mark.parametrize("seed", range(40))
 def test_equals_solving_all_at_every_event(seed, waits, shares):
     check(instance(seed, shares=shares, waits=waits, even=seed % 4 == 0))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_computations_take_turns_on_processors(seed):
+    """Some computations share two processors; those that are ready at one moment go in their order."""
+    args = dict(zip(KEYS, instance(seed, flows=60, even=seed % 3 == 0), strict=True))
+    rng = np.random.default_rng(seed)
+    own = (args["size"] == 0) & (rng.random(60) < 0.9)
+    args["path_of"][own], args["duration"][own] = -1, rng.integers(0, 4, int(own.sum()))
+    processor = np.where(own, rng.integers(-1, 2, 60), -1).astype(np.int32)
+    start, finish, _ = check(args.values(), processor)
+    for p in (0, 1):
+        mine = np.flatnonzero((processor == p) & (args["duration"] > 0))
+        mine = mine[np.argsort(start[mine])]
+        assert (start[mine[1:]] >= finish[mine[:-1]]).all()
+        np.testing.assert_allclose(finish[mine] - start[mine], args["duration"][mine])
+
+
+def test_the_first_that_is_ready_computes_first():
+    """1 is ready after 0 began and before it ends, 2 at once but behind 0 in order: 0, 2, 1."""
+    zeros, none = np.zeros(3), (np.zeros(1, np.int64), NONE, None, np.ones(0), np.ones(0))
+    delay, lone = np.array([0.0, 1.0, 0.0]), np.full(3, -1, np.int32)
+    rest = zeros, delay, np.array([5.0, 7.0, 2.0]), np.zeros(4, np.int64), NONE
+    start, finish, _ = fluid(*none, lone, *rest, processor=np.zeros(3, np.int32))
+    assert start.tolist() == [0, 7, 5] and finish.tolist() == [5, 14, 7]
+    assert fluid(*none, lone, *rest)[1].tolist() == [5, 8, 2]
 
 
 @pytest.mark.parametrize("seed", range(6))

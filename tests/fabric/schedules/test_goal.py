@@ -5,7 +5,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fabric
-from fabric.schedules import read_schedule
 from topologies.errors import ConfigError, FabricError
 
 STAR = "switch:n={},rate_gbps=400,latency_ns=500"  # 50e9 bytes/s, 1 us a message
@@ -41,7 +40,7 @@ def test_messages_and_computations(micros):
 
 def test_requires_waits_for_the_end_irequires_for_the_start(micros):
     for word, wanted in (("requires", 15 + 4), ("irequires", 15)):
-        text = PAIR.replace("l2: calc 10000", f"l2: calc 10000\nl3: calc 4000\nl3 {word} l2")
+        text = PAIR.replace("l2: calc 10000", f"l2: calc 10000\nl3: calc 4000 cpu 1\nl3 {word} l2")
         assert micros(text) == pytest.approx(wanted)
 
 
@@ -56,11 +55,18 @@ def test_words_that_may_be_left_out_or_added(micros):
     assert micros(unnamed) == pytest.approx(2)
 
 
-def test_a_processor_other_than_the_first_is_noted(tmp_path):
-    (tmp_path / "t.goal").write_text(PAIR.replace("calc 3000", "calc 3000 cpu 1"))
-    assert any("cpu and nic" in note for note in read_schedule(tmp_path / "t.goal").notes)
-    (tmp_path / "t.goal").write_text(PAIR)
-    assert not read_schedule(tmp_path / "t.goal").notes
+@pytest.mark.parametrize(("cpus", "wanted"), [(("", ""), 30), ((" cpu 0", " cpu 1"), 20), ((" cpu 2", " cpu 2"), 30)])
+def test_computations_on_one_cpu_take_turns(cpus, wanted, micros):
+    """10 and 20 us that wait for nothing: one after the other on one processor, as LogGOPSim has it."""
+    assert micros("num_ranks 2\nrank 0 {{\na: calc 10000{}\nb: calc 20000{}\nc: send 0b to 1\n}}\n"
+                  "rank 1 {{\nrecv 0b from 0\n}}\n".format(*cpus)) == pytest.approx(wanted)  # fmt: skip
+
+
+def test_comments_of_all_kinds(micros):
+    text = PAIR.replace("l1: calc 3000", "/* all\nof it */ l1: calc 3000 // work").replace("rank 1", "# two\nrank 1")
+    assert micros(text) == pytest.approx(15)
+    with pytest.raises(ConfigError, match="line 5: 'l2: sent"):
+        micros(text.replace("send", "sent"))
 
 
 def test_messages_of_one_tag_match_in_order(micros):
@@ -81,6 +87,7 @@ def test_real_broadcast_takes_its_depth(real):
     ("old", "new", "says"),
     [
         ("num_ranks 2", "num_rank 2", "line 1: 'num_rank 2' is not num_ranks N"),
+        ("from 0 tag 7", "from -1 tag 7", "line 7|any rank and any tag .-1. are not taken"),
         ("num_ranks 2", "num_ranks 0", "num_ranks 0 is not from 1"),
         ("num_ranks 2", "num_ranks 3", "rank 2 of 3 is missing"),
         ("num_ranks 2", "num_ranks 1", "line 3: l2|with rank 1; there are 1"),

@@ -58,6 +58,19 @@ def test_computation_hides_communication(hand):
     assert found.times.communication / US == pytest.approx([2, 2])
 
 
+def test_the_path_goes_through_the_turns_at_a_processor(hand):
+    """10 and 5 us on one, 12 us on another: what is second is ready at once, begins at 10, and ends the step at 15."""
+    made = hand(2)
+    for name, micros, processor in (("a", 10, 0), ("b", 5, 0), ("c", 12, 1)):
+        made.compute(0, name, micros * US, processor=processor)
+    found = fabric.trace(STAR.format(2, 400), hand(made))
+    assert [(s["name"], s["start_us"], s["end_us"]) for s in found.segments()] == [
+        ("a", 0, pytest.approx(10)), ("b", pytest.approx(10), pytest.approx(15))
+    ]  # fmt: skip
+    assert parts_us(found) == pytest.approx([15, 0, 0, 0]) and found.times.idle / US == pytest.approx([0, 15])
+    assert any("take turns: 1 wait" in line for line in found.notes)
+
+
 def test_waiting_is_for_links_that_others_use(hand):
     """Two messages to one rank, 50 kB each: alone 1 us, together 2 us; steady knows no others."""
     made = hand(3)
