@@ -81,7 +81,7 @@ def command(
     elif csv:
         emit_csv(_flat(rows), out)
     else:
-        emit_tables(rendered(answers, shape, console(out.color).width, explain=explain, quiet=quiet), out)
+        emit_tables(rendered(answers, shape, asked, console(out.color).width, explain=explain, quiet=quiet), out)
 
 
 def _ranked(answers: "list[Answer]") -> "list[tuple[int | None, Answer]]":

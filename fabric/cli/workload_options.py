@@ -24,7 +24,7 @@ _OPTIONS = [
         help="tp=8,pp=8,cp=2,v=4,... (serving: tp, pp, ep, dp of a replica); auto, or auto,tp=8, takes the best.",
     ),
     click.option("--mode", help="train or serve; serve where one of its options is given."),
-    click.option("--precision", help="Of matrix products (bf16), or serving of weights (fp8)."),
+    click.option("--precision", help="Train: of matrix products (bf16). Serve: of weights (fp8)."),
     click.option(
         "--batch", type=click.IntRange(min=1),
         help="Train: sequences of a step; one an accelerator by default.",
@@ -32,7 +32,7 @@ _OPTIONS = [
     click.option("--micro-batch", type=click.IntRange(min=1), help="Train: sequences of a micro-batch."),
     click.option(
         "--sequence", type=click.IntRange(min=1),
-        help="Train: tokens of a sequence; the model's own by default.",
+        help="Train: tokens of a sequence; by default the model's, 8,192 at most.",
     ),
     click.option("--recompute", help="Train: none, selective or full."),
     click.option("--zero", type=click.IntRange(0, 3), help="Train: ZeRO stage."),
@@ -42,17 +42,20 @@ _OPTIONS = [
         help="Serve: tokens of a prompt.",
     ),
     click.option("--output-tokens", type=float, default=1024, show_default=True, help="Serve: tokens of an answer."),
-    click.option("--concurrency", type=float, help="Serve: requests at a time on the fabric; the best by default."),
-    click.option("--stack", help="Serve: vllm, sglang, trt-llm, ...; unknown by default, with a wider interval."),
+    click.option(
+        "--concurrency", type=float,
+        help="Serve: requests at a time on the fabric; those of most tokens/s by default.",
+    ),
+    click.option("--stack", help="Serve: vllm, sglang, trtllm, hf, neuron; vllm by default, with a wider interval."),
     click.option("--min-tokens-per-user", "floor", type=float, help="Serve: tokens/s that each user gets at least."),
     click.option(
         "--overlap", type=click.IntRange(1, 2), default=1, show_default=True,
-        help="Serve: 2 overlaps halves.",
+        help="Serve: 2 hides exchanges of half a batch behind the other half's work.",
     ),
     click.option("--chunk", "chunk_tokens", type=float, help="Serve: prefill in chunks of so many tokens."),
     click.option(
         "--prefill-replicas", type=click.IntRange(min=0), default=0, show_default=True,
-        help="Serve: replicas that prefill.",
+        help="Serve: replicas that prefill only, and send caches over the fabric.",
     ),
     click.option("--transport", default="auto", show_default=True, help="auto, ideal, or a library, as in solve."),
 ]  # fmt: skip

@@ -11,17 +11,19 @@ from fabric.cli.tables import facts_table, known, new_table
 from fabric.cli.wall_tables import first_text, walls_facts
 from fabric.workloads.comparing import DOMAIN, Answer
 from fabric.workloads.model import Model
-from fabric.workloads.replicas import Serving
-from fabric.workloads.rows import binds, parts_of, written
+from fabric.workloads.replicas import Load, Serving
+from fabric.workloads.rows import binds, hides_behind, parts_of, written
+from fabric.workloads.splits import Question
 from fabric.workloads.training import TrainingStep
 from topologies.units import format_number, format_power_w, format_size, format_time_us
 
 
-def rendered(answers: Sequence[Answer], model: Model, width: int, *, explain: bool, quiet: bool) -> list[Any]:
+def rendered(
+    answers: Sequence[Answer], model: Model, asked: Load | Question, width: int, *, explain: bool, quiet: bool
+) -> list[Any]:
     """The table of all, what has no answer, with `explain` each by part; then what they stand on."""
     done = [answer for answer in answers if answer.why is None]
-    serves = done[0].serving is not None
-    shown = _served(done, model, width) if serves else _trained(done, model, width)
+    shown = _served(done, model, asked, width) if isinstance(asked, Load) else _trained(done, model, width)
     shown += [Text(f"{_name(a)}: {a.why}", style="bold red") for a in answers if a.why is not None]
     shown += [Text(f"{_name(a)}: does not fit into memory, and is not ranked", style="bold red")
               for a in done if not a.fits]  # fmt: skip
@@ -74,18 +76,19 @@ def _trained(done: Sequence[Answer], model: Model, width: int) -> list[Any]:
     return _frame(done, title, columns, [written(s.parallel) for s in steps], width)
 
 
-def _served(done: Sequence[Answer], model: Model, width: int) -> list[Any]:
+def _served(done: Sequence[Answer], model: Model, load: Load, width: int) -> list[Any]:
     found = [answer.serving for answer in done if answer.serving is not None]
     points = [one.point for one in found]
-    served = found[0].inference
-    title = f"{model.title} served, prompts of {served.input_tokens:,g}, answers of "
-    title += f"{served.output_tokens:,g} tokens"
+    title = f"{model.title} served, prompts of {load.input_tokens:,.0f}, answers of {load.output_tokens:,.0f} tokens, "
+    title += "at the load of most tokens/s" if load.concurrency is None else f"{load.concurrency:,g} requests at a time"
+    title += "" if load.floor is None else f", {load.floor:g} tokens/s a user at least"
     columns = [
         _column("accel-\nerators", "accelerators", [f"{one.inference.accelerators:,}" for one in found], 1),
         _column("tokens/s\nper acc.", "tokens/s per accelerator", [format_number(a.rate or 0.0) for a in done]),
         _column("tokens/s\nper user", "tokens/s per user", [format_number(p.tokens_per_s_per_user) for p in points]),
         _column("first\ntoken", "first token", [format_time_us(p.first_token_s * 1e6) for p in points]),
-        _column("running", "running in a replica", [format_number(p.running) for p in points], 1),
+        _column("users", "users at a time", [format_number(p.users) for p in points], 1),
+        _column("tokens/J\nrack", "tokens/J of racks and network", [_rate(p.tokens_per_j_rack) for p in points], 2),
         _column("tokens/J\nsite", "tokens/J of the site", [_rate(p.tokens_per_j_facility) for p in points], 1),
         _column("binds", "binds", [p.wall for p in points], 2, left=True),
     ]
@@ -122,11 +125,13 @@ def _times(step: TrainingStep) -> Table:
     table.add_column("part")
     for head in ("time", "share", "alone"):
         table.add_column(head, justify="right")
+    table.add_column("hides behind")
     for part, seconds in parts_of(step):
         wire = step.wire_s.get(part.removeprefix("exposed "), None)
         alone = "" if wire is None else format_time_us(wire * 1e6)
-        table.add_row(part, format_time_us(seconds * 1e6), _percent(seconds / step.step_s), alone)
-    table.add_row("step", format_time_us(step.step_s * 1e6), _percent(1.0), "")
+        behind = hides_behind(step.parallel).get(part.removeprefix("exposed "), "")
+        table.add_row(part, format_time_us(seconds * 1e6), _percent(seconds / step.step_s), alone, behind)
+    table.add_row("step", format_time_us(step.step_s * 1e6), _percent(1.0), "", "")
     return table
 
 
@@ -165,8 +170,11 @@ def _shares(found: Serving) -> Table:
     table = new_table("time of a token by part")
     table.add_column("part")
     table.add_column("share", justify="right")
+    table.add_column("time", justify="right")
     for part, share in sorted(found.point.shares.items(), key=lambda pair: -pair[1]):
-        table.add_row(part, _percent(share))
+        name = "prefill of others" if part == "prefill" else part
+        table.add_row(name, _percent(share), format_time_us(share * found.point.token_s * 1e6))
+    table.add_row("token", _percent(1.0), format_time_us(found.point.token_s * 1e6))
     return table
 
 
@@ -186,7 +194,11 @@ def _serving_facts(found: Serving) -> list[tuple[str, Any]]:
     served, point = found.inference, found.point
     low, high = (format_time_us(s * 1e6) for s in (point.token_low_s, point.token_high_s))
     fit = f", {served.batch_limit:,} requests fit a replica" if served.batch_limit else ""
+    load = f"{format_number(point.users)} users on {_many(served.replicas - served.prefill_replicas, 'replica')}"
+    if served.prefill_replicas:
+        load += f" that decode, {_many(served.prefill_replicas, 'replica')} that prefill"
     facts = [
+        ("load", load),
         ("binds", point.wall),
         ("a token takes", format_time_us(point.token_s * 1e6) + (f" ({low} to {high})" if low != high else "")),
         ("memory", f"weights {served.weights_gb:.1f} GB an accelerator, cache in {served.cache} "
@@ -194,9 +206,19 @@ def _serving_facts(found: Serving) -> list[tuple[str, Any]]:
         ("prefill", f"{format_time_us(served.prefill_s * 1e6)} of one prompt"),
         ("stack", served.stack),
     ]  # fmt: skip
+    if point.hidden_s:
+        hidden = format_time_us(point.hidden_s * 1e6)
+        facts.append(("hidden", f"{hidden} of exchanges behind the other micro-batch, which reads weights again"))
+    if point.tokens_per_j_facility is not None:
+        rack, site = _rate(point.tokens_per_j_rack), _rate(point.tokens_per_j_facility)
+        facts.append(("energy", f"{rack} tokens/J of racks and network, {site} of the site, of what is provisioned"))
     if served.transfer_s is not None:
         facts.append(("transfer", f"{format_time_us(served.transfer_s * 1e6)} of a prompt's cache"))
     return facts
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _notes(done: Sequence[Answer]) -> list[Any]:

@@ -14,7 +14,7 @@ from fabric.workloads.mix import mix
 from fabric.workloads.model import Model
 from fabric.workloads.parallel import TRAINED
 from fabric.workloads.replicas import SPACE as REPLICAS
-from fabric.workloads.replicas import Load, Serving, best_replica, checked
+from fabric.workloads.replicas import Load, Serving, best_replica, check_context, checked
 from fabric.workloads.scale_up import SAID, with_domain
 from fabric.workloads.searching import Found, fastest
 from fabric.workloads.splits import SPACE, Question, completed
@@ -174,6 +174,8 @@ def _trained(fabric: Topology, model: Model, asked: Question, transport: str, ro
     said = [] if asked.given.global_batch else [f"no batch given: {n:,} sequences, one an accelerator"]
     if asked.given.sequence is None and model.sequence > TRAINED:
         said.append(f"no sequence given: {TRAINED:,} tokens, of a context of {model.sequence:,}")
+    elif (asked.given.sequence or 0) > model.sequence:
+        said.append(f"sequences of {asked.given.sequence:,} tokens exceed the model's context of {model.sequence:,}")
     if not asked.free:
         layout = completed(asked, n, model).on(n, model)
         wires = tuple(wiring.wired(exchange) for exchange in mix(model, layout))
@@ -203,18 +205,22 @@ def _straddling(wiring: Wiring, wires: Sequence[Wired]) -> list[str]:
 
 def _served(fabric: Topology, model: Model, load: Load, layout: str) -> dict[str, Any]:
     """A model served by the layout that is given, or by the best of all that hold it."""
-    row = accelerator_of_fabric(fabric)
+    row, load = accelerator_of_fabric(fabric), checked(load)
+    check_context(model, load)
     if is_sram(row.name):
-        found = serve_from_sram(fabric, model, row, checked(load))
-        return {"serving": found, "given": _weights(found), "said": found.inference.estimates}
-    found = best_replica(fabric, model, row, layout, checked(load))
+        found = serve_from_sram(fabric, model, row, load)
+        return {"serving": found, "given": _cached(found), "said": found.inference.estimates}
+    found = best_replica(fabric, model, row, layout, load)
     tried = [] if "auto" not in layout else [
         f"auto, exact: the best of {found.fitting:,} layouts that hold the weights of {found.layouts:,}: {REPLICAS}"
     ]
-    return {"serving": found, "given": _weights(found), "said": (*tried, *found.inference.estimates)}
+    return {"serving": found, "given": _cached(found), "said": (*tried, *found.inference.estimates)}
 
 
-def _weights(found: Serving) -> Conditions:
-    """The same of a replica: its weights; how many caches fit beside them bounds the batch."""
-    ranks = found.inference.layout.accelerators
-    return Conditions(weights_bytes=found.inference.weights_gb * 1e9 * ranks, shards=ranks)
+def _cached(found: Serving) -> Conditions:
+    """The same of a replica: its weights, and the caches of the requests that run."""
+    served = found.inference
+    ranks, group = served.layout.accelerators, found.point.running / served.layout.dp
+    return Conditions(
+        weights_bytes=served.weights_gb * 1e9 * ranks, kv_bytes=group * served.request_gb * 1e9 * ranks, shards=ranks
+    )

@@ -7,29 +7,33 @@ import numpy as np
 
 from fabric.powering import site_power
 from fabric.results import accelerator_of
-from fabric.workloads.calibration import DEFAULT_STACK, Calibration, cache_format, calibration, constants, generation_of
+from fabric.workloads.calibration import DEFAULT_STACK, cache_format, calibration, constants, generation_of
 from fabric.workloads.demands import Demands, Floats, demands
 from fabric.workloads.exchanges import exchanges
 from fabric.workloads.layout import Layout
-from fabric.workloads.memory_wall import weights_bytes
+from fabric.workloads.memory_wall import batch_limit, request_bytes, weights_bytes
 from fabric.workloads.model import Model
+from fabric.workloads.precisions import precision
 from fabric.workloads.serving import Requests, Served, serve
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.graph import Topology, once
 from topologies.kinds import Accelerator
 
 CONCURRENCIES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
+MOST = 2**20  # requests of one replica
 USABLE = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
     """One load. Seconds to the first token and per further one, with the 90 % interval of the latter; rates of output
-    tokens per user, per accelerator and of the whole fabric; energy where the fabric's is known. `wall` binds: memory
-    bandwidth, memory capacity, compute, fabric latency, fabric bandwidth, or launch. `shares` of the step by these."""
+    tokens per user, per accelerator of the fabric and of all of it; energy where the fabric's is known. `wall` binds:
+    memory bandwidth, memory capacity (no further request fits), compute, fabric latency, fabric bandwidth, launch, or
+    prefill of others' prompts. `shares` of a token's time by these add up to it; `hidden_s` of exchanges is no part."""
 
     concurrency: float  # of one replica
     running: float
+    users: float  # requests that run on the whole fabric
     first_token_s: float
     token_s: float
     token_low_s: float
@@ -42,6 +46,7 @@ class Point:
     tokens_per_j_facility: float | None
     wall: str
     shares: dict[str, float]
+    hidden_s: float  # of exchanges, behind the work of the other micro-batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +69,7 @@ class Inference:
     batch_limit: int
     weights_gb: float  # of an accelerator
     cache_bytes_per_token: float
+    request_gb: float  # of a request half way, on each accelerator that holds it
     transfer_s: float | None
     prefill_s: float
     points: tuple[Point, ...]
@@ -78,16 +84,17 @@ class Inference:
 def infer(
     topology: Topology, model: Model, layout: Layout, *, weights: str = "fp8", cache: str | None = None,
     stack: str | None = None, input_tokens: float = 1024, output_tokens: float = 1024,
-    concurrency: Sequence[float] = CONCURRENCIES, micro_batches: int = 1, chunk_tokens: float | None = None,
+    concurrency: Sequence[float] | None = None, micro_batches: int = 1, chunk_tokens: float | None = None,
     prefill_replicas: int = 0, transport: str = "auto",
 ) -> Inference:  # fmt: skip
-    """A model served on a fabric by as many replicas of a layout as it holds, at each `concurrency` of a replica.
+    """A model served on a fabric by as many replicas of a layout as it holds, at each `concurrency` of a replica: by
+    default at powers of two up to what fits, and at what fits.
 
     `micro_batches` 2 hides exchanges of one half of a batch behind the other's work; `chunk_tokens` prefills so many
     tokens a step; `prefill_replicas` of the replicas prefill only and send the cache over the fabric. An unknown
     `stack` (None) is taken for vLLM, with the interval of all stacks.
 
-    InfeasibleError where the weights do not fit; ConfigError for other misfits.
+    InfeasibleError where the weights and one request do not fit; ConfigError for other misfits.
 
     >>> from fabric.workloads.zoo import model
     >>> from topologies.registry import build
@@ -98,23 +105,22 @@ def infer(
     row, served_by = accelerator_of_fabric(topology), stack or DEFAULT_STACK
     cache = cache or cache_format(served_by, weights)
     d, n = demands(model, row, layout, weights, cache), len(topology.accelerators)
-    replicas = n // layout.accelerators
-    if replicas <= prefill_replicas:
-        fits = f"{n} accelerators hold {replicas} replicas of {layout}"
-        raise ConfigError(f"{fits}, {prefill_replicas} of them for prefill; leave one for decode")
-    _check_fits(d, row, model, layout)
+    replicas = _replicas(n, layout, prefill_replicas)
+    context = np.array([input_tokens + output_tokens / 2])
+    limit = _limit(d, row, model, layout, context)
     c, ex = calibration(generation_of(row.name), served_by, weights), exchanges(topology, model, layout, transport)
-    loads = np.array(sorted(concurrency), float)
+    loads = np.array(sorted(_loads(limit) if concurrency is None else concurrency), float)
     asked = _requests(loads, input_tokens, output_tokens, apart=prefill_replicas > 0)
     found = serve(d, c, ex, asked, micro_batches, USABLE, chunk_tokens)
     moved = transfer_seconds(topology, d, layout, input_tokens, transport) if prefill_replicas else None
-    deciding = _Deciding(topology, layout, replicas, prefill_replicas, moved, c, stack, asked)
-    said = [*ex.said, *_said(row, stack, served_by)]
+    deciding = _Deciding(topology, layout, replicas, prefill_replicas, moved, stack, asked)
+    said = [*ex.said, *_said(row, weights, stack, served_by), *_idle(n, layout, replicas)]
     return Inference(
         topology=topology.name, model=model.name, accelerator=row.name, accelerators=n, stack=served_by,
         weights=weights, cache=cache, layout=layout, replicas=replicas, prefill_replicas=prefill_replicas,
-        input_tokens=input_tokens, output_tokens=output_tokens, batch_limit=int(found.fits[0]),
-        weights_gb=float(weights_bytes(d)[0]) / 1e9, cache_bytes_per_token=float(d.cache_bytes[0]), transfer_s=moved,
+        input_tokens=input_tokens, output_tokens=output_tokens, batch_limit=limit,
+        weights_gb=float(weights_bytes(d)[0]) / 1e9, cache_bytes_per_token=float(d.cache_bytes[0]),
+        request_gb=float(request_bytes(d, context)[0]) / 1e9, transfer_s=moved,
         prefill_s=float(found.prefill.time_s[0]), points=deciding.points(found), estimates=tuple(said),
     )  # fmt: skip
 
@@ -142,7 +148,6 @@ class _Deciding:
     replicas: int
     prefill_replicas: int
     transfer_s: float | None
-    constants: Calibration
     stack: str | None
     asked: Requests
 
@@ -152,37 +157,52 @@ class _Deciding:
 
     def _point(self, found: Served, i: int, watts: tuple[float, float] | None) -> Point:
         decoding = self.replicas - self.prefill_replicas
-        rate, first = float(found.tokens_per_s[i]) * decoding, float(found.first_token_s[i]) + (self.transfer_s or 0.0)
-        if self.prefill_replicas:  # no more answers than prompts
-            prompts = self.prefill_replicas / float(np.broadcast_to(found.prefill.marginal_s, found.token_s.shape)[i])
-            rate = min(rate, prompts * float(self.asked.output_tokens[i]))
-        accelerators = self.replicas * self.layout.accelerators
+        first = float(found.first_token_s[i]) + (self.transfer_s or 0.0)
         token_s, (low, high) = float(found.token_s[i]), _interval(self.stack)
         shares = _shares(found, i)
-        full = self.asked.concurrency[i] > found.running[i]
-        whole = None if watts is None else (accelerators / len(self.topology.accelerators))
+        full = self.asked.concurrency[i] >= found.fits[i]
+        wall = "memory capacity" if full else max(shares, key=lambda name: shares[name])
+        limits = [(wall, float(found.tokens_per_s[i]) * decoding), *self._prompts(found, i)]
+        wall, rate = min(limits, key=lambda pair: pair[1])
+        step = found.step
         return Point(
-            concurrency=float(self.asked.concurrency[i]), running=float(found.running[i]), first_token_s=first,
+            concurrency=float(self.asked.concurrency[i]), running=float(found.running[i]),
+            users=float(found.running[i]) * decoding, first_token_s=first,
             token_s=token_s, token_low_s=token_s * low, token_high_s=token_s * high,
             worst_token_s=float(found.worst_token_s[i]), tokens_per_s_per_user=1 / token_s,
-            tokens_per_s_per_accelerator=rate / accelerators, tokens_per_s=rate,
-            tokens_per_j_rack=None if watts is None or whole is None else rate / (watts[0] * whole),
-            tokens_per_j_facility=None if watts is None or whole is None else rate / (watts[1] * whole),
-            wall="memory capacity" if full else max(shares, key=lambda name: shares[name]), shares=shares,
+            tokens_per_s_per_accelerator=rate / len(self.topology.accelerators), tokens_per_s=rate,
+            tokens_per_j_rack=None if watts is None else rate / watts[0],
+            tokens_per_j_facility=None if watts is None else rate / watts[1], wall=wall, shares=shares,
+            hidden_s=float(np.broadcast_to(step.hidden_s, found.token_s.shape)[i]),
         )  # fmt: skip
+
+    def _prompts(self, found: Served, i: int) -> list[tuple[str, float]]:
+        """Tokens a second for which replicas of their own prefill prompts, and the fabric moves their caches, one at a
+        time from each replica and into each; empty where decode has no such limit."""
+        if not self.prefill_replicas:
+            return []
+        answer = float(self.asked.output_tokens[i])
+        prefill_s = np.broadcast_to(found.prefill.marginal_s, found.token_s.shape)
+        pairs = min(self.prefill_replicas, self.replicas - self.prefill_replicas)
+        limits = [("prefill", self.prefill_replicas * answer / float(prefill_s[i]))]
+        return limits + ([("fabric bandwidth", pairs * answer / self.transfer_s)] if self.transfer_s else [])
 
 
 def _shares(found: Served, i: int) -> dict[str, float]:
-    """What a step is spent on, of its parts' sum."""
+    """What a token's time is spent on. Work and launches run side by side, as the root of the sum of squares: each
+    has the part that its square has of it, so that all add up, and a part says what shortening it would gain."""
     step = found.step
+    alone = step.work_s + step.exchange_s - step.hidden_s
+    beside = np.hypot(alone, step.launch_s)
+    weight, shown = alone / beside, 1 - step.hidden_s / np.maximum(step.exchange_s, np.finfo(float).tiny)
     parts = {
-        "memory bandwidth": step.weights_s + step.cache_s, "compute": np.maximum(step.compute_s - step.weights_s, 0),
-        "fabric latency": step.fabric_latency_s + step.sync_s, "fabric bandwidth": step.fabric_bytes_s,
-        "launch": step.launch_s + step.overhead_s,
+        "memory bandwidth": (step.work_s - step.arithmetic_s) * weight, "compute": step.arithmetic_s * weight,
+        "fabric latency": (step.fabric_latency_s + step.sync_s) * shown * weight,
+        "fabric bandwidth": step.fabric_bytes_s * shown * weight,
+        "launch": step.launch_s**2 / beside + step.overhead_s, "prefill": found.token_s - step.time_s,
     }  # fmt: skip
     values = {name: float(np.broadcast_to(value, found.token_s.shape)[i]) for name, value in parts.items()}
-    total = sum(values.values())
-    return {name: value / total for name, value in values.items()}
+    return {name: value / float(found.token_s[i]) for name, value in values.items()}
 
 
 def _requests(loads: Floats, inputs: float, outputs: float, apart: bool) -> Requests:
@@ -191,6 +211,39 @@ def _requests(loads: Floats, inputs: float, outputs: float, apart: bool) -> Requ
         input_tokens=alike * inputs, output_tokens=alike * outputs, concurrency=loads, static=alike * 0,
         lockstep=alike * 0, apart=alike * apart,
     )  # fmt: skip
+
+
+def _loads(limit: int) -> list[int]:
+    """Loads of a curve: powers of two below what fits, and what fits.
+
+    >>> _loads(52)
+    [1, 2, 4, 8, 16, 32, 52]
+    """
+    most = min(limit, MOST)
+    return [*(2**k for k in range(most.bit_length()) if 2**k < most), most]
+
+
+def _replicas(accelerators: int, layout: Layout, prefill: int) -> int:
+    """How many replicas there are; ConfigError where none is, or none for decode."""
+    found = accelerators // layout.accelerators
+    if not found:
+        each = f"a replica of {layout} takes {layout.accelerators:,} accelerators"
+        raise ConfigError(f"{each}, the fabric has {accelerators:,}; give a smaller layout")
+    if found <= prefill:
+        held = f"{accelerators:,} accelerators hold {found:,} replicas of {layout}"
+        raise ConfigError(f"{held}, and {prefill:,} are to prefill; leave one for decode")
+    return found
+
+
+def _limit(d: Demands, row: Accelerator, model: Model, layout: Layout, context: Floats) -> int:
+    """How many requests fit into a replica; InfeasibleError where not one does."""
+    _check_fits(d, row, model, layout)
+    limit = int(batch_limit(d, context, USABLE)[0])
+    if limit < 1:
+        held = f"{model.name} with {layout} leaves no room on {row.name} for the cache of one request"
+        size_gb = float(request_bytes(d, context)[0]) / 1e9
+        raise InfeasibleError(f"{held}, {size_gb:,.1f} GB; give more shards, or fewer tokens")
+    return limit
 
 
 def _check_fits(d: Demands, row: Accelerator, model: Model, layout: Layout) -> None:
@@ -226,8 +279,15 @@ def _interval(stack: str | None) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _said(row: Accelerator, stack: str | None, served_by: str) -> list[str]:
+def _idle(accelerators: int, layout: Layout, replicas: int) -> list[str]:
+    idle = accelerators - replicas * layout.accelerators
+    return [f"{idle:,} of {accelerators:,} accelerators are in no replica: rates and watts count them"] if idle else []
+
+
+def _said(row: Accelerator, weights: str, stack: str | None, served_by: str) -> list[str]:
     said = [] if stack else [f"stack not given: constants of {served_by}, the interval of all stacks"]
     if generation_of(row.name) not in constants()["generations"]:
         said.append(f"no constants are fitted for {row.name}: those of all accelerators")
+    if getattr(row, precision(weights).peak) is None:
+        said.append(f"{row.name} has no rate in {weights}: weights are expanded, products run at its 16-bit rate")
     return said

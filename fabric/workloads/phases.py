@@ -15,12 +15,13 @@ EIGHT = 8.0  # ranks for which sync_s is stated
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One step of decode: seconds by what takes them, float64[n]. `work_s` is the larger of reading weights and
-    multiplying, with the cache; `fabric_s` the wires' and libraries' part of `exchange_s`; `launch_s` runs beside."""
+    multiplying, with the cache, `arithmetic_s` of it where multiplying is the larger; `launch_s` runs beside."""
 
     weights_s: Floats
     compute_s: Floats
     cache_s: Floats
     work_s: Floats
+    arithmetic_s: Floats
     fabric_latency_s: Floats
     fabric_bytes_s: Floats
     sync_s: Floats
@@ -66,6 +67,7 @@ def decode_step(
     expert_flops = d.expert_flops * together / d.ranks / flops
     scores = d.absorbed_flops / d.tp * local * context / (d.attention_flops * c.attention_share)
     cache = local * d.read_bytes(context) / d.cache_ranks / (d.memory_bytes_per_s * c.cache_share)
+    arithmetic = _larger(dense_flops, dense_read) + _larger(expert_flops, expert_read) + _larger(scores, cache)
     cache = np.maximum(cache, scores)
     work = np.maximum(dense_read, dense_flops) + np.maximum(expert_read, expert_flops) + cache
     latency, moved, sync = exchanges_s(d, c, ex, local)
@@ -74,15 +76,20 @@ def decode_step(
     exchange = latency + moved + sync
     hidden = np.zeros_like(exchange)
     if micro_batches == 2:
-        again = np.where(dense_read > dense_flops, dense_read, 0) + np.where(expert_read > expert_flops, expert_read, 0)
+        again = _larger(dense_read, dense_flops) + _larger(expert_read, expert_flops)
         hidden = np.minimum(exchange, work) - again
         hidden = np.maximum(hidden, 0.0)  # a scheduler does not split where it would lose
     time = np.hypot(work + exchange - hidden, launch) + overhead
     return Step(
         weights_s=dense_read + expert_read, compute_s=dense_flops + expert_flops, cache_s=cache, work_s=work,
-        fabric_latency_s=latency, fabric_bytes_s=moved, sync_s=sync, launch_s=launch, overhead_s=overhead,
-        hidden_s=hidden, time_s=time,
+        arithmetic_s=arithmetic, fabric_latency_s=latency, fabric_bytes_s=moved, sync_s=sync, launch_s=launch,
+        overhead_s=overhead, hidden_s=hidden, time_s=time,
     )  # fmt: skip
+
+
+def _larger(one: Floats, other: Floats) -> Floats:
+    """One where it is the larger of two, else 0."""
+    return np.where(one > other, one, 0.0)
 
 
 def touched_experts(d: Demands, c: Calibration, tokens: Floats) -> Floats:

@@ -1,20 +1,25 @@
 """Replicas: every feasible layout of one, and the best of them for tokens a second of the whole fabric."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from fabric.workloads.calibration import DEFAULT_STACK, cache_format
 from fabric.workloads.demands import demands
-from fabric.workloads.inference import CONCURRENCIES, USABLE, Inference, Point, infer
+from fabric.workloads.inference import USABLE, Inference, Point, infer
 from fabric.workloads.layout import Layout, read_layout
-from fabric.workloads.memory_wall import weights_bytes
+from fabric.workloads.memory_wall import batch_limit
 from fabric.workloads.model import Model
 from fabric.workloads.splits import AUTO, divisors
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.graph import Topology
 from topologies.kinds import Accelerator
 
+_NUMBERS = {"input_tokens": "input", "output_tokens": "output tokens", "concurrency": "concurrency",
+            "floor": "min tokens per user", "chunk_tokens": "chunk"}  # fmt: skip
 WEIGHTS = "fp8"  # the class that most published rates of serving are in
+_BETWEEN = 16  # loads that are tried at once
 SPACE = (
     "tp divides the heads, pp the layers, dp x tp the experts where dp is not 1 (dense models are copied instead); "
     "experts whole on accelerators, or in slices on all of them"
@@ -74,8 +79,8 @@ def best_replica(topology: Topology, model: Model, row: Accelerator, text: str, 
         held = [layout for layout in every if holds(model, row, layout, load)]
         if not held:
             raise InfeasibleError(
-                f"no layout of up to {n:,} x {row.name} holds {model.name} in {load.weights or WEIGHTS}; give more "
-                "accelerators, or fewer bits"
+                f"no layout of up to {n:,} x {row.name} holds {model.name} in {load.weights or WEIGHTS} and a request"
+                f" of {load.input_tokens + load.output_tokens:,.0f} tokens; give more of them, fewer bits or tokens"
             )
     else:
         held = every
@@ -130,24 +135,48 @@ def layouts(model: Model, accelerators: int) -> Iterator[Layout]:
 
 
 def holds(model: Model, row: Accelerator, layout: Layout, load: Load) -> bool:
-    """Do the accelerators of a replica hold the weights?"""
+    """Do the accelerators of a replica hold the weights, and the cache of one request?"""
     weights = load.weights or WEIGHTS
     d = demands(model, row, layout, weights, cache_format(load.stack or DEFAULT_STACK, weights))
-    return bool(weights_bytes(d)[0] <= d.memory_bytes[0] * USABLE)
+    return bool(batch_limit(d, np.array([load.input_tokens + load.output_tokens / 2]), USABLE)[0] >= 1)
 
 
 def _inferred(topology: Topology, model: Model, layout: Layout, load: Load) -> Inference:
     """A layout under the load: its share of the requests to each replica, one at least; the others idle."""
     decoding = len(topology.accelerators) // layout.accelerators - load.prefill_replicas
     share = None if load.concurrency is None else load.concurrency / max(decoding, 1)
-    each: Sequence[float] = CONCURRENCIES if share is None else (max(1.0, share),)
+    each: Sequence[float] | None = None if share is None else (max(1.0, share),)
     busy = 1.0 if share is None else min(1.0, share)
-    found = infer(
-        topology, model, layout, weights=load.weights or WEIGHTS, stack=load.stack, input_tokens=load.input_tokens,
-        output_tokens=load.output_tokens, concurrency=each, micro_batches=load.micro_batches,
-        chunk_tokens=load.chunk_tokens, prefill_replicas=load.prefill_replicas, transport=load.transport,
-    )  # fmt: skip
+
+    def at(loads: Sequence[float] | None) -> Inference:
+        return infer(
+            topology, model, layout, weights=load.weights or WEIGHTS, stack=load.stack, input_tokens=load.input_tokens,
+            output_tokens=load.output_tokens, concurrency=loads, micro_batches=load.micro_batches,
+            chunk_tokens=load.chunk_tokens, prefill_replicas=load.prefill_replicas, transport=load.transport,
+        )  # fmt: skip
+
+    found = at(each)
+    if each is None and load.floor is not None:
+        return with_most(found, load.floor, at)
     return found if busy == 1.0 else replace(found, points=tuple(idling(point, busy) for point in found.points))
+
+
+def with_most(found: Inference, floor: float, at: Callable[[Sequence[float]], Inference]) -> Inference:
+    """A curve with the point of the most requests that all get the floor of tokens a second, where it lies between two
+    of its points; `at` gives the points of other loads. A user's speed falls with the load."""
+    slow = next((i for i, p in enumerate(found.points) if p.tokens_per_s_per_user < floor), 0)
+    if not slow:
+        return found
+    low, high = found.points[slow - 1], found.points[slow]
+    while high.concurrency - low.concurrency > 1:
+        between = np.unique(np.linspace(low.concurrency, high.concurrency, _BETWEEN + 2).astype(int))[1:-1]
+        for point in at([float(load) for load in between]).points:
+            if point.tokens_per_s_per_user >= floor:
+                low = point
+            elif point.concurrency < high.concurrency:
+                high = point
+    points = {p.concurrency: p for p in (*found.points, low)}
+    return replace(found, points=tuple(points[load] for load in sorted(points)))
 
 
 def idling(point: Point, busy: float) -> Point:
@@ -157,7 +186,7 @@ def idling(point: Point, busy: float) -> Point:
         return None if value is None else value * busy
 
     return replace(
-        point, tokens_per_s=point.tokens_per_s * busy,
+        point, users=point.users * busy, tokens_per_s=point.tokens_per_s * busy,
         tokens_per_s_per_accelerator=point.tokens_per_s_per_accelerator * busy,
         tokens_per_j_rack=part(point.tokens_per_j_rack), tokens_per_j_facility=part(point.tokens_per_j_facility),
     )  # fmt: skip
@@ -172,8 +201,16 @@ def best_point(found: Inference, load: Load) -> Point | None:
 
 def checked(load: Load) -> Load:
     """Itself; ConfigError for a load that nobody could ask."""
-    for name in ("input_tokens", "output_tokens", "concurrency", "floor", "chunk_tokens"):
-        value = getattr(load, name)
-        if value is not None and not 0 < value < 1e12:
-            raise ConfigError(f"{name.replace('_', ' ')} = {value:g} is not a positive number")
+    for name, what in _NUMBERS.items():
+        value, low = getattr(load, name), 0 if name == "floor" else 1
+        if value is not None and not (value > 0 and low <= value < 1e12):
+            raise ConfigError(f"{what} = {value:g} is not a number {'from 1 on' if low else 'above 0'}")
     return load
+
+
+def check_context(model: Model, load: Load) -> None:
+    """ConfigError for requests that are longer than a model's context."""
+    asked = load.input_tokens + load.output_tokens
+    if asked > model.sequence:
+        what = f"prompts and answers of {asked:,.0f} tokens together exceed the {model.sequence:,} of {model.name}"
+        raise ConfigError(f"{what}; give fewer, or a file of the model with a longer sequence")

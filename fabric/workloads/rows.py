@@ -51,6 +51,15 @@ def parts_of(step: TrainingStep) -> list[tuple[str, float]]:
     return [("compute", step.compute_s), ("bubble", step.bubble_s), *exposed]
 
 
+def hides_behind(p: Parallel) -> dict[str, str]:
+    """What the communication of each dimension runs beside (`fabric.workloads.training.timeline`)."""
+    return {
+        "tp": "matrix products, less what shows in any case", "cp": "attention",
+        "ep": "the micro-batch, less what shows in any case", "pp": "other micro-batches, but to fill and drain",
+        "dp": f"{'all micro-batches' if p.zero == 3 else 'one micro-batch'}, less what shows in any case",
+    }  # fmt: skip
+
+
 def binds(step: TrainingStep) -> str:
     """The largest part of a step."""
     return max(parts_of(step), key=lambda part: part[1])[0]

@@ -23,7 +23,7 @@ class SramStep:
     """One token of each stream. `floor_s` is what the layers' schedules take, `read_s` the weights' reading on all
     devices at once, `hops_s` the activations' way from device to device; their sum is `token_s`. `tokens_per_s` of
     all streams, with their prompts where `output_tokens` are given: a pipeline works on as many streams at a time as it
-    has devices."""
+    has devices, which are `running`."""
 
     devices: int
     least_devices: int
@@ -32,6 +32,7 @@ class SramStep:
     hops_s: float
     token_s: float
     first_token_s: float
+    running: float
     tokens_per_s: float
     bound_by: str
     said: tuple[str, ...]
@@ -105,7 +106,7 @@ def sram_step(
     said = [machine["source"], "draft models, admission and the network in front are not in it"]
     return SramStep(
         devices=count, least_devices=least, floor_s=floor_s, read_s=read_s, hops_s=hops_s, token_s=token_s,
-        first_token_s=token_s + prompts_s, tokens_per_s=together / spread_s,
+        first_token_s=token_s + prompts_s, running=together, tokens_per_s=together / spread_s,
         bound_by=max(parts, key=lambda name: parts[name]), said=tuple(said),
     )  # fmt: skip
 

@@ -32,14 +32,16 @@ def serve_from_sram(topology: Topology, model: Model, row: Accelerator, load: Lo
     share = None if load.concurrency is None else load.concurrency / pipelines
     loads = [float(c) for c in CONCURRENCIES] if share is None else [max(1.0, share)]
     steps = [_step(topology, model, row, devices, load, streams) for streams in loads]
-    points = [_point(topology, step, streams, pipelines, devices) for step, streams in zip(steps, loads, strict=True)]
+    points = [_point(topology, step, streams, pipelines, load.output_tokens)
+              for step, streams in zip(steps, loads, strict=True)]  # fmt: skip
     points = points if share is None or share >= 1 else [idling(point, share) for point in points]
     inference = Inference(
         topology=topology.name, model=model.name, accelerator=row.name, accelerators=n, stack="the machine's own",
         weights=weights, cache="SRAM, its room not counted:", layout=Layout(pp=devices),
         replicas=pipelines, prefill_replicas=0, input_tokens=load.input_tokens, output_tokens=load.output_tokens,
         batch_limit=0, weights_gb=model.weight_bytes(weights) / 1e9 / devices,
-        cache_bytes_per_token=model.kv_bytes_per_token(), transfer_s=None, prefill_s=steps[0].first_token_s,
+        cache_bytes_per_token=model.kv_bytes_per_token(), request_gb=0.0, transfer_s=None,
+        prefill_s=steps[0].first_token_s,
         points=tuple(points),
         estimates=(*steps[0].said, "no interval of a token is known, nor how many requests fit beside the weights"),
     )  # fmt: skip
@@ -57,16 +59,17 @@ def _step(topology: Topology, model: Model, row: Accelerator, devices: int, load
     )
 
 
-def _point(topology: Topology, step: SramStep, streams: float, pipelines: int, devices: int) -> Point:
-    """All pipelines under the same number of streams each."""
+def _point(topology: Topology, step: SramStep, streams: float, pipelines: int, answer: float) -> Point:
+    """All pipelines under the same number of streams each; those that find no device wait for others' answers."""
     rate, watts = step.tokens_per_s * pipelines, provisioned_watts(topology)
-    part = pipelines * devices / len(topology.accelerators)
-    rack, facility = (None, None) if watts is None else (rate / (watts[0] * part), rate / (watts[1] * part))
+    rack, facility = (None, None) if watts is None else (rate / watts[0], rate / watts[1])
     shares = {"fabric latency": step.floor_s + step.hops_s, "memory bandwidth": step.read_s}
+    waiting_s = (streams / step.running - 1) * (step.first_token_s + (answer - 1) * step.token_s)
     return Point(
-        concurrency=streams, running=streams, first_token_s=step.first_token_s, token_s=step.token_s,
-        token_low_s=step.token_s, token_high_s=step.token_s, worst_token_s=step.token_s,
-        tokens_per_s_per_user=1 / step.token_s, tokens_per_s_per_accelerator=rate / (pipelines * devices),
+        concurrency=streams, running=step.running, users=step.running * pipelines,
+        first_token_s=step.first_token_s + waiting_s, token_s=step.token_s, token_low_s=step.token_s,
+        token_high_s=step.token_s, worst_token_s=step.token_s,
+        tokens_per_s_per_user=1 / step.token_s, tokens_per_s_per_accelerator=rate / len(topology.accelerators),
         tokens_per_s=rate, tokens_per_j_rack=rack, tokens_per_j_facility=facility, wall=step.bound_by,
-        shares={name: seconds / step.token_s for name, seconds in shares.items()},
+        shares={name: seconds / step.token_s for name, seconds in shares.items()}, hidden_s=0.0,
     )  # fmt: skip

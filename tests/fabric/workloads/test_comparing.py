@@ -156,7 +156,12 @@ def test_what_cannot_be_served():
         (["hgx-h100", "llama-3.1-8b", "--parallel", "tp=8,tp=4"], 2, "tp is given twice"),
         (["hgx-h100", "llama-3.1-8b", "--parallel", "tp=8,batch=8", "--batch", "8"], 2, "both give global_batch"),
         (["hgx-h100", "llama-3.1-8b", "--stack", "none-such"], 2, "no serving stack is named 'none-such'"),
-        (["hgx-h100", "llama-3.1-8b", "--input", "nan"], 2, "input tokens = nan is not a positive number"),
+        (["hgx-h100", "llama-3.1-8b", "--input", "nan"], 2, "input = nan is not a number from 1 on"),
+        (["hgx-h100", "llama-3.1-8b", "--output-tokens", "0.5"], 2, "output tokens = 0.5 is not a number from 1"),
+        (["hgx-h100", "llama-3.1-8b", "--min-tokens-per-user", "0"], 2, "per user = 0 is not a number above 0"),
+        (["hgx-h100", "llama-3.1-8b", "--input", "1e9"], 3, "exceed the 131,072 of llama-3.1-8b"),
+        (["hgx-h100", "llama-3.1-8b", "--parallel", "tp=16", "--input", "8"], 3, "takes 16 accelerators"),
+        (["hgx-h100", "llama-3.1-8b", "--prefill-replicas", "9"], 3, "leave none of 8 accelerators"),
         (["hgx-h100", "llama-3.1-405b", "--batch", "8"], 4, "give more accelerators, or a smaller batch"),
     ],
 )
