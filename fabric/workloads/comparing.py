@@ -184,6 +184,8 @@ def _trained(fabric: Topology, model: Model, asked: Question, transport: str, ro
     found = fastest(wiring, model, asked, row, a)
     step = timed(fabric, model, found.parallel, row, found.wires, a)
     tried = f"auto, exact: the fastest of {found.fitting:,} splits that fit of {found.splits:,}: {SPACE}"
+    if found.unreached:
+        said.append(f"{found.unreached:,} splits that may be faster have exchanges without a path, and are left out")
     said = [tried, *said, *_straddling(wiring, found.wires), *step.said]
     return {"step": step, "search": found, "given": _held(step), "said": said}
 

@@ -15,7 +15,7 @@ def row_of(answer: Answer, rank: int | None) -> dict[str, Any]:
     if answer.step is not None:
         body = step_row(answer.step)
         found = answer.search
-        keys = ("splits", "fitting", "priced")
+        keys = ("splits", "fitting", "priced", "unreached")
         body["search"] = None if found is None else {key: getattr(found, key) for key in keys}
     elif answer.serving is not None:
         body = serving_row(answer.serving)

@@ -20,8 +20,8 @@ _FIRST = ("tp", "cp", "pp", "ep", "dp")  # what is cheap to price, and what most
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The fastest split and its exchanges; how many splits there are, fit into memory, and were priced in full. All
-    others take longer by what they compute and by the rates of links alone."""
+    """The fastest split and its exchanges; how many splits there are, fit into memory, were priced in full, and have
+    exchanges without a path. All others take longer by what they compute and by the rates of links alone."""
 
     parallel: Parallel
     wires: tuple[Wired, ...]
@@ -29,6 +29,7 @@ class Found:
     splits: int
     fitting: int
     priced: int
+    unreached: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ def fastest(wiring: Wiring, model: Model, asked: Question, row: Accelerator, a: 
     """The fastest feasible split, exactly: splits are taken in the order of a lower bound of their steps, exchanges are
     priced one by one while the bound stays below the best step, and the search ends where no bound does.
 
-    InfeasibleError where no split fits into memory, ConfigError where none fits model, batch and accelerators.
+    InfeasibleError where no split fits into memory, or all have exchanges without a path; ConfigError where none fits
+    model, batch and accelerators.
     """
     limit = None if row.memory_gb is None else row.memory_gb * 1e9
     n = len(wiring.topology.accelerators)
@@ -62,20 +64,25 @@ def fastest(wiring: Wiring, model: Model, asked: Question, row: Accelerator, a: 
         )
     ordered = sorted((_bounded(wiring, model, p, row, a) for p in held), key=lambda split: split.least_s)
     best: tuple[float, _Split, tuple[Wired, ...]] | None = None
-    priced = 0
+    priced, lost = 0, list[InfeasibleError]()
     for split in ordered:
         most = inf if best is None else best[0]
         if split.least_s >= most:
             break
-        wires = _priced(wiring, split, a, most)
+        try:
+            wires = _priced(wiring, split, a, most)
+        except InfeasibleError as no_path:
+            lost.append(no_path)
+            continue
         if wires is None:
             continue
         priced += 1
         step = step_s(split, [(w.exchange, w.one_s) for w in wires], a)
         if step < most:
             best = (step, split, wires)
-    assert best is not None
-    return Found(best[1].parallel, best[2], best[0], len(every), len(held), priced)
+    if best is None:
+        raise lost[0]
+    return Found(best[1].parallel, best[2], best[0], len(every), len(held), priced, len(lost))
 
 
 def step_s(split: _Split, times: list[tuple[Exchange, float]], a: Achieved) -> float:

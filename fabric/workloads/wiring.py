@@ -13,6 +13,7 @@ from fabric.results import accelerator_of
 from fabric.timing import Assumptions, Plan, candidates, choose, priced_by
 from fabric.transports import IDEAL
 from fabric.workloads.mix import Exchange
+from topologies.errors import InfeasibleError
 from topologies.graph import Topology
 
 _SAME = 1e-12  # times closer than this are equal but for rounding
@@ -49,6 +50,7 @@ class Wiring:
     priced: int = 0  # patterns routed so far
     _plans: dict[tuple[object, ...], list[Plan]] = field(default_factory=dict)
     _known: dict[Exchange, Wired] = field(default_factory=dict)
+    _unreached: dict[tuple[object, ...], InfeasibleError] = field(default_factory=dict)
     domain: int | None = None
     _rates: "Borders | None" = None
 
@@ -57,7 +59,8 @@ class Wiring:
         self._rates = borders(self.topology)
 
     def wired(self, exchange: Exchange) -> Wired:
-        """The time of one exchange of all groups of its dimension.
+        """The time of one exchange of all groups of its dimension. InfeasibleError where a group has no path, as
+        between rails without spines.
 
         >>> from fabric.workloads.mix import mix
         >>> from fabric.workloads.parallel import Parallel
@@ -70,7 +73,14 @@ class Wiring:
         (['tp', 'dp', 'pp'], True)
         """
         if exchange not in self._known:
-            self._known[exchange] = self._wired(exchange)
+            key = (exchange.collective, *spread(exchange))
+            if key in self._unreached:
+                raise self._unreached[key]
+            try:
+                self._known[exchange] = self._wired(exchange)
+            except InfeasibleError as error:
+                self._unreached[key] = error
+                raise
         return self._known[exchange]
 
     def known(self, exchange: Exchange) -> "Wired | None":

@@ -54,6 +54,27 @@ def test_auto_is_the_best_of_all(fabrics, spec, name, text):
     assert train(topology, shape, found.parallel).step_s == pytest.approx(found.step_s, rel=1e-12)
 
 
+def test_splits_without_a_path_are_left_out():
+    """Rails that nothing joins carry what follows a rail; the fastest of the splits that stay on them."""
+    topology, shape = build("rail:servers=4,gpus=4,core=none"), model("llama-3.1-8b")
+    wiring, row = Wiring(topology), accelerator_with_rate(topology)
+    asked = read_question("auto,batch=16,seq=4096,mbs=1,recompute=full")
+    steps, lost = [], 0
+    for p in splits(asked, 16, shape):
+        try:
+            wires = tuple(map(wiring.wired, mix(shape, p)))
+        except InfeasibleError:
+            lost += 1
+            continue
+        steps.append(timed(topology, shape, p, row, wires, achieved(), power=False).step_s)
+    found = fastest(wiring, shape, asked, row, achieved())
+    assert lost > 0
+    assert found.step_s == pytest.approx(min(steps), rel=1e-12)
+    assert found.unreached <= lost
+    with pytest.raises(InfeasibleError, match="no path from"):  # eight ranks in a ring cross from rail to rail
+        fastest(Wiring(topology), shape, read_question("auto,batch=16,seq=4096,cp=8"), row, achieved())
+
+
 @pytest.mark.parametrize("named", ["tp=4,pp=4", "tp=2,pp=2,v=2", "tp=4,zero=3", "tp=4,cp=2,recompute=full"])
 def test_auto_is_never_slower_than_a_named_split(fabrics, named):
     more = ",batch=32,seq=4096"
