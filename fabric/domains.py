@@ -32,6 +32,21 @@ def inside_domains(topology: Topology) -> NDArray[np.bool_]:
     return inside if topology.domains or not alone(topology) else np.ones_like(inside)
 
 
+def blocks_of(topology: Topology, size: int) -> int:
+    """How many blocks of `size` accelerators a fabric holds, none of them across two scale-up domains where one holds
+    it whole.
+
+    >>> from topologies.registry import build
+    >>> pod = build("nvl72-x8")
+    >>> blocks_of(pod, 8), blocks_of(pod, 16), blocks_of(pod, 144)  # 8 x 9, 8 x 4 (8 are left over), and 576 / 144
+    (72, 32, 4)
+    """
+    holding = [len(members) for members in topology.domains if len(members) >= size]
+    if len(holding) < len(topology.domains) or not holding:
+        return len(topology.accelerators) // size
+    return sum(members // size for members in holding)
+
+
 def alone(topology: Topology) -> bool:
     """Is every node an accelerator, as in a server whose accelerators form a mesh?"""
     return len(topology.accelerators) == len(topology.nodes)

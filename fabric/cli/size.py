@@ -16,9 +16,18 @@ from fabric.cli.options import (
     quiet_option,
     verbose_option,
 )
+from fabric.cli.workload_options import (
+    WORKLOAD,
+    asked_workload,
+    refuse_workload_options,
+    told_workload,
+    workload_options,
+)
 
 if TYPE_CHECKING:
     from fabric.sizing import Sizes
+    from fabric.workloads.replicas import Load
+    from fabric.workloads.splits import Question
     from topologies.parts import Catalogue
 
 
@@ -30,13 +39,15 @@ if TYPE_CHECKING:
 @click.option("--pue", type=PUE, help="Facility power over IT power; the catalogue's pue-liquid-hall by default.")
 @click.option("--draw", default="maximum", show_default=True, help="Which watts must fit: maximum or typical.")
 @click.option("--family", "families", multiple=True, metavar="NAME", help="A family from its smallest up; or all.")
-@click.option("--objective", help="Rank by accelerators (default), bandwidth (bisection), or train:MODEL (tokens/s).")
+@click.option(
+    "--objective", help="Rank by accelerators (default), bandwidth (bisection), train:MODEL or serve:MODEL (tokens/s)."
+)
 @click.option("-c", "--collective", help="Rank by what all accelerators together get in this collective.")
 @click.option("-s", "--size", "message", default="1GiB", show_default=True, help="--collective: size.")
-@click.option("--transport", default="auto", show_default=True, help="--collective: ideal, auto, or a library.")
 @click.option("--scale-out", metavar="SPEC", help="What joins whole domains such as nvl72; rail:rails=4 by default.")
 @click.option("--vary", multiple=True, metavar="KEY=A,B,...", help="Each SPEC with each value; several make a grid.")
 @click.option("--most", type=click.IntRange(min=1), help="Accelerators of the largest candidate; 262,144 by default.")
+@workload_options
 @click.option("-j", "--jobs", type=click.IntRange(min=0), default=0, help="Processes; 0 takes all cores.")
 @parts_option
 @quiet_option
@@ -53,7 +64,6 @@ def command(
     objective: str | None,
     collective: str | None,
     message: str,
-    transport: str,
     scale_out: str | None,
     vary: tuple[str, ...],
     most: int | None,
@@ -62,13 +72,15 @@ def command(
     quiet: bool,
     verbose: bool,
     out: Output,
+    **given: Any,
 ) -> int:
     """The largest number of accelerators of each fabric within a site's power, budget and racks; what binds, what one
     more would take, the last candidate that fits and the first that does not.
 
     A SPEC grows along one parameter of its family (servers, blocks, slice, k, ...), a scale-up domain such as nvl72 by
     whole domains on --scale-out, a TOML composition by whole multiples of its racks. Without a SPEC copper, co-packaged
-    and circuit-switched fabrics stand side by side. Exit code 4 where nothing fits.
+    and circuit-switched fabrics stand side by side. With train:MODEL or serve:MODEL what fits is ranked by its tokens a
+    second, under the options of workload. Exit code 4 where nothing fits.
     """
     from fabric.cli.output import console, emit_json, emit_tables
     from fabric.cli.size_tables import rendered
@@ -80,22 +92,39 @@ def command(
     catalogue = load_parts(parts)
     if objective is not None and collective is not None:
         raise click.UsageError("--objective and --collective are two rankings; give one")
+    asked = _workload(objective, given)
     told: dict[str, Any] = {
         "specs": list(specs), "families": list(families), "racks": racks, "pue": pue, "draw": draw,
         "objective": objective or "accelerators", "collective": collective, "message": message,
-        "transport": transport, "scale_out": scale_out, "vary": list(vary), "most": most or MOST,
+        "transport": given["transport"], "scale_out": scale_out, "vary": list(vary), "most": most or MOST,
     }  # fmt: skip
     try:
         told |= _limits(power, budget)
-        asked = _asked(told, catalogue)
+        wanted = _asked(told, catalogue, asked)
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
-    found = _sizes(asked, catalogue, jobs)
+    way = {} if asked is None else {key: given[key] for key in ("layout", "routing")}
+    found = _sizes({**wanted, "asked": asked, **way}, catalogue, jobs)
+    if asked is not None:
+        told |= told_workload(asked, {key: given[key] for key in WORKLOAD})
     if out.json:
         emit_json("size", _document(found), provenance(told, catalogue.hash), out)
     else:
         emit_tables(rendered(found, console(out.color).width, quiet, verbose), out)
     return 0 if any(row.accelerators for row in found.rows) else 4
+
+
+def _workload(objective: str | None, given: dict[str, Any]) -> "Question | Load | None":
+    """What is asked of the workload that is the objective."""
+    from fabric.sizing.objectives import SERVING, TRAINING
+
+    kind = (objective or "").partition(":")[0]
+    if kind not in (TRAINING, SERVING):
+        refuse_workload_options("--objective train:MODEL or serve:MODEL", but=("transport",))
+        return None
+    if given["mode"] not in (None, kind):
+        raise click.UsageError(f"--mode {given['mode']} and --objective {objective} differ; leave --mode out")
+    return asked_workload(given, kind)
 
 
 def _limits(power: str | None, budget: str | None) -> dict[str, Any]:
@@ -107,7 +136,7 @@ def _limits(power: str | None, budget: str | None) -> dict[str, Any]:
     }
 
 
-def _asked(told: dict[str, Any], catalogue: "Catalogue") -> dict[str, Any]:
+def _asked(told: dict[str, Any], catalogue: "Catalogue", workload: "Question | Load | None") -> dict[str, Any]:
     """Arguments of the library, checked as far as they can be before anything is built."""
     from fabric.choices import check_choices
     from fabric.sizing.limits import Limits
@@ -120,7 +149,7 @@ def _asked(told: dict[str, Any], catalogue: "Catalogue") -> dict[str, Any]:
     Limits(**{key: told[key] for key in keys}).check()
     collectives = [] if told["collective"] is None else [told["collective"]]
     check_choices(collectives=collectives, size=told["message"], transport=told["transport"], parts=catalogue)
-    objective_of(told["objective"], told["collective"], told["message"], told["transport"])
+    objective_of(told["objective"], told["collective"], told["message"], told["transport"], asked=workload)
     for name in told["families"]:
         if name != "all":
             rule_of(name)

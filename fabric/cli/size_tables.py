@@ -8,7 +8,7 @@ from rich.text import Text
 
 from fabric.cli.layout import Column, laid_out
 from fabric.cli.tables import warning
-from topologies.units import format_number, format_power_w, format_usd
+from topologies.units import format_number, format_power_w, format_time_us, format_usd
 
 if TYPE_CHECKING:
     from fabric.sizing import Relief, Sized, Sizes
@@ -73,9 +73,42 @@ def _table(found: "Sizes", rows: "Sequence[Sized]", width: int) -> list[Any]:
     ]  # fmt: skip
     if found.unit != "accelerators":
         values = ["-" if row.objective is None else format_number(row.objective) for row in rows]
-        columns.insert(1, column(f"{found.objective}\n{found.unit}", f"{found.objective}, {found.unit}", values))
+        head = found.unit if any(row.worked for row in rows) else f"{found.objective}\n{found.unit}"
+        columns.insert(1, column(head, f"{found.objective}, {found.unit}", values))
+        columns[2:2] = _worked_columns(rows)
     title = f"by {found.objective}" + ("" if len(rows) < 2 else ", most first")
     return laid_out(title, marks, names, columns, width)
+
+
+def _worked_columns(rows: "Sequence[Sized]") -> list[Column]:
+    """What a workload comes to a joule, a dollar and a user."""
+    found = [row.worked for row in rows if row.worked is not None]
+    if not found:
+        return []
+
+    def column(head: str, name: str, key: str, leaves: int, marks: Sequence[str] = ("",) * len(rows)) -> Column:
+        values = [None if row.worked is None else getattr(row.worked, key) for row in rows]
+        cells = ["-" if v is None else f"{mark}{format_number(v, 3)}" for v, mark in zip(values, marks, strict=True)]
+        return Column(head, name, [Text(cell) for cell in cells], leaves)
+
+    most = ["<" if row.weight is not None and row.weight.unpriced else "" for row in rows]
+    columns = [
+        column("tokens/J", "tokens/J", "tokens_per_joule", 0),
+        column("tokens/s\nper M$", "tokens/s per M$", "tokens_per_s_per_musd", 1, most),
+    ]
+    if found[0].tokens_per_s_per_user is not None:
+        columns.append(column("tokens/s\nper user", "tokens/s per user", "tokens_per_s_per_user", 1))
+    return columns
+
+
+def _worked_line(row: "Sized") -> list[str]:
+    """The layout of a workload, and what binds its step."""
+    run = row.worked
+    if run is None:
+        return []
+    first = "" if run.first_token_s is None else f", first token after {format_time_us(run.first_token_s * 1e6)}"
+    said = f"workload: {run.layout}, {format_number(run.tokens_per_s_per_accelerator)} tokens/s an accelerator{first}; "
+    return [said + f"{run.binds} binds its step" + (f", first wall {run.first_wall}" if run.first_wall else "")]
 
 
 def _usd(value: float, unpriced: Sequence[str]) -> str:
@@ -92,6 +125,7 @@ def _lines(row: "Sized", found: "Sizes", verbose: bool) -> list[Any]:
     each = [text for relief in row.limits if (text := _price(relief))]
     said += [f"one more accelerator takes {', '.join(each)}"] if each else []
     said += [text for relief in row.limits if row.inside is not None and (text := _relief(relief))]
+    said += _worked_line(row)
     if row.inventory is not None:
         tiers = ", ".join(f"{number:,} {tier}" for tier, number in row.inventory.switches_by_tier.items())
         said += [f"switches: {tiers}"] if tiers else []
@@ -163,7 +197,23 @@ def _relief(relief: "Relief") -> str | None:
 def _notes(found: "Sizes") -> list[str]:
     """How to read it."""
     said = ["racks are those of accelerators, and racks alone what the power feeds before any network outside them"]
-    said.append("power: racks and network x PUE, which holds pumps and coolant distribution, once")
+    said.append("power: nameplates of racks and network x PUE, which holds pumps and coolant distribution, once")
+    if any(row.worked is not None for row in found.rows):
+        said.append(f"tokens/J: over those watts, {found.limits.draw} draw; tokens/s per M$: over all that has a price")
+        said += _stands_on(found)
     if found.limits.usd is not None or any(row.weight is not None and row.weight.unpriced for row in found.rows):
         said.append("> what has no price is listed and in no sum: a budget then holds less than is said")
     return said
+
+
+def _stands_on(found: "Sizes") -> list[str]:
+    """What the workload's answers stand on, each line once, with whose it is where not all have it."""
+    whose: dict[str, list[str]] = {}
+    rows = [row for row in found.rows if row.worked is not None]
+    for row in rows:
+        assert row.worked is not None
+        for line in row.worked.estimates:
+            whose.setdefault(line, []).append(row.spec)
+    return [
+        f"workload: {'' if len(specs) == len(rows) else ', '.join(specs) + ': '}{line}" for line, specs in whose.items()
+    ]

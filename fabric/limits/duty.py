@@ -3,16 +3,12 @@
 from dataclasses import dataclass
 from math import inf
 
-import numpy as np
-
 from fabric.limits.conditions import Duty
 from fabric.powering import drawn_facility_w, site_power
 from fabric.powering.site import BUSY
 from fabric.results import accelerator_of
 from fabric.workloads.comparing import Answer
-from fabric.workloads.demands import Demands, demands
 from fabric.workloads.inference import USABLE, Inference
-from fabric.workloads.memory_wall import request_bytes
 from fabric.workloads.model import Model
 from fabric.workloads.server_watts import board_watts
 from fabric.workloads.sram import is_sram
@@ -58,30 +54,12 @@ def duty_of(topology: Topology, model: Model, answer: Answer, floor: float | Non
     assert answer.serving is not None
     served, point = answer.serving.inference, answer.serving.point
     share, why = serving_share(_row(topology), served, point.running)
-    caches = 0.0
-    if not is_sram(served.accelerator):
-        d = served_demands(model, _row(topology), served)
-        caches = held_requests(served, d, point.running) * float(request_bytes(d, np.array([mean_context(served)]))[0])
+    caches = point.running / served.layout.dp * served.request_gb
     duty = Duty(
-        f"{model.title} served", (("weights", served.weights_gb), ("caches", caches / 1e9)), USABLE, share,
+        f"{model.title} served", (("weights", served.weights_gb), ("caches", caches)), USABLE, share,
         point.token_s, None if floor is None else 1 / floor,
     )  # fmt: skip
     return duty, _drawn(topology, share, why, point.tokens_per_s)
-
-
-def mean_context(served: Inference) -> float:
-    """Tokens behind a running request, the mean over its answer."""
-    return served.input_tokens + served.output_tokens / 2
-
-
-def served_demands(model: Model, row: Accelerator, served: Inference) -> Demands:
-    """What a model asks as it is served."""
-    return demands(model, row, served.layout, served.weights, served.cache)
-
-
-def held_requests(served: Inference, d: Demands, running: float) -> float:
-    """Requests whose caches an attention group holds: those of a replica, over its groups."""
-    return running / float(d.dp[0])
 
 
 def training_share(step: TrainingStep, parts: Catalogue) -> tuple[float, str]:

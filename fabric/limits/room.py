@@ -7,16 +7,16 @@ from math import floor
 import numpy as np
 
 from fabric.limits.conditions import Duty
-from fabric.limits.duty import held_requests, mean_context, served_demands
 from fabric.workloads.comparing import Answer
-from fabric.workloads.demands import Demands
+from fabric.workloads.demands import demands
 from fabric.workloads.inference import USABLE, Inference, accelerator_of_fabric
 from fabric.workloads.memory import memory
-from fabric.workloads.memory_wall import batch_limit, request_bytes, weights_bytes
+from fabric.workloads.memory_wall import request_bytes, weights_bytes
 from fabric.workloads.model import Model
 from fabric.workloads.sram import is_sram
 from fabric.workloads.training import TrainingStep
 from topologies.graph import Topology
+from topologies.kinds import Accelerator
 
 MOST = 1 << 40  # beyond it nothing binds
 
@@ -59,25 +59,23 @@ def rooms(topology: Topology, model: Model, answer: Answer, duty: Duty) -> list[
     elif answer.serving is None or is_sram(row.name):
         found = []
     else:
-        served = answer.serving.inference
-        found = _served(served, served_demands(model, row, served), answer.serving.point.running)
+        found = _served(answer.serving.inference, model, row, answer.serving.point.running)
     limit = row.memory_gb * duty.usable
     return [*found, Room("parameters", float(model.params), model.params * limit / duty.total_gb)]
 
 
-def _served(served: Inference, d: Demands, running: float) -> list[Room]:
+def _served(served: Inference, model: Model, row: Accelerator, running: float) -> list[Room]:
     """Requests of the whole fabric, and tokens of each prompt."""
+    d = demands(model, row, served.layout, served.weights, served.cache)
     decoding = served.replicas - served.prefill_replicas
-    mean, answer = mean_context(served), served.output_tokens / 2
-    users = float(batch_limit(d, np.array([mean]), USABLE)[0]) * decoding
     free = float(d.memory_bytes[0]) * USABLE - float(weights_bytes(d)[0])
-    each = held_requests(served, d, running)
+    each, answer = running / served.layout.dp, served.output_tokens / 2
 
     def fits(tokens: int) -> bool:
         return each * float(request_bytes(d, np.array([tokens + answer]))[0]) <= free
 
     return [
-        Room("requests at a time", running * decoding, users),
+        Room("requests at a time", running * decoding, float(served.batch_limit) * decoding),
         Room("tokens of a prompt", served.input_tokens, _most(fits)),
     ]
 

@@ -8,6 +8,7 @@ from typing import Any
 from fabric.inventory import Inventory, inventory
 from fabric.sizing.limits import UNITS, Limits, Weight
 from fabric.sizing.search import Candidate, Found
+from fabric.sizing.working import Worked
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class Sized:
     """The largest fabric of a spec within the limits; `inside` is None where not even the smallest fits, and all but
     `error` where there is no answer.
 
-    `before_network` are the whole racks that the power alone would feed without a watt of network outside them.
+    `worked` is what a workload comes to where one is the objective; `before_network` are the whole racks that the power
+    alone would feed without a watt of network outside them.
     """
 
     spec: str
@@ -48,6 +50,7 @@ class Sized:
     before_network: Mapping[str, int] | None = None
     inventory: Inventory | None = None
     objective: float | None = None
+    worked: Worked | None = None
     built: tuple[Candidate, ...] = ()
     dips: tuple[str, ...] = ()
     error: str | None = None
@@ -70,7 +73,8 @@ class Sized:
             "accelerators": self.accelerators if self.error is None else None, "accelerator": self.accelerator,
             **_weighed(self.weight), "before_network": self.before_network,
             **(asdict(self.inventory) if self.inventory else dict.fromkeys(Inventory.__slots__)),
-            "objective": self.objective, "rank": self.rank, "binding": list(self.binding),
+            "objective": self.objective, "workload": None if self.worked is None else asdict(self.worked),
+            "rank": self.rank, "binding": list(self.binding),
             "limits": [asdict(relief) for relief in self.limits],
             "inside": _edge(self.inside), "outside": _edge(self.outside),
             "searched": None if not self.built else {

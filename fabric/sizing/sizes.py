@@ -16,9 +16,12 @@ from fabric.results import accelerator_of
 from fabric.sizing.answers import Sized, answered
 from fabric.sizing.ladders import ladder
 from fabric.sizing.limits import MOST, Limits
-from fabric.sizing.objectives import Objective, objective_of
+from fabric.sizing.objectives import Objective, objective_of, tokens_per_s
 from fabric.sizing.rules import rule_of, rules
 from fabric.sizing.search import search
+from fabric.sizing.working import worked
+from fabric.workloads.replicas import Load
+from fabric.workloads.splits import Question
 from topologies.errors import ConfigError, FabricError
 from topologies.parts import Catalogue, catalogue
 
@@ -50,6 +53,9 @@ def size(
     collective: str | None = None,
     message: str | float = "1GiB",
     transport: str = "auto",
+    asked: Question | Load | None = None,
+    layout: str = "auto",
+    routing: str = "auto",
     scale_out: str | None = None,
     most: int = MOST,
     parts: Catalogue | None = None,
@@ -60,8 +66,9 @@ def size(
 
     `specs` grow as growth.toml says; `families` start from its own specs ("all": every one); without either the
     standing fabrics are taken. Ranked by `objective`, or by what all together get in a `collective` of `message`
-    bytes. A fabric without an answer has its `error`. `workers` above one are processes, 0 takes all cores, and the
-    answer is the same. ConfigError for limits, names and objectives that cannot be.
+    bytes; of "train:MODEL" and "serve:MODEL" `asked` says the step or the load, `layout` how it is split. A fabric
+    without an answer has its `error`. `workers` above one are processes, 0 takes all cores, and the answer is the same.
+    ConfigError for limits, names and objectives that cannot be.
 
     >>> answer = size(["nvl72"], facility_w=4e6, pue=1.15)
     >>> row = answer.rows[0]
@@ -72,7 +79,7 @@ def size(
         raise ConfigError("size takes a list of fabrics, e.g. ['nvl72', 'tpu-v4-64']")
     limits = Limits(facility_w, usd, racks, pue, draw, most)
     limits.check()
-    wanted = objective_of(objective, collective, message, transport)
+    wanted = objective_of(objective, collective, message, transport, asked=asked, layout=layout, routing=routing)
     named = _named(specs, families)
     parts = catalogue() if parts is None else parts
     for spec in named:
@@ -116,7 +123,10 @@ def size_one(
         return sized
     sized = replace(sized, accelerator=accelerator_of(found.topology))
     try:
-        return replace(sized, objective=objective.evaluate(found.topology))
+        if objective.run is None:
+            return replace(sized, objective=objective.evaluate(found.topology))
+        answer = objective.run.answer(found.topology)
+        return replace(sized, objective=tokens_per_s(answer), worked=worked(answer, sized.weight))
     except FabricError as error:
         return replace(sized, error=f"{objective.name}: {error}")
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fabric.domains import blocks_of
 from fabric.powering import site_power
 from fabric.results import accelerator_of
 from fabric.workloads.calibration import DEFAULT_STACK, cache_format, calibration, constants, generation_of
@@ -105,7 +106,7 @@ def infer(
     row, served_by = accelerator_of_fabric(topology), stack or DEFAULT_STACK
     cache = cache or cache_format(served_by, weights)
     d, n = demands(model, row, layout, weights, cache), len(topology.accelerators)
-    replicas = _replicas(n, layout, prefill_replicas)
+    replicas = _replicas(topology, layout, prefill_replicas)
     context = np.array([input_tokens + output_tokens / 2])
     limit = _limit(d, row, model, layout, context)
     c, ex = calibration(generation_of(row.name), served_by, weights), exchanges(topology, model, layout, transport)
@@ -223,9 +224,9 @@ def _loads(limit: int) -> list[int]:
     return [*(2**k for k in range(most.bit_length()) if 2**k < most), most]
 
 
-def _replicas(accelerators: int, layout: Layout, prefill: int) -> int:
+def _replicas(topology: Topology, layout: Layout, prefill: int) -> int:
     """How many replicas there are; ConfigError where none is, or none for decode."""
-    found = accelerators // layout.accelerators
+    accelerators, found = len(topology.accelerators), blocks_of(topology, layout.accelerators)
     if not found:
         each = f"a replica of {layout} takes {layout.accelerators:,} accelerators"
         raise ConfigError(f"{each}, the fabric has {accelerators:,}; give a smaller layout")

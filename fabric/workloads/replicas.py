@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from fabric.domains import blocks_of
 from fabric.workloads.calibration import DEFAULT_STACK, cache_format
 from fabric.workloads.demands import demands
 from fabric.workloads.inference import USABLE, Inference, Point, infer
@@ -72,7 +73,7 @@ def best_replica(topology: Topology, model: Model, row: Accelerator, text: str, 
     n = len(topology.accelerators)
     auto, every = layouts_of(text, model, n)
     if auto:
-        every = [one for one in every if n // one.accelerators > load.prefill_replicas]
+        every = [one for one in every if blocks_of(topology, one.accelerators) > load.prefill_replicas]
         if not every:
             what = f"{load.prefill_replicas:,} replicas that prefill leave none of {n:,} accelerators for decode"
             raise ConfigError(f"{what}; give fewer")
@@ -143,7 +144,7 @@ def holds(model: Model, row: Accelerator, layout: Layout, load: Load) -> bool:
 
 def _inferred(topology: Topology, model: Model, layout: Layout, load: Load) -> Inference:
     """A layout under the load: its share of the requests to each replica, one at least; the others idle."""
-    decoding = len(topology.accelerators) // layout.accelerators - load.prefill_replicas
+    decoding = blocks_of(topology, layout.accelerators) - load.prefill_replicas
     share = None if load.concurrency is None else load.concurrency / max(decoding, 1)
     each: Sequence[float] | None = None if share is None else (max(1.0, share),)
     busy = 1.0 if share is None else min(1.0, share)

@@ -293,6 +293,8 @@ BAD = [
     ([*SIZE, "--power", "4MW", "--draw", "mean"], USAGE, "draw 'mean'|maximum, typical"),
     ([*SIZE, "--racks", "0"], USAGE, "'--racks'|0"),
     ([*SIZE, "--racks", "2", "--objective", "joy"], USAGE, "objective|joy"),
+    ([*SIZE, "--racks", "2", "--input", "9"], USAGE, "--input is of a workload|give --objective train:MODEL or serve"),
+    ([*SIZE, "--racks", "2", "--objective", "serve:llama-3.1-8b", "--zero", "1"], USAGE, "--zero is of training"),
     ([*SIZE, "--racks", "2", "--objective", "bandwidth", "-c", "all-reduce"], USAGE, "two rankings|give one"),
     ([*SIZE, "--racks", "2", "-c", "all-rduce"], USAGE, "all-rduce|all-reduce"),
     ([*SIZE, "--racks", "2", "--family", "tours"], USAGE, "tours|torus"),

@@ -22,6 +22,7 @@ TREE = ["solve", "clos:hosts=32,leaf_hosts=8,uplinks=2", "-c", "all-to-all"]
 GROUPS = [*TREE, "--group", "tp=8", "--placement", "striped"]
 TUNED = ["tune", "dgx-h100-superpod-256:servers=8", "--sizes", "16KiB-256MiB"]
 SIZED = ["size", "nvl72", "gb300-nvl72-x64-cpo", "tpu-v4-64", "--power", "1MW", "--budget", "$17M"]
+SERVING = ["size", "nvl72", "ironwood-64", "--power", "400kW", "--pue", "1.15", "--objective", "serve:llama-3.1-70b"]
 RAW = ["-c", "all-reduce", "--transport", "ideal"]
 VARIED = ["compare", "rail:servers=4,length_m=5", "--vary", "technology=dac,aec,pluggable,cpo", *RAW]
 WALLS = ["walls", "nvl72", "--scale", "2,4,8", "--lane", "112,224,448", "--density", "2,4", "--weights", "1400GB"]
@@ -53,6 +54,7 @@ TEXTS = {
     "tune.txt": TUNED,
     "walls.txt": WALLS,
     "size.txt": SIZED,
+    "size-serve.txt": [*SERVING, "--min-tokens-per-user", "50"],
     "compare-vary.txt": VARIED,
     "walls-workload.txt": [*UNDER, "--concurrency", "64"],
     "walls-several.txt": ["walls", "nvl72", "hgx-h100", "-q"],
@@ -110,6 +112,7 @@ JSONS = {
     "walls.json": [*WALLS, "--json"],
     "walls-workload.json": [*UNDER, "--concurrency", "64", "--json"],
     "size.json": [*SIZED, "--json"],
+    "size-serve.json": [*SERVING, "--min-tokens-per-user", "50", "--json"],
     "compare-vary.json": [*VARIED, "--json"],
     "power.json": [*POWERED, "--json"],
     "cost.json": [*COSTED, "--json"],
