@@ -133,8 +133,9 @@ def under_lines(under: Under, walls: Mapping[str, Wall | None], width: int) -> l
     facts: list[tuple[str, Any]] = [
         ("layout", under.layout), ("step", f"{rate}, {under.binds} binds"), ("memory", _held(under)),
         ("draws", f"{under.drawn.share:.0%} of TDP: {under.drawn.why}"),
-        ("site", f"{site} by typical nameplates, accelerators as they draw" + ("" if joule == "-" else joule)),
     ]  # fmt: skip
+    if under.drawn.facility_w is not None:
+        facts.append(("site", f"{site} by typical nameplates, accelerators as they draw{joule}"))
     facts += [("room" if i == 0 else "", _room(room)) for i, room in enumerate(under.rooms)]
     return [*lines, Text(), facts_table(facts)]
 
