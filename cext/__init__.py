@@ -20,6 +20,7 @@ from cext._paths import components, distance_profile, hop_distances
 from cext._routes import grid_routes, shortest_routes
 from cext._symmetry import orbits, verify_automorphism
 from cext._trees import hashed_loads, single_path_loads
+from cext._wire import wire
 
 __all__ = [
     "PathFlow",
@@ -50,4 +51,5 @@ __all__ = [
     "tree_concurrent",
     "untangle",
     "verify_automorphism",
+    "wire",
 ]

@@ -1,62 +1,48 @@
 """Chakra execution traces: nodes of each rank that compute, send, receive or take part in a collective."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from fabric.schedules import Recorded
-from fabric.schedules.program import Exchange, Program
-from fabric.schedules.wire import BYTES, WireError, numbers, read_fields, read_messages, signed, zigzag
+from fabric.schedules.chakra_nodes import (
+    COLLECTIVE,
+    COMPUTE,
+    LOAD,
+    RECEIVE,
+    SEND,
+    STORE,
+    WANTED,
+    Nodes,
+    read_nodes,
+)
+from fabric.schedules.program import ALONE, Exchange, Program
+from fabric.schedules.program import COMPUTE as COMPUTES
+from fabric.schedules.program import RECEIVE as RECEIVES
+from fabric.schedules.program import SEND as SENDS
 from topologies.errors import ConfigError
 from topologies.formats.native_schema import short
 
-WANTED = "Chakra traces PREFIX.0.et, PREFIX.1.et, ..., one file a rank"
 MAX_MIB = 64  # of one file
-MAX_NODES = 1_000_000  # of one file
 MAX_RANKS = 100_000
-# NodeType of the schema (mlcommons/chakra, et_def.proto)
-METADATA, LOAD, STORE, COMPUTE, SEND, RECEIVE, COLLECTIVE = range(1, 8)
+READ_BYTES = 2**22  # of files that are taken apart at once; their columns are 15 times as large
 KINDS = {COMPUTE: "computation", SEND: "send", RECEIVE: "receive", COLLECTIVE: "collective"}
 # CollectiveCommType of the schema; sizes as ASTRA-sim's ring takes them: all-gather's is what one rank gives
 TYPES = {
     0: "all-reduce", 1: "reduce", 2: "all-gather", 5: "broadcast", 6: "all-to-all", 7: "reduce-scatter",
     8: "reduce-scatter", 9: "barrier",
 }  # fmt: skip
-# fields of AttributeProto's value: how a number on the wire is meant; text
-_INTEGERS: dict[int, Callable[[int], int]] = {
-    **dict.fromkeys((7, 9), signed), **dict.fromkeys((11, 13, 19, 21, 23, 25, 27), int),
-    **dict.fromkeys((15, 17), zigzag),
-}  # fmt: skip
-_TEXT = 29
-_NOTHING: int | str = "no value that is read"
-
-
-@dataclass(slots=True)
-class Node:
-    """A node of a trace; `values` are its attributes that are numbers or text."""
-
-    id: int = 0
-    name: str = ""
-    kind: int = 0
-    deps: list[int] = field(default_factory=list)
-    micros: int = 0
-    values: dict[str, int | str] = field(default_factory=dict)
-
-    def number(self, key: str, where: str) -> int:
-        """A whole number of zero or more that must be there."""
-        value = self.values.get(key)
-        if not isinstance(value, int) or not 0 <= value < 2**63:
-            given = "has no" if value is None else f"has {short(value)} as"
-            raise ConfigError(f"{where} {given} {key}; it needs a whole number, zero or more and below 2^63")
-        return value
 
 
 def read_chakra(path: Path) -> Recorded:
     """Traces of all ranks: a folder, a prefix, or one of the files; rank R is what `PREFIX.R.et` holds.
 
     Nodes wait for their data and control dependencies; sends and receives match by ranks and `comm_tag`, in their
-    order; computations take `duration_micros`; a collective of a process group goes by an algorithm of ours. A trace
+    order; computations take `duration_micros`, those of a rank's accelerator one after the other, and so those of its
+    CPU (`is_cpu_op`); a collective of a process group goes by an algorithm of ours. A trace
     that says it was made from a collective algorithm holds the reductions of that as computations, whose times
     stand for nothing measured: they are left out, as in MSCCL's and our own algorithms, and a note says so.
 
@@ -70,24 +56,26 @@ def read_chakra(path: Path) -> Recorded:
     files = _files(path)
     name = re.sub(r"\.?0\.et$", "", files[0].name) or path.name
     program = Program(len(files), str(path))
-    calls: list[list[_Call]] = []
-    made_from: set[bool] = set()
-    longest = 0
-    for rank, file in enumerate(files):
-        metadata, nodes = _trace(file)
-        made_from.add("collective" in metadata)
-        own: list[_Call] = []
-        skipped = "collective" in metadata
-        longest = max(longest, sum(node.micros for node in nodes if skipped and node.kind == COMPUTE))
-        _add_rank(program, rank, file, nodes, own, skipped)
-        calls.append(own)
+    calls: list[list[_Call]] = [[] for _ in files]
+    longest, untimed = 0.0, np.zeros(2, np.int64)
+    for first, texts in _texts(files):
+        nodes = read_nodes(files[first : first + len(texts)], texts)
+        skipped = nodes.of_collective[nodes.file]
+        reductions = np.bincount(nodes.file, nodes.micros * (skipped & (nodes.kind == COMPUTE)), len(texts))
+        longest = max(longest, float(reductions.max(initial=0)))
+        untimed += _untimed(nodes)
+        _add_ranks(program, first, nodes, calls)
     _add_exchanges(program, calls)
     if not len(program):
         raise ConfigError(f"{path}: the traces hold no node that computes or communicates")
-    notes: tuple[str, ...] = ()
+    notes = []
     if longest:
-        notes = (f"reductions of the algorithm take no time; the trace gives them {longest} us on a rank",)
-    return Recorded(name, "chakra", len(files), None, lambda size: program, bool(program.exchanges), notes)
+        notes.append(f"reductions of the algorithm take no time; the trace gives them {longest:g} us on a rank")
+    if untimed[0]:
+        notes.append(f"{untimed[0]:,} computations give operations (num_ops), no microseconds: they take no time")
+    if untimed[1]:
+        notes.append(f"{untimed[1]:,} memory nodes give bytes (tensor_size), no microseconds: they take no time")
+    return Recorded(name, "chakra", len(files), None, lambda size: program, bool(program.exchanges), tuple(notes))
 
 
 def _files(path: Path) -> list[Path]:
@@ -119,69 +107,34 @@ def _files(path: Path) -> list[Path]:
     return [found[rank] for rank in range(len(found))]
 
 
-def _trace(file: Path) -> tuple[Mapping[str, int | str], list[Node]]:
-    """The metadata and nodes of one file."""
+def _texts(files: list[Path]) -> Iterator[tuple[int, list[bytes]]]:
+    """The bytes of some files at a time, and the first rank of those."""
+    first, texts, held = 0, list[bytes](), 0
+    for rank, file in enumerate(files):
+        texts.append(_bytes(file))
+        held += len(texts[-1])
+        if held >= READ_BYTES or rank == len(files) - 1:
+            yield first, texts
+            first, texts, held = rank + 1, [], 0
+
+
+def _bytes(file: Path) -> bytes:
     try:
-        size = file.stat().st_size
-        if size > MAX_MIB * 2**20:
-            raise ConfigError(f"{file}: {size / 2**20:,.0f} MiB; at most {MAX_MIB} MiB a rank are read")
-        data = file.read_bytes()
+        with file.open("rb") as opened:
+            data = opened.read(MAX_MIB * 2**20 + 1)
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}; give {WANTED}") from error
-    place = "the metadata"
-    try:
-        messages = read_messages(data)
-        first = next(messages, None)
-        if first is None:
-            raise ConfigError(f"{file}: the file is empty; give {WANTED}")
-        metadata = dict(_attributes(first, 2))
-        nodes: dict[int, Node] = {}
-        for number, message in enumerate(messages, start=1):
-            place = f"node number {number}"
-            node = _node(message, f"{file}: {place}")
-            if node.id in nodes:
-                raise ConfigError(f"{file}: node {node.id} stands there twice")
-            if number > MAX_NODES:
-                raise ConfigError(f"{file}: more than {MAX_NODES:,} nodes; cut the trace in pieces")
-            nodes[node.id] = node
-    except (WireError, UnicodeDecodeError) as error:
-        told = "text that is not UTF-8" if isinstance(error, UnicodeDecodeError) else error
-        raise ConfigError(f"{file}: {place}: {told}; give {WANTED}") from None
-    return metadata, list(nodes.values())
+    if len(data) > MAX_MIB * 2**20:
+        raise ConfigError(f"{file}: at most {MAX_MIB} MiB a rank are read")
+    return data
 
 
-def _node(message: bytes, where: str) -> Node:
-    node = Node()
-    for number, wire, value in read_fields(message):
-        if number in (4, 5):
-            node.deps += numbers(value)
-        elif number in (1, 3, 7) and isinstance(value, int):
-            setattr(node, {1: "id", 3: "kind", 7: "micros"}[number], value)
-        elif number == 2 and isinstance(value, bytes):
-            node.name = value.decode("utf-8")
-        elif number in (1, 2, 3, 7) or (number == 10 and wire != BYTES):
-            raise WireError(f"field {number} has wire type {wire}")
-    if not METADATA <= node.kind <= COLLECTIVE:
-        raise ConfigError(f"{where}: type {node.kind} is none of 1 to {COLLECTIVE}; give {WANTED}")
-    node.values = dict(_attributes(message, 10))
-    return node
-
-
-def _attributes(message: bytes, field_number: int) -> Iterator[tuple[str, int | str]]:
-    """Name and value of each attribute that is a number or text."""
-    for number, _, value in read_fields(message):
-        if number != field_number or not isinstance(value, bytes):
-            continue
-        name, found = "", _NOTHING
-        for inner, _, held in read_fields(value):
-            if inner == 1 and isinstance(held, bytes):
-                name = held.decode("utf-8")
-            elif inner in _INTEGERS and isinstance(held, int):
-                found = _INTEGERS[inner](held)
-            elif inner == _TEXT and isinstance(held, bytes):
-                found = held[:200].decode("utf-8", errors="replace")
-        if found is not _NOTHING:
-            yield name, found
+def _untimed(nodes: Nodes) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    """How many computations and memory nodes say what they do, but not how long it takes."""
+    bare = nodes.micros == 0
+    works = (nodes.kind == COMPUTE) & (nodes.places("num_ops") >= 0) & ~nodes.of_collective[nodes.file]
+    moves = np.isin(nodes.kind, (LOAD, STORE)) & (nodes.places("tensor_size") >= 0)
+    return np.array([np.count_nonzero(bare & works), np.count_nonzero(bare & moves)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,41 +149,57 @@ class _Call:
     exit: int
 
 
-def _add_rank(program: Program, rank: int, file: Path, nodes: list[Node], calls: list[_Call], skipped: bool) -> None:
-    """The operations of a rank, then what each waits for; `skipped`: computations take no time."""
-    first: dict[int, int] = {}
-    last: dict[int, int] = {}
-    for node in nodes:
-        where = f"{file}: node {node.id}"
-        name = f"node {node.id} ({short(node.name) if node.name else KINDS.get(node.kind, 'metadata')})"
-        if node.kind in (SEND, RECEIVE):
-            key, add = ("comm_dst", program.send) if node.kind == SEND else ("comm_src", program.receive)
-            size = float(node.number("comm_size", where))
-            tag = node.number("comm_tag", where) if "comm_tag" in node.values else 0
-            first[node.id] = last[node.id] = add(rank, name, node.number(key, where), tag, size)
-        elif node.kind == COLLECTIVE:
-            first[node.id] = program.compute(rank, name, 0.0)
-            last[node.id] = program.compute(rank, name, 0.0, after=[first[node.id]])
-            calls.append(_call(node, where, first[node.id], last[node.id]))
-        else:
-            seconds = 0.0 if skipped else node.micros * 1e-6
-            first[node.id] = last[node.id] = program.compute(rank, name, seconds)
-    for node in nodes:
-        for dep in node.deps:
-            if dep not in last:
-                raise ConfigError(f"{file}: node {node.id} waits for node {dep}, which is not there")
-            program.waiting.append(first[node.id])
-            program.awaited.append(last[dep])
+def _add_ranks(program: Program, first_rank: int, nodes: Nodes, calls: list[list[_Call]]) -> None:
+    """The operations of ranks, then what each waits for; a collective is one before and one after it."""
+    count, kind = len(nodes.id), nodes.kind
+    sends, receives = np.flatnonzero(kind == SEND), np.flatnonzero(kind == RECEIVE)
+    computes, collectives = np.flatnonzero(kind == COMPUTE), np.flatnonzero(kind == COLLECTIVE)
+    messages = np.sort(np.concatenate([sends, receives]))
+    peer, tag, size = np.full(count, -1), np.zeros(count, np.int64), np.zeros(count)
+    peer[sends], peer[receives] = nodes.numbers("comm_dst", sends), nodes.numbers("comm_src", receives)
+    size[messages], tag[messages] = nodes.numbers("comm_size", messages), nodes.numbers("comm_tag", messages, 0)
+    processor = np.full(count, ALONE)
+    processor[computes] = nodes.numbers("is_cpu_op", computes, 0) > 0
+    operation = np.full(count, COMPUTES)
+    operation[sends], operation[receives] = SENDS, RECEIVES
+    timed = ~np.isin(kind, (SEND, RECEIVE, COLLECTIVE)) & ~nodes.of_collective[nodes.file]
+    rank = first_rank + nodes.file
+    name = [
+        f"node {number} ({short(text) if text else KINDS.get(what, 'metadata')})"
+        for number, text, what in zip(nodes.id.tolist(), nodes.name, kind.tolist(), strict=True)
+    ]
+    columns = rank, peer, tag, size, nodes.micros * timed * 1e-6, processor
+    ranks, *rest = (column.tolist() for column in columns)
+    first = program.extend(ranks, name, operation.tolist(), *rest)
+    leaves = [
+        program.compute(ranks[node], name[node], 0.0, after=[first + node]) for node in collectives.tolist()
+    ]  # fmt: skip
+    last = first + np.arange(count)
+    last[collectives] = leaves
+    program.waiting += (first + nodes.waiting).tolist()
+    program.awaited += last[nodes.awaited].tolist()
+    for node, leave, call in zip(collectives.tolist(), leaves, _calls(nodes, collectives), strict=True):
+        calls[ranks[node]].append(_Call(*call, nodes.where(node), first + node, leave))
 
 
-def _call(node: Node, where: str, entry: int, leave: int) -> _Call:
-    kind = node.number("comm_type", where)
-    if kind not in TYPES:
-        raise ConfigError(f"{where}: collective type {kind} is not taken; {', '.join(TYPES.values())} are")
-    if node.values.get("root", 0) != 0:
-        raise ConfigError(f"{where}: root {node.values['root']}; collectives from and to rank 0 are taken")
-    size = node.number("comm_size", where) if TYPES[kind] != "barrier" else 0
-    return _Call(TYPES[kind], size, str(node.values.get("pg_name", "")), where, entry, leave)
+def _calls(nodes: Nodes, collectives: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> Iterator[tuple[str, int, str]]:
+    """Pattern, size and group of each collective."""
+    kinds = nodes.numbers("comm_type", collectives)
+    root, group = nodes.places("root")[collectives], nodes.places("pg_name")[collectives]
+    sized = collectives[kinds != 9]
+    size = np.zeros(len(nodes.id), np.int64)
+    size[sized] = nodes.numbers("comm_size", sized)
+    told = nodes.attributes.told
+    for node, kind, at_root, at_group in zip(
+        collectives.tolist(), kinds.tolist(), root.tolist(), group.tolist(), strict=True
+    ):
+        if kind not in TYPES:
+            named = ", ".join(dict.fromkeys(TYPES.values()))
+            raise ConfigError(f"{nodes.where(node)}: collective type {kind} is not taken; {named} are")
+        if at_root >= 0 and told(at_root) != 0:
+            given = short(told(at_root))
+            raise ConfigError(f"{nodes.where(node)}: root {given}; collectives from and to rank 0 are taken")
+        yield TYPES[kind], int(size[node]), str(told(at_group)) if at_group >= 0 else ""
 
 
 def _add_exchanges(program: Program, calls: list[list[_Call]]) -> None:

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fabric.schedules import Recorded
-from fabric.schedules.program import ALONE, COMPUTE, RECEIVE, SEND, Program, Row
+from fabric.schedules.program import ALONE, COMPUTE, RECEIVE, SEND, Program
 from topologies.errors import ConfigError
 from topologies.formats.contents import read_whole
 
 MAX_MIB = 256
 MAX_RANKS = 1_000_000
+Row = tuple[str, int, int, int, float, float, int]  # name, kind, peer, tag, bytes, seconds, processor
 WANTED = "a GOAL schedule (num_ranks N, then rank R { ... })"
 
 _HEADER = re.compile(r"num_ranks\s+([0-9]{1,9})$")
@@ -140,7 +141,8 @@ def _close(program: Program, current: _Rank, path: Path) -> None:
             start[second] = len(current.rows)
             current.rows.append((f"start of {other}", COMPUTE, -1, 0, 0.0, 0.0, ALONE))
         pairs.append((first, second, at_start))
-    base = program.extend(current.number, current.rows)
+    columns = zip(*current.rows, strict=True) if current.rows else [()] * 7
+    base = program.extend([current.number] * len(current.rows), *columns)
     for first, second, at_start in pairs:
         program.waiting.append(base + start.get(first, first))
         program.awaited.append(base + (start[second] if at_start else second))

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,6 @@ ALONE = -1  # in place of a processor: a computation that runs beside all others
 MAX_OPERATIONS = 30_000_000
 
 Column = NDArray[np.int64]
-Row = tuple[str, int, int, int, float, float, int]  # name, kind, peer, tag, bytes, seconds, processor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,28 +75,34 @@ class Program:
         self, rank: int, name: str, kind: int, after: Sequence[int], peer: int = -1, tag: int = 0, size: float = 0.0,
         seconds: float = 0.0, processor: int = ALONE,
     ) -> int:  # fmt: skip
-        operation = self.extend(rank, [(name, kind, peer, tag, size, seconds, processor)])
+        operation = self.extend([rank], [name], [kind], [peer], [tag], [size], [seconds], [processor])
         self.waiting += [operation] * len(after)
         self.awaited += after
         return operation
 
-    def extend(self, rank: int, rows: Sequence[Row]) -> int:
-        """Operations of a rank, in their order; the first of them.
+    def extend(
+        self, rank: Sequence[int], name: Sequence[str], kind: Sequence[int], peer: Sequence[int], tag: Sequence[int],
+        size: Sequence[float], seconds: Sequence[float], processor: Sequence[int],
+    ) -> int:  # fmt: skip
+        """Operations in their order, one a place of the columns; the first of them.
 
         ConfigError for a message with a rank that is not there, and for too many operations.
         """
         first = len(self.rank)
-        if first + len(rows) > MAX_OPERATIONS:
+        if first + len(rank) > MAX_OPERATIONS:
             raise ConfigError(f"{self.where}: more than {MAX_OPERATIONS:,} operations; cut the schedule in pieces")
-        lost = next((row for row in rows if row[1] != COMPUTE and not 0 <= row[2] < self.ranks), None)
-        if lost is not None:
-            raise ConfigError(
-                f"{self.where}: rank {rank}: {lost[0]} is with rank {lost[2]}; there are {self.ranks}, numbered from 0"
-            )
-        columns: list[list[Any]] = [self.name, self.kind, self.peer, self.tag, self.bytes, self.seconds, self.processor]
-        for column, values in zip(columns, zip(*rows, strict=True), strict=False):
-            column.extend(values)
-        self.rank += [rank] * len(rows)
+        for i, (what, other) in enumerate(zip(kind, peer, strict=True)):
+            if what != COMPUTE and not 0 <= other < self.ranks:
+                told = f"{self.where}: rank {rank[i]}: {name[i]} is with rank {other}"
+                raise ConfigError(f"{told}; there are {self.ranks}, numbered from 0")
+        self.rank += rank
+        self.name += name
+        self.kind += kind
+        self.peer += peer
+        self.tag += tag
+        self.bytes += size
+        self.seconds += seconds
+        self.processor += processor
         return first
 
     def told(self, operation: int) -> str:

@@ -1,111 +1,86 @@
-"""Protocol buffers on the wire: varints and fields of a message, read within its bounds."""
+"""Protocol buffers on the wire: numbers, messages and fields of many stretches of bytes at once, in columns."""
 
-from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cext import wire
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+NUMBERS, MESSAGES, FIELDS = 0, 1, 2
 
-Field = tuple[int, int, int | bytes]  # number, wire type, value
+Offsets = NDArray[np.int64]
 
 
 class WireError(ValueError):
-    """Bytes that are no protocol buffer."""
+    """Bytes that are no protocol buffer: what is wrong, in which stretch, and how many of its items came before."""
+
+    def __init__(self, told: str, stretch: int, before: int) -> None:
+        super().__init__(told)
+        self.stretch, self.before = stretch, before
 
 
-def read_varint(data: bytes, at: int) -> tuple[int, int]:
-    """An unsigned number of at most 64 bits, and where it ends (Protocol Buffers, Encoding, Base 128 Varints).
+@dataclass(frozen=True, slots=True, eq=False)
+class Items:
+    """I items of stretches, in their order.
 
-    >>> read_varint(b"\\x96\\x01", 0)
-    (150, 2)
+    `owner` int32[I]: the stretch; `number`, `kind` int64[I]: field number and wire type; `value` uint64[I]: a number
+    (fixed ones unsigned), or where bytes begin, of which there are `size` int64[I].
     """
-    value = 0
-    for shift in range(0, 70, 7):
-        if at >= len(data):
-            raise WireError("it is cut off within a number")
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            if value >= 1 << 64:
-                break
-            return value, at
-    raise WireError("a number has more than 64 bits")
+
+    owner: NDArray[np.int32]
+    number: Offsets
+    kind: Offsets
+    value: NDArray[np.uint64]
+    size: Offsets
+
+    @property
+    def start(self) -> Offsets:
+        """Where the bytes of each begin."""
+        return self.value.astype(np.int64)
+
+    def where(self, mask: NDArray[np.bool_] | Offsets) -> "Items":
+        """Those of a mask or of places."""
+        return Items(self.owner[mask], self.number[mask], self.kind[mask], self.value[mask], self.size[mask])
 
 
-def read_fields(data: bytes) -> Iterator[Field]:
-    """The fields of a message in their order; fixed ones as unsigned numbers.
+def read(data: bytes, start: Offsets, end: Offsets, what: int) -> Items:
+    """The items of stretches data[start[k]:end[k]]: NUMBERS one behind the other, MESSAGES that each stand behind their
+    length, or FIELDS; WireError at the first stretch that is none.
 
-    >>> list(read_fields(b"\\x08\\x96\\x01\\x12\\x02hi"))
-    [(1, 0, 150), (2, 2, b'hi')]
+    >>> found = read(b"\\x08\\x96\\x01\\x12\\x02hi", np.array([0]), np.array([7]), FIELDS)
+    >>> found.number.tolist(), found.kind.tolist(), found.value.tolist(), found.size.tolist()
+    ([1, 2], [0, 2], [150, 5], [0, 2])
     """
-    at, end = 0, len(data)
-    while at < end:
-        key, at = read_varint(data, at)
-        number, wire = key >> 3, key & 7
-        if not 1 <= number < 1 << 29:
-            raise WireError(f"a field has number {number}")
-        value: int | bytes
-        if wire == VARINT:
-            value, at = read_varint(data, at)
-        elif wire == BYTES:
-            length, at = read_varint(data, at)
-            value = data[at : at + length]
-            if len(value) < length:
-                raise WireError("it is cut off within a field")
-            at += length
-        elif wire in (FIXED64, FIXED32):
-            width = 8 if wire == FIXED64 else 4
-            if at + width > end:
-                raise WireError("it is cut off within a field")
-            value = int.from_bytes(data[at : at + width], "little")
-            at += width
-        else:
-            raise WireError(f"a field has wire type {wire}")
-        yield number, wire, value
+    view = np.frombuffer(data, np.uint8)
+    owner, key, value, size, told = wire(view, start, end, what)
+    wrong, stretch, number, left = told.tolist()
+    if wrong:
+        number %= 1 << 64
+        thing = "a message" if what == MESSAGES else "a field"
+        text = {
+            1: "it is cut off within a number", 2: "a number has more than 64 bits",
+            3: f"it is cut off: {thing} of {number:,} bytes, {left:,} are left",
+            4: f"a field has number {number}", 5: f"a field has wire type {number}",
+        }[wrong]  # fmt: skip
+        raise WireError(text, stretch, int(np.count_nonzero(owner == stretch)))
+    return Items(owner, (key >> np.uint64(3)).astype(np.int64), (key & np.uint64(7)).astype(np.int64), value, size)
 
 
-def read_messages(data: bytes) -> Iterator[bytes]:
-    """Messages that each stand behind their length.
+def signed(value: NDArray[np.uint64], bits: int = 64) -> NDArray[np.int64]:
+    """Numbers as int32, int64, sfixed32 and sfixed64 have them.
 
-    >>> list(read_messages(b"\\x02hi\\x00"))
-    [b'hi', b'']
+    >>> signed(np.array([2**64 - 1, 5], np.uint64)).tolist(), signed(np.array([2**32 - 1], np.uint64), 32).tolist()
+    ([-1, 5], [-1])
     """
-    at = 0
-    while at < len(data):
-        length, at = read_varint(data, at)
-        if at + length > len(data):
-            raise WireError(f"it is cut off: a message of {length:,} bytes, {len(data) - at:,} are left")
-        yield data[at : at + length]
-        at += length
+    return value.astype(np.int64) if bits == 64 else value.astype(np.uint32).view(np.int32).astype(np.int64)
 
 
-def numbers(value: int | bytes) -> list[int]:
-    """The numbers of a repeated field: one, or packed ones.
+def zigzag(value: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Numbers as sint32 and sint64 have them.
 
-    >>> numbers(7), numbers(b"\\x01\\x96\\x01")
-    ([7], [1, 150])
+    >>> zigzag(np.array([1, 2], np.uint64)).tolist()
+    [-1, 1]
     """
-    if isinstance(value, int):
-        return [value]
-    found, at = [], 0
-    while at < len(value):
-        number, at = read_varint(value, at)
-        found.append(number)
-    return found
-
-
-def signed(value: int) -> int:
-    """A number of 64 bits as int32 and int64 have it.
-
-    >>> signed(2**64 - 1)
-    -1
-    """
-    return value - (1 << 64) if value >= 1 << 63 else value
-
-
-def zigzag(value: int) -> int:
-    """A number as sint32 and sint64 have it.
-
-    >>> zigzag(1), zigzag(2)
-    (-1, 1)
-    """
-    return (value >> 1) ^ -(value & 1)
+    return (value >> np.uint64(1)).astype(np.int64) ^ -(value & np.uint64(1)).astype(np.int64)

@@ -42,7 +42,11 @@ def read_text(path: Path, wanted: str, most_mib: int) -> str:
         size = path.stat().st_size
         if size > most_mib * MIB:
             raise ConfigError(f"{path}: {size / MIB:,.0f} MiB; at most {most_mib} MiB are read; give {wanted}")
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:
+            raw = file.read(most_mib * MIB + 1)
+        if len(raw) > most_mib * MIB:  # a device has no size, and no end
+            raise ConfigError(f"{path}: at most {most_mib} MiB are read; give {wanted}")
+        text = raw.decode("utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; give {wanted}") from error
     except ValueError as error:

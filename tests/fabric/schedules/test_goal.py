@@ -121,6 +121,12 @@ def test_no_schedule(text, micros):
     assert len(str(caught.value)) < 300
 
 
+def test_a_file_without_an_end_is_not_read_to_it(tmp_path):
+    (tmp_path / "endless.goal").symlink_to("/dev/zero")
+    with pytest.raises(ConfigError, match="at most 256 MiB are read"):
+        fabric.replay("switch:n=2", tmp_path / "endless.goal")
+
+
 def test_a_schedule_that_receives_before_it_sends_on_both_sides_is_a_deadlock(micros):
     text = "num_ranks 2\n" + "".join(
         f"rank {r} {{\na: recv 8b from {1 - r}\nb: send 8b to {1 - r}\nb requires a\n}}\n" for r in range(2)
