@@ -4,26 +4,20 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import numpy as np
-
 from fabric.measuring.inference_predictions import batch_of, constants_of, predicted
 from fabric.measuring.inference_rows import InferenceRow, read_inference, rules
 from fabric.measuring.inference_setups import Setup, accelerator_of_row, quantity, setup_of
-from fabric.measuring.reading import Skipped
-from fabric.measuring.steps import ComparedStep, StepComparison, chosen
+from fabric.measuring.inference_steps import ENERGY, POWER, TIMES, compared
+from fabric.measuring.sram_rows import compare_sram
+from fabric.measuring.steps import ComparedStep, StepComparison, Unmodelled, chosen
 from fabric.workloads.calibration import constants
 from fabric.workloads.inference import CONCURRENCIES, infer
 from fabric.workloads.layout import Layout
 from fabric.workloads.server_watts import board_watts, wall_watts
-from fabric.workloads.sram import explaining_devices, is_sram, sram_step
+from fabric.workloads.sram import is_sram
 from fabric.workloads.zoo import model
 from topologies.errors import ConfigError, FabricError
 from topologies.registry import build
-
-POWER, ENERGY = "system_w", "tok_per_j"
-UNITS = {"tpot_ms": "ms", "ttft_ms": "ms", "tok_per_s_total": "tokens/s", "tok_per_s_per_gpu": "tokens/s/GPU",
-         "tok_per_s_per_user": "tokens/s/user", POWER: "W", ENERGY: "tokens/J"}  # fmt: skip
-_TIMES = ("tpot_ms", "ttft_ms", POWER)
 
 
 def compare_inference(path: Path | None = None, only: str | None = None, stack: str | None = None) -> StepComparison:
@@ -40,23 +34,23 @@ def compare_inference(path: Path | None = None, only: str | None = None, stack: 
     rows, skipped = read_inference(path)
     if only is not None:
         rows, skipped = chosen(rows, only), []
-    compared: list[ComparedStep] = []
-    missed: list[tuple[str, str, Skipped]] = []
+    steps: list[ComparedStep] = []
+    unmatched: list[Unmodelled] = []
     serving: list[tuple[InferenceRow, Setup]] = []
     for row in rows:
         try:
             if is_sram(accelerator_of_row(row).name):
-                compared.append(_sram(row))
+                steps.append(compare_sram(row))
             elif row.metric in (POWER, ENERGY):
-                compared.append(_watts(row))
+                steps.append(_watts(row))
             else:
                 setup = setup_of(row, stack)
                 batch_of([row], [setup])
                 serving.append((row, setup))
         except FabricError as reason:
-            missed.append((row.group, f"{row.metric}, not modelled", Skipped(row.row, str(reason))))
-    compared += _served([row for row, _ in serving], [setup for _, setup in serving], stack)
-    return StepComparison(tuple(sorted(compared, key=lambda c: c.row)), tuple(missed), tuple(skipped))
+            unmatched.append(Unmodelled(row=row.row, group=row.group, metric=row.metric, reason=str(reason)))
+    steps += _served([row for row, _ in serving], [setup for _, setup in serving], stack)
+    return StepComparison(tuple(sorted(steps, key=lambda c: c.row)), tuple(unmatched), tuple(skipped))
 
 
 def _served(rows: Sequence[InferenceRow], setups: Sequence[Setup], stack: str | None) -> list[ComparedStep]:
@@ -66,41 +60,12 @@ def _served(rows: Sequence[InferenceRow], setups: Sequence[Setup], stack: str | 
     found = []
     for row, setup, value in zip(rows, setups, values, strict=True):
         known = not any("does not say" in said and "served by" in said for said in setup.said)
-        low, high = constants()["interval"]["known_stack" if known else "unknown_stack"]
-        ends = (value * low, value * high) if row.metric in _TIMES else (value / high, value / low)
-        found.append(_compared(row, quantity(row, setup), float(value), setup.spec, setup.transport, setup.said, ends))
+        met = setup.generation in constants()["generations"]
+        low, high = constants()["interval"]["known_stack" if known and met else "unknown_stack"]
+        said = (*setup.said, *(() if met else (f"no constants are fitted for {setup.accelerator.name}: those of all",)))
+        ends = (value * low, value * high) if row.metric in TIMES else (value / high, value / low)
+        found.append(compared(row, quantity(row, setup), float(value), setup.spec, setup.transport, said, ends))
     return found
-
-
-def _sram(row: InferenceRow) -> ComparedStep:
-    """A row of a machine of SRAM; ConfigError where its number of chips, which would explain it, is not known."""
-    machine, shape = accelerator_of_row(row), model(row.model)
-    if row.metric not in ("tpot_ms", "tok_per_s_total", "tok_per_s_per_user"):
-        raise ConfigError("not modelled: first tokens of services include their network and queues")
-    if row.says("at_least"):
-        raise ConfigError("not modelled: a bound, no figure")
-    if row.metric == "tok_per_s_total" and row.concurrency is None:
-        raise ConfigError("not modelled: a total rate without the number of its streams")
-    batch, devices = (row.concurrency or 1.0), row.accelerators
-    single = {"tpot_ms": row.value / 1e3, "tok_per_s_per_user": 1 / row.value}.get(row.metric)
-    if devices is None and single is not None:
-        devices = explaining_devices(shape, machine, single)
-        least = sram_step(shape, machine)
-        if devices is None and least.token_s > rules()["load"]["sram_factor"] * single:
-            raise ConfigError(
-                f"not modelled: no number of chips explains it, {least.floor_s * 1e3:.2f} ms of layers against "
-                f"{single * 1e3:.2f} ms a token"
-            )
-    outputs = row.output_tokens if row.metric == "tok_per_s_total" else None
-    step = sram_step(shape, machine, devices=devices, batch=batch, output_tokens=outputs)
-    both = 1.0 if outputs is None or not row.says("both") else ((row.input_tokens or 0) + outputs) / outputs
-    value = {
-        "tpot_ms": step.token_s * 1e3, "tok_per_s_per_user": 1 / step.token_s,
-        "tok_per_s_total": step.tokens_per_s * both,
-    }[row.metric]  # fmt: skip
-    said = step.said if row.accelerators else (f"{step.devices} chips would explain it; the row gives none", *step.said)
-    known = "" if row.accelerators else ", chips not stated"
-    return _compared(row, f"{row.metric}, SRAM machine{known}", value, f"{step.devices} x {machine.name}", "none", said)
 
 
 def _watts(row: InferenceRow) -> ComparedStep:
@@ -113,10 +78,10 @@ def _watts(row: InferenceRow) -> ComparedStep:
     else:
         watts, where = wall_watts(machine, n, row.says("liquid"), row.says("tuned")), "wall"
     if row.metric == POWER:
-        return _compared(row, f"{POWER}, {where}", watts, f"{n} x {machine.name}", "none", ())
+        return compared(row, f"{POWER}, {where}", watts, f"{n} x {machine.name}", "none", ())
     setup = setup_of(row)
     rate = float(predicted(batch_of([row], [setup]), constants_of([setup]))[0])
-    return _compared(row, f"{ENERGY}, {where}", rate / watts, setup.spec, setup.transport, setup.said)
+    return compared(row, f"{ENERGY}, {where}", rate / watts, setup.spec, setup.transport, setup.said)
 
 
 def _provisioned(row: InferenceRow) -> ComparedStep:
@@ -140,17 +105,4 @@ def _provisioned(row: InferenceRow) -> ComparedStep:
     if not best:
         raise ConfigError(f"no layout in {spec} gives a user {speed:g} tokens/s")
     said = (f"at {speed:g} tokens/s a user: {rule['source']}", "facility power: racks' maximum times PUE")
-    return _compared(row, f"{ENERGY}, provisioned", best, spec, "auto", said)
-
-
-def _compared(
-    row: InferenceRow, metric: str, value: float, spec: str, transport: str, said: Sequence[str],
-    ends: tuple[float, float] | None = None,
-) -> ComparedStep:  # fmt: skip
-    """Errors are of time (and of watts): positive where we are too slow."""
-    error = value / row.value - 1 if row.metric in _TIMES else row.value / value - 1
-    return ComparedStep(
-        row=row.row, group=row.group, metric=metric, spec=spec, transport=transport, measured=row.value,
-        predicted=float(np.float64(value)), unit=UNITS[row.metric], error=error, low=ends[0] if ends else None,
-        high=ends[1] if ends else None, said=tuple(said),
-    )  # fmt: skip
+    return compared(row, f"{ENERGY}, provisioned", best, spec, "auto", said)

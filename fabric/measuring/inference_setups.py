@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from fabric.measuring.accelerator_names import named_accelerator
 from fabric.measuring.inference_rows import InferenceRow, rules
 from fabric.measuring.machines import NoMachineError, machine_of
 from fabric.measuring.predicting import serves
@@ -12,9 +13,10 @@ from fabric.workloads.calibration import DEFAULT_STACK, cache_format, generation
 from fabric.workloads.exchanges import ALONE
 from fabric.workloads.layout import Layout
 from fabric.workloads.model import Model
+from fabric.workloads.model_names import stated_precision
 from fabric.workloads.precisions import precision
 from fabric.workloads.zoo import model
-from topologies.errors import ConfigError, unknown
+from topologies.errors import ConfigError
 from topologies.kinds import Accelerator
 from topologies.parts import part
 
@@ -57,8 +59,10 @@ def setup_of(row: InferenceRow, stack: str | None = None) -> Setup:
     ('hopper', 'nccl')
     """
     accelerator, shape = accelerator_of_row(row), model(row.model)
-    weights = _weights(row, accelerator)
+    if row.says("at_least"):
+        raise ConfigError("a bound, no figure")
     said: list[str] = []
+    weights = _weights(row, accelerator, shape, said)
     name, static = _stack(row)
     if stack is not None or name is None:
         name = stack or DEFAULT_STACK
@@ -69,7 +73,7 @@ def setup_of(row: InferenceRow, stack: str | None = None) -> Setup:
     accelerators = row.accelerators or layout.accelerators
     replicas = float(workers) if workers else max(1.0, accelerators / layout.accelerators)
     inputs, outputs = _lengths(row, said)
-    concurrency = row.concurrency
+    concurrency = 1.0 if row.concurrency is None and row.scenario == "single-user" else row.concurrency
     if concurrency is None:
         static, concurrency = False, rules()["load"]["most_offline"] * replicas
         said.append("as many requests as fit, which the row does not say")
@@ -87,24 +91,35 @@ def setup_of(row: InferenceRow, stack: str | None = None) -> Setup:
 
 def accelerator_of_row(row: InferenceRow) -> Accelerator:
     """The catalogue's row of its accelerator; ConfigError where there is none."""
-    known = rules()["accelerators"]
-    name = row.accelerator.lower()
-    if name not in known:
-        raise ConfigError(unknown("accelerator", row.accelerator[:60], known))
-    return part(known[name], Accelerator)
+    return named_accelerator(row.accelerator)
 
 
-def _weights(row: InferenceRow, accelerator: Accelerator) -> str:
-    known = rules()["precisions"]
-    if row.precision not in known:
-        raise ConfigError(f"no precision is known as '{row.precision:.20}'")
-    found = str(known[row.precision])
+def _weights(row: InferenceRow, accelerator: Accelerator, shape: Model, said: list[str]) -> str:
+    """The precision that the row states, or the name of its checkpoint; else 16 bits, or what fits of fewer."""
+    known, stated = rules()["precisions"], row.precision or stated_precision(row.model) or ""
+    if stated not in known:
+        raise ConfigError(f"no precision is known as '{stated:.20}'")
+    found = str(known[stated])
     for rule in rules()["relabelled"]:
         if found == rule["from"] and accelerator.fp8_tflops and re.search(rule["pattern"], row.words):
             return str(rule["to"])
+    if not stated:
+        found = _fitting(row, accelerator, shape, found, said)
     if found == "nvfp4" and ("gpt-oss" in row.model.lower() or "mxfp4" in row.words):
         found = "mxfp4"  # the only checkpoint there is
     return found
+
+
+def _fitting(row: InferenceRow, accelerator: Accelerator, shape: Model, widest: str, said: list[str]) -> str:
+    """The widest precision in which the weights fit on the accelerators of a row that states none."""
+    if row.accelerators is None or accelerator.memory_gb is None:
+        return widest
+    room = row.accelerators * accelerator.memory_gb * 1e9 * rules()["load"]["usable"]
+    forms = [widest, *rules()["load"]["narrower"]]
+    fits = next((form for form in forms if shape.weight_bytes(_plain(form)) < room), widest)
+    if fits != widest:
+        said.append(f"weights in {fits}, as more bits do not fit; the row states none")
+    return fits
 
 
 def _stack(row: InferenceRow) -> tuple[str | None, bool]:
@@ -146,9 +161,8 @@ def _lengths(row: InferenceRow, said: list[str]) -> tuple[float, float]:
         return row.input_tokens, row.output_tokens or 1.0
     if row.input_tokens is not None and row.output_tokens is not None:
         return row.input_tokens, row.output_tokens
-    data = next((d for d in rules()["data"] if d["model"] == row.model and re.search(d["pattern"], row.words)), None)
-    if data is None:
-        raise ConfigError("the row gives no lengths of prompts and answers")
+    name = model(row.model).name
+    data = next(d for d in rules()["data"] if d["model"] in ("*", name) and re.search(d["pattern"], row.words))
     inputs, outputs = row.input_tokens or float(data["input"]), row.output_tokens or float(data["output"])
     said.append(f"prompts of {inputs:g} tokens, answers of {outputs:g}: {data['source']}")
     return inputs, outputs

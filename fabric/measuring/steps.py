@@ -10,8 +10,6 @@ from typing import Any, Protocol, TypeVar
 from fabric.measuring.reading import Skipped
 from topologies.errors import ConfigError, unknown
 
-NO_PREDICTION = 1.0  # the absolute error of a row without one
-
 
 class Grouped(Protocol):
     """A row of a system in a group."""
@@ -43,18 +41,23 @@ class ComparedStep:
     said: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmodelled:
+    """A row that has no prediction, and why: no error stands for it."""
+
+    row: int
+    group: str
+    metric: str
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class StepComparison:
-    """Every row of a file compared, without a prediction (its group, its metric and why), or left out."""
+    """Every row of a file compared, not modelled, or left out."""
 
     rows: tuple[ComparedStep, ...]
-    missed: tuple[tuple[str, str, Skipped], ...]
+    unmatched: tuple[Unmodelled, ...]
     skipped: tuple[Skipped, ...]
-
-    @property
-    def unmatched(self) -> tuple[Skipped, ...]:
-        """Rows without a prediction."""
-        return tuple(why for _, _, why in self.missed)
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -62,14 +65,12 @@ class StepComparison:
         errors: dict[tuple[str, str], list[float]] = defaultdict(list)
         for row in self.rows:
             errors[row.group, row.metric].append(row.error)
-        for group, metric, _ in self.missed:
-            errors[group, metric].append(-NO_PREDICTION)
         by_group: dict[str, dict[str, Any]] = defaultdict(dict)
         for (group, metric), found in errors.items():
             by_group[group][metric] = _told(found)
         metrics = dict.fromkeys(metric for _, metric in errors)
         return {
-            "rows": len(self.rows) + len(self.missed),
+            "rows": len(self.rows) + len(self.unmatched),
             "matched": len(self.rows),
             "by_group": dict(by_group),
             "by_metric": {m: _over(told[m] for told in by_group.values() if m in told) for m in metrics},

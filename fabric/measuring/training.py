@@ -11,7 +11,7 @@ from typing import Any
 
 from fabric.measuring.machines import Machine, NoMachineError, machine_of
 from fabric.measuring.reading import Measurement, Skipped
-from fabric.measuring.steps import ComparedStep, StepComparison, chosen
+from fabric.measuring.steps import ComparedStep, StepComparison, Unmodelled, chosen
 from fabric.workloads.achieved import Achieved, achieved
 from fabric.workloads.mix import mix
 from fabric.workloads.model import Model
@@ -67,12 +67,12 @@ def compare_training(path: Path, only: str | None = None) -> StepComparison:
     if only is not None:
         rows, skipped = chosen(rows, only), []
     compared: list[ComparedStep] = []
-    unmatched: list[Skipped] = []
+    unmatched: list[Unmodelled] = []
     for row in rows:
         try:
             machine, step = predict_training(row)
         except (FabricError, NoMachineError) as reason:
-            unmatched.append(Skipped(row.row, str(reason)))
+            unmatched.append(Unmodelled(row=row.row, group=row.group, metric=METRIC, reason=str(reason)))
             continue
         found = step.tokens_per_s_per_accelerator
         compared.append(
@@ -82,8 +82,7 @@ def compare_training(path: Path, only: str | None = None) -> StepComparison:
                 error=row.tokens_per_s / found - 1, said=(*machine.said, *step.said),
             )
         )  # fmt: skip
-    missing = {row.row: row.group for row in rows}
-    return StepComparison(tuple(compared), tuple((missing[u.row], METRIC, u) for u in unmatched), tuple(skipped))
+    return StepComparison(tuple(compared), tuple(unmatched), tuple(skipped))
 
 
 def read_training(path: Path) -> tuple[list[Row], list[Skipped]]:

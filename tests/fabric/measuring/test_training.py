@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fabric.measuring.comparing import compare_measured
-from fabric.measuring.steps import ComparedStep, StepComparison
+from fabric.measuring.steps import ComparedStep, StepComparison, Unmodelled
 from fabric.measuring.training import is_training, read_training
 from topologies.errors import ConfigError
 
@@ -68,3 +68,10 @@ def test_medians_of_groups_by_hand() -> None:
     told = found.summary
     assert told["by_group"]["a"]["m"] == {"rows": 2, "median_abs_error": 0.2, "median_error": pytest.approx(-0.1)}
     assert told["by_metric"]["m"] == {"rows": 3, "groups": 2, "median_of_group_medians": pytest.approx(0.35)}
+
+
+def test_a_row_that_is_not_modelled_is_no_error() -> None:
+    lost = Unmodelled(row=2, group="b", metric="m", reason="no accelerator is named 'x'")
+    found = StepComparison((), (lost,), ())
+    assert (found.summary["rows"], found.summary["matched"], found.summary["by_metric"]) == (1, 0, {})
+    assert found.document()["unmatched"] == [{"row": 2, "group": "b", "metric": "m", "reason": lost.reason}]

@@ -1,0 +1,58 @@
+"""What a row of inference is taken for where it, or its machine or model, was never met."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fabric.measuring.inference import compare_inference
+from fabric.measuring.inference_rows import InferenceRow
+from fabric.measuring.inference_setups import quantity, setup_of
+from topologies.errors import ConfigError
+
+HEAD = ("accelerator,accelerators,model,precision,scenario,tp,input_len,output_len,batch_or_concurrency,metric,"
+        "value,source\n")  # fmt: skip
+
+
+def row(**changes: object) -> InferenceRow:
+    plain = InferenceRow(
+        row=1, name="", system="", accelerator="H100-SXM", accelerators=8, model="Llama-3.1-70B", precision="",
+        scenario="server", tp=8, pp=None, ep=None, dp=None, input_tokens=512.0, output_tokens=512.0, concurrency=16.0,
+        metric="tpot_ms", value=10.0, words="vllm",
+    )  # fmt: skip
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def test_a_precision_is_the_rows_the_checkpoints_or_what_fits() -> None:
+    assert setup_of(row()).weights == "bf16"
+    assert setup_of(row(model="nvidia/Llama-3.1-70B-Instruct-FP8")).weights == "fp8"
+    assert setup_of(row(model="nvidia/Llama-3.1-70B-Instruct-FP8", precision="int4")).weights == "int4"
+    narrow = setup_of(row(accelerators=1, tp=1))  # 141 GB in 16 bits, 71 in 8, on 80
+    assert (narrow.weights, narrow.said) == ("fp8", ("weights in fp8, as more bits do not fit; the row states none",))
+    assert setup_of(row(model="DeepSeek-R1", accelerators=4, tp=4, accelerator="GB200")).weights == "fp8"
+
+
+def test_lengths_and_one_user_where_a_row_tells_none() -> None:
+    found = setup_of(row(input_tokens=None, output_tokens=None, concurrency=None, scenario="single-user"))
+    assert (found.input_tokens, found.output_tokens, found.concurrency) == (1024, 1024, 1)
+    assert quantity(row(), found) == "tpot_ms, of assumptions"
+    mlperf = row(input_tokens=None, output_tokens=None, model="llama2-70b-99.9", words="inference_results_v5.1")
+    known = setup_of(mlperf)
+    assert (known.input_tokens, known.output_tokens) == (295, 295)
+
+
+def test_a_bound_is_no_figure() -> None:
+    with pytest.raises(ConfigError, match="a bound"):
+        setup_of(row(words="vllm; lower bound"))
+
+
+def test_a_machine_without_constants_has_those_of_all_and_a_wide_interval(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    rows = [f"{name},1,Llama-3.1-8B,bf16,server,1,512,512,1,tpot_ms,10,vllm" for name in ("H100", "Gaudi 3", "TPU v6e")]
+    path.write_text(HEAD + "\n".join([*rows, "Abacus,1,Llama-3.1-8B,bf16,server,1,512,512,1,tpot_ms,10,vllm"]) + "\n")
+    found = compare_inference(path)
+    met, gaudi, tpu = found.rows
+    for other in (gaudi, tpu):
+        assert any("no constants are fitted" in said for said in other.said)
+        assert other.high and met.high and other.high / other.predicted > met.high / met.predicted
+    assert [why.reason.split(";")[0] for why in found.unmatched] == ["no accelerator is named 'Abacus'"]
