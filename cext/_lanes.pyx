@@ -7,6 +7,7 @@ import numpy as np
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange, threadid
 
+from cext._demands cimport Demand, read_demand
 from cext._types cimport BLOCKS, block_start, flag_t, index_t, offset_t, thread_count, value_t
 
 cdef enum:
@@ -23,16 +24,6 @@ cdef struct Graph:
     const flag_t* forwards
     const value_t* back_latency     # seconds on the reverse of each arc; NULL if nobody asks
     const value_t* node_latency
-
-
-cdef struct Demand:
-    const index_t* destinations
-    const offset_t* entry_ptr
-    const index_t* entry_list
-    const value_t* entry_scale
-    const offset_t* list_ptr
-    const index_t* list_source
-    const value_t* list_amount
 
 
 cdef struct Lanes:
@@ -260,7 +251,7 @@ cdef offset_t _gather(const Demand* demand, offset_t first, int count, Lanes* la
             for j in range(demand.list_ptr[k], demand.list_ptr[k + 1]):
                 s = demand.list_source[j]
                 amount = demand.entry_scale[e] * demand.list_amount[j]
-                if s == demand.destinations[first + l] or amount == 0:
+                if s == demand.destination[first + l] or amount == 0:
                     continue
                 wanted += not lanes.sources[s] >> l & 1
                 lanes.sources[s] |= 1 << l
@@ -280,7 +271,7 @@ cdef void _clear(const Demand* demand, offset_t first, int count, Lanes* lanes, 
                 s = demand.list_source[j]
                 if lanes.sources[s] >> l & 1 and not lanes.seen[s] >> l & 1 and sums.source < 0:
                     sums.source = s
-                    sums.target = demand.destinations[first + l]
+                    sums.target = demand.destination[first + l]
                 lanes.sources[s] &= ~(1 << l)
                 lanes.amount[<offset_t> s * LANES + l] = 0
 
@@ -295,7 +286,7 @@ cdef void _route(
     cdef Sums ignored
     ignored.source = 0
     if wanted:
-        levels = _search(graph[0], lanes[0], &demand.destinations[first], count, wanted)
+        levels = _search(graph[0], lanes[0], &demand.destination[first], count, wanted)
         if levels > 0:
             _carry(graph[0], lanes[0], levels, loads, sums)
             _clear(demand, first, count, lanes, sums)
@@ -342,9 +333,7 @@ def lane_loads(
     if back_latency is not None:
         back_seconds = back_latency
         graph.back_latency = &back_seconds[0]
-    demand.destinations, demand.entry_ptr, demand.list_ptr = &destinations[0], &entry_ptr[0], &list_ptr[0]
-    demand.entry_list, demand.entry_scale = &entry_list[0], &entry_scale[0]
-    demand.list_source, demand.list_amount = &list_source[0], &list_amount[0]
+    read_demand(&demand, destinations, entry_ptr, entry_list, entry_scale, list_ptr, list_source, list_amount)
 
     cdef flag_t[:, :, ::1] flags = np.zeros((team, 3, V), np.uint8)
     cdef index_t[:, ::1] queue = np.empty((team, entries), np.int32)
@@ -385,7 +374,7 @@ def lane_loads(
 cdef bint _alike(const Graph* graph, const Demand* demand, int count, Lanes* lanes) noexcept nogil:
     """Do the searches towards the first destinations go together?"""
     cdef offset_t wanted = _gather(demand, 0, count, lanes)
-    cdef index_t levels = _search(graph[0], lanes[0], demand.destinations, count, wanted)
+    cdef index_t levels = _search(graph[0], lanes[0], demand.destination, count, wanted)
     cdef Sums ignored
     ignored.source = 0
     _clear(demand, 0, count, lanes, &ignored)

@@ -10,6 +10,7 @@ from cython.parallel cimport prange
 from cext import _checks
 from cext._lanes import lane_loads
 
+from cext._demands cimport Demand, Network, Search, forget, gather, look, read_demand, read_network
 from cext._types cimport BLOCKS, block_start, flag_t, index_t, offset_t, thread_count, value_t
 
 cdef enum:
@@ -18,172 +19,92 @@ cdef enum:
     DENSE = 16  # sources of each, from which it pays to search from several at once
 
 
-cdef index_t _gather(
-    index_t d,
-    offset_t first_entry,
-    offset_t last_entry,
-    const index_t[::1] entry_list,
-    const value_t[::1] entry_scale,
-    const offset_t[::1] list_ptr,
-    const index_t[::1] list_source,
-    const value_t[::1] list_amount,
-    value_t[::1] amount,
-    index_t[::1] sources,
-) noexcept nogil:
-    """Lay the demand towards d on its sources; return how many there are."""
-    cdef index_t count = 0, s
-    cdef offset_t e, j
-    cdef value_t demand
-    for e in range(first_entry, last_entry):
-        for j in range(list_ptr[entry_list[e]], list_ptr[entry_list[e] + 1]):
-            s = list_source[j]
-            demand = entry_scale[e] * list_amount[j]
-            if s == d or demand == 0:
-                continue
-            if amount[s] == 0:
-                sources[count] = s
-                count += 1
-            amount[s] += demand
-    return count
+cdef struct Sums:
+    value_t amount
+    value_t amount_hops
+    index_t hops                # the most
+    value_t seconds             # the most
 
 
-cdef index_t _search(
-    index_t d,
-    index_t wanted,
-    const offset_t[::1] indptr,
-    const index_t[::1] indices,
-    const flag_t[::1] forwards,
-    const value_t[::1] amount,
-    index_t[::1] dist,
-    index_t[::1] via,
-    index_t[::1] queue,
-) noexcept nogil:
-    """Search breadth first from d until every source is met; return how many nodes the queue holds.
-
-    dist is in hops; via is dist where a path may go on, -1 elsewhere.
-    """
-    cdef index_t head = 0, tail = 1, u, v
-    cdef offset_t a
-    queue[0] = d
-    dist[d] = via[d] = 0
-    while head < tail:
-        u = queue[head]
-        head += 1
-        if via[u] < 0:
-            continue
-        for a in range(indptr[u], indptr[u + 1]):
-            v = indices[a]
-            if dist[v] >= 0:
-                continue
-            dist[v] = dist[u] + 1
-            via[v] = dist[v] if forwards[v] else -1
-            queue[tail] = v
-            tail += 1
-            if amount[v] != 0:
-                wanted -= 1
-                if wanted == 0:
-                    return tail
-    return tail
+cdef struct Split:              # how nodes split what they send
+    const value_t *weight
+    const flag_t *even          # all arcs of a node weigh the same
+    bint timed
+    index_t *hops               # the arcs of one node, those that shorten the way first, and their heads
+    index_t *heads
+    value_t *far                # longest time since any source, -1 before any
+    value_t *loads
+    Sums sums
 
 
-cdef void _account(
-    index_t d,
-    index_t count,
-    const index_t[::1] sources,
-    const index_t[::1] dist,
-    value_t[::1] amount,
-    value_t[::1] total,
-    index_t[::1] unreachable,
-) noexcept nogil:
-    """Add the demand and its hops to total, note the most hops; drop, and note the first, what no path serves."""
-    cdef index_t j, s
-    for j in range(count):
-        s = sources[j]
-        if dist[s] >= 0:
-            total[0] += amount[s]
-            total[1] += amount[s] * dist[s]
-            total[2] = max(total[2], <value_t> dist[s])
-            continue
-        amount[s] = 0
-        if unreachable[0] < 0:
-            unreachable[0] = s
-            unreachable[1] = d
+cdef void _account(const Search *s, Sums *sums) noexcept nogil:
+    """Add the demand and its hops, note the most hops."""
+    cdef index_t j, v
+    for j in range(s.count):
+        v = s.sources[j]
+        sums.amount += s.amount[v]
+        sums.amount_hops += s.amount[v] * s.dist[v]
+        sums.hops = max(sums.hops, s.dist[v])
 
 
-cdef void _push(
-    index_t d,
-    index_t reached,
-    bint timed,
-    const offset_t[::1] indptr,
-    const index_t[::1] indices,
-    const value_t[::1] weight,
-    const flag_t[::1] even,
-    const value_t[::1] latency,
-    const value_t[::1] node_latency,
-    const index_t[::1] dist,
-    const index_t[::1] via,
-    const index_t[::1] queue,
-    index_t[::1] hops,
-    index_t[::1] heads,
-    value_t[::1] amount,
-    value_t[::1] far,
-    value_t[::1] loads,
-) noexcept nogil:
-    """Carry the amounts to d, farthest node first.
-
-    even says that all arcs of a node weigh the same; far is the longest time since any source, -1 before any.
-    """
-    cdef index_t position, v, u, nearer, n, j
+cdef void _push(const Network *n, Search *s, Split *x) noexcept nogil:
+    """Carry the amounts to the root, farthest node first."""
+    cdef index_t position, v, u, nearer, count, j
     cdef offset_t a
     cdef value_t width, share, since, arrival
-    for position in range(reached - 1, 0, -1):
-        v = queue[position]
-        if amount[v] == 0:
+    for position in range(s.reached - 1, 0, -1):
+        v = s.queue[position]
+        if s.amount[v] == 0:
             continue
 
-        nearer = dist[v] - 1
-        n = 0
-        for a in range(indptr[v], indptr[v + 1]):
-            hops[n] = <index_t> a
-            heads[n] = u = indices[a]
-            n += via[u] == nearer
+        nearer = s.dist[v] - 1
+        count = 0
+        for a in range(n.indptr[v], n.indptr[v + 1]):
+            x.hops[count] = <index_t> a
+            x.heads[count] = u = n.heads[a]
+            count += s.via[u] == nearer
 
-        if even[v]:
-            share = amount[v] / n
-            for j in range(n):
-                loads[hops[j]] += share
-                amount[heads[j]] += share
+        if x.even[v]:
+            share = s.amount[v] / count
+            for j in range(count):
+                x.loads[x.hops[j]] += share
+                s.amount[x.heads[j]] += share
         else:
             width = 0
-            for j in range(n):
-                width += weight[hops[j]]
-            share = amount[v] / width
-            for j in range(n):
-                loads[hops[j]] += share * weight[hops[j]]
-                amount[heads[j]] += share * weight[hops[j]]
-        amount[v] = 0
+            for j in range(count):
+                width += x.weight[x.hops[j]]
+            share = s.amount[v] / width
+            for j in range(count):
+                x.loads[x.hops[j]] += share * x.weight[x.hops[j]]
+                s.amount[x.heads[j]] += share * x.weight[x.hops[j]]
+        s.amount[v] = 0
 
-        if timed:
-            since = far[v] + node_latency[v] if far[v] >= 0 else 0
-            for j in range(n):
-                u = heads[j]
-                arrival = since + latency[hops[j]]
-                if far[u] < arrival:
-                    far[u] = arrival
+        if x.timed:
+            since = x.far[v] + n.node_latency[v] if x.far[v] >= 0 else 0
+            for j in range(count):
+                u = x.heads[j]
+                arrival = since + n.latency[x.hops[j]]
+                if x.far[u] < arrival:
+                    x.far[u] = arrival
+            x.far[v] = -1
+    x.sums.seconds = max(x.sums.seconds, x.far[s.root])
+    x.far[s.root] = -1
+    s.amount[s.root] = 0
 
 
-cdef void _forget(
-    index_t reached,
-    const index_t[::1] queue,
-    index_t[::1] dist,
-    index_t[::1] via,
-    value_t[::1] far,
+cdef void _route(
+    const Network *n, const Demand *x, Search *s, Split *how, offset_t first, offset_t last
 ) noexcept nogil:
-    """Clear what a search and its push have marked, and no more."""
-    cdef index_t j
-    for j in range(reached):
-        dist[queue[j]] = via[queue[j]] = -1
-        far[queue[j]] = -1
+    """Route some items of the demand, one search each."""
+    cdef offset_t i
+    for i in range(first, last):
+        if x.entry_ptr[i] == x.entry_ptr[i + 1]:
+            continue
+        look(n, x, s, i, i + 1)
+        gather(x, s, i)
+        _account(s, &how.sums)
+        _push(n, s, how)
+        forget(s)
 
 
 def ecmp_loads(
@@ -266,53 +187,38 @@ def _by_destination(
     int threads,
 ):
     """Loads of arcs and their sums by block, one search a destination."""
-    cdef offset_t V = indptr.shape[0] - 1, D = destinations.shape[0]
-    cdef offset_t blocks = min(<offset_t> BLOCKS, D), b, i, done = 0, at_once = 1, first, last
+    cdef Network network
+    cdef Demand demand
+    read_network(&network, indptr, indices, forwards, latency, node_latency)
+    read_demand(&demand, destinations, entry_ptr, entry_list, entry_scale, list_ptr, list_source, list_amount)
+    cdef offset_t V = network.nodes, D = demand.items
+    cdef offset_t blocks = min(<offset_t> BLOCKS, D), b, done = 0, at_once = 1
     cdef int team = thread_count(threads)
     degree = int(np.diff(indptr).max(initial=0))
-    cdef index_t[:, ::1] dist = np.full((blocks, V), -1, np.int32)
-    cdef index_t[:, ::1] via = np.full((blocks, V), -1, np.int32)
-    cdef index_t[:, ::1] queue = np.empty((blocks, V), np.int32)
-    cdef index_t[:, ::1] sources = np.empty((blocks, V), np.int32)
-    cdef index_t[:, ::1] hops = np.empty((blocks, degree + 1), np.int32)
-    cdef index_t[:, ::1] heads = np.empty((blocks, degree + 1), np.int32)
+    cdef index_t[:, :, ::1] marks = np.full((blocks, 3, V), -1, np.int32)
+    cdef index_t[:, :, ::1] lists = np.empty((blocks, 2, V), np.int32)
+    cdef index_t[:, :, ::1] hops = np.empty((blocks, 2, degree + 1), np.int32)
     cdef value_t[:, ::1] amount = np.zeros((blocks, V))
     cdef value_t[:, ::1] far = np.full((blocks, V), -1.0)
-    cdef value_t[:, ::1] loads = np.zeros((blocks, indices.shape[0]))
-    cdef value_t[:, ::1] total = np.zeros((blocks, 3))
-    cdef value_t[::1] slowest = np.zeros(blocks)
-    cdef index_t[:, ::1] unreachable = np.full((blocks, 2), -1, np.int32)
-    cdef index_t d, count, reached
+    cdef value_t[:, ::1] loads = np.zeros((blocks, network.arcs))
+    cdef Search search[BLOCKS]
+    cdef Split split[BLOCKS]
+    for b in range(blocks):
+        search[b] = Search(0, 0, &marks[b, 0, 0], &marks[b, 1, 0], &lists[b, 0, 0], &marks[b, 2, 0], &lists[b, 1, 0],
+                           0, &amount[b, 0], -1, -1)
+        split[b] = Split(&weight[0], &even[0], timed, &hops[b, 0, 0], &hops[b, 1, 0], &far[b, 0], &loads[b, 0],
+                         Sums(0, 0, 0, 0))
 
     while done * blocks < D + blocks:
         PyErr_CheckSignals()
         began = monotonic()
         for b in prange(blocks, nogil=True, schedule="dynamic", chunksize=1, num_threads=team):
-            first = block_start(b, blocks, D) + done
-            last = min(first + at_once, block_start(b + 1, blocks, D))
-            for i in range(first, last):
-                d = destinations[i]
-                count = _gather(d, entry_ptr[i], entry_ptr[i + 1], entry_list, entry_scale,
-                                list_ptr, list_source, list_amount, amount[b], sources[b])
-                if count == 0:
-                    continue
-                reached = _search(d, count, indptr, indices, forwards, amount[b], dist[b], via[b], queue[b])
-                _account(d, count, sources[b], dist[b], amount[b], total[b], unreachable[b])
-                _push(d, reached, timed, indptr, indices, weight, even, latency, node_latency,
-                      dist[b], via[b], queue[b], hops[b], heads[b], amount[b], far[b], loads[b])
-                slowest[b] = max(slowest[b], far[b, d])
-                amount[b, d] = 0
-                _forget(reached, queue[b], dist[b], via[b], far[b])
+            _route(&network, &demand, &search[b], &split[b], block_start(b, blocks, D) + done,
+                   min(block_start(b, blocks, D) + done + at_once, block_start(b + 1, blocks, D)))
         done += at_once
         if monotonic() - began < 0.25:
-            at_once = min(2 * at_once, max(VISITS_AT_ONCE // (blocks * (V + indices.shape[0])), 1))
-    sums = [
-        {
-            "amount": total[b, 0], "amount_hops": total[b, 1], "hops": int(total[b, 2]), "seconds": slowest[b],
-            "source": unreachable[b, 0], "target": unreachable[b, 1],
-        }
-        for b in range(blocks)
-    ]
+            at_once = min(2 * at_once, max(VISITS_AT_ONCE // (blocks * (V + network.arcs)), 1))
+    sums = [{**split[b].sums, "source": search[b].lost, "target": search[b].lost_root} for b in range(blocks)]
     return np.asarray(loads).sum(axis=0), sums
 
 
