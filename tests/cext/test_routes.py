@@ -7,7 +7,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from cext import _routes, dor_loads, ecmp_loads, grid_routes, shortest_routes
+from cext import _grid_routes, _routes, dor_loads, ecmp_loads, grid_routes, shortest_routes
 
 NETWORK = ("indptr", "indices", "weight", "twin", "forwards", "latency", "node_latency")
 
@@ -161,5 +161,6 @@ def test_malformed_arrays_are_refused(compiled):
 
 
 def test_examples_hold():
-    result = doctest.testmod(_routes)
-    assert result.attempted > 3 and result.failed == 0
+    for kernel in (_routes, _grid_routes):
+        result = doctest.testmod(kernel)
+        assert result.attempted > 3 and result.failed == 0
