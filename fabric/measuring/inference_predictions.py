@@ -1,7 +1,7 @@
 """Predictions of many measured rows of inference at once, each with the constants of its class."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ class Batch:
 
 def batch_of(rows: Sequence[InferenceRow], setups: Sequence[Setup]) -> Batch:
     """Rows and what they ran; FabricError where a fabric or a layout cannot be priced."""
-    each = [demands(s.model, s.accelerator, s.layout, s.weights, s.cache) for s in setups]
+    each = [_demanded(s) for s in setups]
     priced_each = [priced(s.spec, s.model, s.layout, s.transport) for s in setups]
 
     def field(name: str) -> Floats:
@@ -51,6 +51,12 @@ def batch_of(rows: Sequence[InferenceRow], setups: Sequence[Setup]) -> Batch:
         stacked(each), stacked_exchanges(priced_each), requests, tuple(kind for kind, _ in told),
         np.array([factor for _, factor in told]),
     )  # fmt: skip
+
+
+def _demanded(s: Setup) -> Demands:
+    """What a setup asks of its accelerators; copies of one request go to the experts of one."""
+    found = demands(s.model, s.accelerator, s.layout, s.weights, s.cache)
+    return replace(found, experts=found.topk) if s.copies else found
 
 
 def _kind(row: InferenceRow, s: Setup) -> tuple[str, float]:

@@ -43,6 +43,7 @@ class Setup:
     accelerators: int
     static: bool
     lockstep: bool
+    copies: bool  # requests are copies of one, whose experts all go to
     apart: bool
     low_load: bool
     stated: bool
@@ -84,7 +85,8 @@ def setup_of(row: InferenceRow, stack: str | None = None) -> Setup:
         accelerator=accelerator, generation=generation_of(accelerator.name), model=shape, weights=weights,
         cache=cache_format(name, weights), stack=name, layout=layout, spec=spec, transport=transport,
         input_tokens=inputs, output_tokens=outputs, concurrency=each, replicas=replicas, accelerators=accelerators,
-        static=static, lockstep=row.says("lockstep"), apart=apart, low_load=low, stated=not said,
+        static=static, lockstep=row.says("lockstep"),
+        copies=row.says("copies"), apart=apart, low_load=low, stated=not said,
         capped="power-capped" in row.words, said=tuple(said),
     )  # fmt: skip
 
