@@ -52,12 +52,17 @@ def write_whole(text: str, path: Path) -> None:
     """A file that is written whole or not at all; UsageError where the name cannot be one."""
     from topologies.formats.writing import write_whole as write
 
+    check_file(path)
+    write(text, path)
+
+
+def check_file(path: Path) -> None:
+    """UsageError where the name cannot be one of a file that is written; before work that would be lost."""
     folder = path.parent
     if not path.name or path.is_dir():
         raise click.UsageError(f"'{path if path.name else ''}' is no file to write into; give a file name")
     if not folder.is_dir():
         raise click.UsageError(f"no folder '{folder}' to write {path.name} into; create it first")
-    write(text, path)
 
 
 def write_svg(topology: "Topology", path: Path, busy: "NDArray[np.float64] | None" = None) -> None:

@@ -4,6 +4,7 @@ A command of its own: `solve` answers for one collective and `workload` makes up
 what a file says, the answer is a chain of operations, and no size or model is asked.
 """
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import click
 from fabric.cli.options import (
     CONTEXT,
     Output,
+    csv_option,
     is_given,
     load_parts,
     one_form,
@@ -22,18 +24,18 @@ from fabric.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from fabric.tracing.answer import Trace
 
 PATIENCE_S = 2.0  # before it is worth saying what goes on
-SHOWN_RANKS, SHOWN_SEGMENTS, EXPLAINED_SEGMENTS = 5, 5, 30
 
 
 @click.command("trace", context_settings=CONTEXT)
-@click.argument("spec")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC... FILE", type=str)
 @click.option("--perfetto", type=click.Path(path_type=Path), metavar="OUT.json", help="Timeline for ui.perfetto.dev.")
+@click.option(
+    "--perfetto-ranks", metavar="LIST",
+    help="Its ranks (layers: stages), like 0-7,64; by default all, or of too many those of the critical path.",
+)  # fmt: skip
 @click.option("--explain", is_flag=True, help="What would help, the whole critical path, the price of each collective.")
 @click.option(
     "--fidelity",
@@ -46,62 +48,65 @@ SHOWN_RANKS, SHOWN_SEGMENTS, EXPLAINED_SEGMENTS = 5, 5, 30
 @click.option("--algorithm", default="auto", show_default=True, help="Of the collectives that FILE names, as in solve.")
 @click.option("--transport", default="auto", show_default=True, help="Of those, under steady, as in solve.")
 @click.option("--routing", default="auto", show_default=True, help="As in solve.")
+@click.option("--placement", default="packed", show_default=True, metavar="HOW", help="Where ranks run, as in solve.")
 @click.option(
-    "--placement", default="packed", show_default=True, metavar="HOW", help="Layers: where ranks run, as in solve."
-)
+    "--compute-scale", default="1", show_default=True, metavar="X|PART",
+    help="Computation takes X times as long; or PART, on which FILE was recorded: the ratio of dense bf16 rates.",
+)  # fmt: skip
+@click.option("--vary", multiple=True, metavar="KEY=A,B,...", help="Each SPEC with each value; several make a grid.")
 @click.option("--seed", type=int, default=0, help="Seed of what is random: hash, placement.")
 @click.option("-j", "--jobs", type=click.IntRange(min=0), default=0, help="Threads; 0 takes all.")
+@csv_option
 @quiet_option
 @parts_option
 @output_options
 def command(
-    spec: str,
-    file: Path,
+    specs: tuple[str, ...],
     perfetto: Path | None,
+    perfetto_ranks: str | None,
     explain: bool,
-    fidelity: str,
-    size: str,
-    algorithm: str,
-    transport: str,
-    routing: str,
-    placement: str,
-    seed: int,
-    jobs: int,
+    csv: bool,
     quiet: bool,
     parts: Path | None,
     out: Output,
+    **given: Any,
 ) -> None:
     """A recorded step on a fabric: makespan, exposed communication, the critical path, the slowest ranks.
 
     FILE is a Chakra trace (a folder, or a prefix of PREFIX.0.et, ...), a GOAL schedule (.goal), a workload of SimAI
-    (.txt), or an MSCCL algorithm (.xml). Rank r runs on accelerator r.
+    (.txt), or an MSCCL algorithm (.xml). Rank r runs on accelerator r, unless --placement says otherwise. Several SPECs
+    stand side by side, the fastest first.
     """
-    from fabric.cli.output import emit_json, emit_tables, write_whole
+    from fabric.cli.output import console, emit_csv, emit_json, emit_tables
+    from fabric.cli.trace_tables import compared, rendered
     from fabric.results import provenance
-    from fabric.tracing import trace
-    from topologies.registry import build
 
-    one_form(out)
-    _check(fidelity, algorithm, transport, routing, size)
+    one_form(out, csv)
+    if len(specs) < 2:
+        raise click.UsageError(f"'{specs[0]}' alone is given; give SPEC and FILE, e.g. rail:servers=4 step.goal")
     catalogue = load_parts(parts)
-    found = trace(
-        build(spec, catalogue), file, size, fidelity=fidelity, algorithm=algorithm, routing=routing,
-        transport=transport, placement=placement, seed=seed, parts=catalogue, threads=jobs,
-        progress=_silent if quiet else _told_late(),
-    )  # fmt: skip
-    if found.format != "msccl" and is_given("size"):
-        raise click.UsageError(f"--size has no effect: {found.format} files hold their own bytes; leave it out")
+    *fabrics, file = specs
+    _check(fabrics, perfetto, perfetto_ranks, explain, given)
+    several = len(fabrics) > 1 or bool(given["vary"])
+    found = _traced(fabrics, Path(file), given, catalogue, _silent if quiet else _told_late())
+    if found[0].format != "msccl" and is_given("size"):
+        raise click.UsageError(f"--size has no effect: {found[0].format} files hold their own bytes; leave it out")
     if perfetto is not None:
-        write_whole(found.perfetto(), perfetto)
-        click.echo(f"timeline written into {perfetto}; open it at ui.perfetto.dev", err=True)
+        _write_timeline(found[0], perfetto, perfetto_ranks)
+    told = {"spec" if not several else "specs": fabrics if several else fabrics[0], "file": file}
+    told |= {name: given[name] for name in _TOLD if name != "vary" or given[name]}
+    rows = [one.row() for one in found]
     if out.json:
-        told = {
-            "spec": spec, "file": str(file), "size": size, "fidelity": fidelity, "algorithm": algorithm,
-            "transport": transport, "routing": routing, "placement": placement,
-        }  # fmt: skip
-        emit_json("trace", found.document(explain), provenance(told, catalogue.hash, seed), out)
+        document = {"rows": rows} if several else found[0].document(explain)
+        emit_json("trace", document, provenance(told, catalogue.hash, given["seed"]), out)
+    elif csv:
+        emit_csv(rows, out)
     else:
-        emit_tables(_render(found, explain, quiet), out)
+        width = console(out.color).width
+        emit_tables(compared(found, width, quiet) if several else rendered(found[0], explain, quiet), out)
+
+
+_TOLD = ("size", "fidelity", "algorithm", "transport", "routing", "placement", "compute_scale", "vary")
 
 
 def _silent(words: str) -> None:
@@ -109,7 +114,7 @@ def _silent(words: str) -> None:
 
 
 def _told_late() -> Callable[[str], None]:
-    """What goes on, on stderr, once it takes a while."""
+    """What goes on, on a terminal's stderr, once it takes a while."""
     from time import monotonic
 
     begun = monotonic()
@@ -118,138 +123,61 @@ def _told_late() -> Callable[[str], None]:
         if monotonic() - begun > PATIENCE_S:
             click.echo(words, err=True)
 
-    return tell
+    return tell if sys.stderr.isatty() else _silent
 
 
-def _check(fidelity: str, algorithm: str, transport: str, routing: str, size: str) -> None:
+def _check(
+    fabrics: list[str], perfetto: Path | None, ranks: str | None, explain: bool, given: dict[str, Any]
+) -> None:  # fmt: skip
     """Refuse what no fabric could answer, as wrong usage and in the words of the library."""
     from fabric.choices import check_choices
+    from fabric.cli.output import check_file
     from fabric.tracing import FIDELITIES
     from topologies.errors import ConfigError, unknown
 
+    several = len(fabrics) > 1 or bool(given["vary"])
+    if several and (perfetto is not None or explain):
+        raise click.UsageError("--perfetto and --explain are of one fabric; give one SPEC")
+    if ranks is not None and perfetto is None:
+        raise click.UsageError("--perfetto-ranks has no effect without --perfetto; give --perfetto OUT.json")
+    if perfetto is not None:
+        check_file(perfetto)
     try:
-        if fidelity not in FIDELITIES:
-            raise ConfigError(unknown("fidelity of a trace", fidelity, FIDELITIES))
-        check_choices(size=size, algorithm=algorithm, transport=transport, routing=routing)
+        if given["fidelity"] not in FIDELITIES:
+            raise ConfigError(unknown("fidelity of a trace", given["fidelity"], FIDELITIES))
+        check_choices(**{name: given[name] for name in ("size", "algorithm", "transport", "routing")})
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
 
 
-def _render(found: "Trace", explain: bool, quiet: bool) -> list[Any]:
-    from rich.text import Text
+def _traced(
+    fabrics: list[str], file: Path, given: dict[str, Any], catalogue: Any, progress: Callable[[str], None]
+) -> "list[Trace]":
+    """The answer of every fabric, the fastest first."""
+    from fabric.tracing import traces
+    from fabric.varying import varied_specs
+    from topologies.errors import ConfigError
 
-    from fabric.cli.tables import facts_table
-
-    shown: list[Any] = [facts_table(_facts(found)), Text(), _exposed(found), Text(), _path(found)]
-    shown += [Text(), _segments(found, EXPLAINED_SEGMENTS if explain else SHOWN_SEGMENTS, explain)]
-    shown += [Text(), _slowest(found)]
-    if explain:
-        shown += [Text(), _prices(found)] if found.prices else []
-        shown += [Text(), *(Text(line) for line in found.help())]
-    if found.notes and not quiet:
-        shown += [Text(), Text("stands on estimates and defaults (~):", style="dim")]
-        shown += [Text(f"  {line}", style="dim") for line in found.notes]
-    return shown
-
-
-def _time(seconds: float) -> str:
-    from topologies.units import format_time_us
-
-    return format_time_us(seconds * 1e6) if seconds > 0 else "0"
+    try:
+        specs = [one.spec for one in varied_specs(fabrics, given["vary"])] if given["vary"] else fabrics
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+    found = traces(
+        specs, file, given["size"], fidelity=given["fidelity"], algorithm=given["algorithm"],
+        routing=given["routing"], transport=given["transport"], placement=given["placement"],
+        compute_scale=given["compute_scale"], seed=given["seed"], parts=catalogue, threads=given["jobs"],
+        progress=progress,
+    )  # fmt: skip
+    return sorted(found, key=lambda one: one.makespan_s)
 
 
-def _share(seconds: float, whole: float) -> str:
-    return f"{seconds / whole:.1%}"
+def _write_timeline(found: "Trace", path: Path, ranks: str | None) -> None:
+    from fabric.cli.output import write_whole
 
-
-def _facts(found: "Trace") -> list[tuple[str, Any]]:
-    whole, mean = found.makespan_s, found.mean
-    exposed = mean(found.times.exposed.sum(axis=1))
-    hidden = mean(found.times.communication) - exposed
-    end = found.bottleneck
-    busiest = "-" if end is None else f"{end['medium']} {end['from']} > {end['to']}, busy {end['utilisation']:.1%}"
-    return [
-        ("topology", found.topology),
-        ("trace", f"{found.file}, {found.format}"),
-        ("ranks", f"{found.ranks:,} of {found.accelerators:,} accelerators, {found.operations:,} operations"),
-        ("fidelity", f"{found.fidelity}; routing {found.routing}, transport {found.transport}"),
-        ("makespan", _time(whole)),
-        ("computation", f"{_time(mean(found.times.compute))}, {_share(mean(found.times.compute), whole)}"),
-        ("exposed communication", f"{_time(exposed)}, {_share(exposed, whole)}"),
-        ("hidden communication", _time(max(0.0, hidden) if hidden > 1e-9 * whole else 0.0)),
-        ("idle", f"{_time(mean(found.times.idle))}, {_share(mean(found.times.idle), whole)}"),
-        ("busiest link", busiest),
-    ]
-
-
-def _exposed(found: "Trace") -> "Table":
-    from fabric.cli.tables import new_table
-
-    table = new_table("communication that no computation hides")
-    for head in ("kind", "on average", "of the time", "at most"):
-        table.add_column(head, justify="left" if head == "kind" else "right", overflow="fold")
-    for kind, (mean, most) in sorted(found.exposed.items(), key=lambda item: -item[1][0]):
-        table.add_row(kind, _time(mean), _share(mean, found.makespan_s), _time(most))
-    return table
-
-
-def _path(found: "Trace") -> "Table":
-    from fabric.cli.tables import new_table
-
-    table = new_table("critical path: what it is made of")
-    for head in ("part", "time", "of the makespan"):
-        table.add_column(head, justify="left" if head == "part" else "right")
-    for part, seconds in found.critical_parts.items():
-        table.add_row(part, _time(seconds), _share(seconds, found.makespan_s))
-    return table
-
-
-def _segments(found: "Trace", most: int, in_order: bool) -> "Table":
-    """The longest operations of the critical path; in their order, where they are explained."""
-    from fabric.cli.tables import new_table
-
-    segments = found.segments()
-    longest = sorted(segments, key=lambda segment: segment["start_us"] - segment["end_us"])[:most]
-    if in_order:
-        longest.sort(key=lambda segment: float(segment["start_us"]))
-    told = "" if len(segments) <= most else f", the {len(longest)} longest of {len(segments):,} operations"
-    table = new_table(f"critical path{told}")
-    for head in ("rank", "operation", "kind", "from", "takes"):
-        table.add_column(head, justify="right" if head in ("from", "takes") else "left", overflow="fold")
-    for row in longest:
-        name = row["name"] + ("" if row["to"] is None else f" to {row['to']}")
-        took = (row["end_us"] - row["start_us"]) * 1e-6
-        table.add_row(row["rank"], name, row["kind"], _time(row["start_us"] * 1e-6), _time(took))
-    return table
-
-
-def _slowest(found: "Trace") -> "Table":
-    from fabric.cli.tables import new_table
-
-    rows, times = found.slowest.tolist(), found.times
-    table = new_table("slowest ranks" + ("" if len(rows) <= SHOWN_RANKS else f", {SHOWN_RANKS} of {len(rows):,}"))
-    for head in ("rank", "acc.", "ends", "computes", "exposed", "idle"):
-        table.add_column(head, justify="left" if head == "rank" else "right")
-    for row in rows[:SHOWN_RANKS]:
-        columns = (times.end, times.compute, times.exposed.sum(axis=1), times.idle)
-        cells = (_time(float(column[row])) for column in columns)
-        table.add_row(found.timeline.labels[row], f"{found.timeline.counts[row]:,}", *cells)
-    return table
-
-
-def _prices(found: "Trace") -> "Table":
-    from fabric.cli.tables import new_table
-    from fabric.crossovers import named
-    from topologies.units import format_size
-
-    table = new_table("collectives of a rank, each in all groups at once")
-    for head in ("groups", "collective", "size", "times", "each", "algorithm"):
-        table.add_column(head, justify="right" if head in ("size", "times", "each") else "left", overflow="fold")
-    for price in sorted(found.prices, key=lambda price: -price.times * price.outcome.time_s):
-        own, outcome = price.exchanged, price.outcome
-        groups = f"{own.group} {price.groups:,} x {price.ranks:,}"
-        how = named(outcome.algorithm, outcome.protocol) + ("" if price.fidelity == found.fidelity else " (steady)")
-        table.add_row(
-            groups, own.collective, format_size(own.bytes), f"{price.times:,}", _time(outcome.time_s), how
-        )  # fmt: skip
-    return table
+    shown, every = len(found.rows_of(ranks)), len(found.timeline.labels)
+    write_whole(found.perfetto(ranks), path)
+    some = ""
+    if shown < every:
+        why = "" if ranks is not None else ", those of the critical path and then the slowest"
+        some = f" of {shown:,} of {every:,} ranks{why};"
+    click.echo(f"timeline{some} written into {path}; open it at ui.perfetto.dev", err=True)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from fabric.flows import Flows
 from fabric.patterns import pattern_of
+from fabric.placement import Placement, placed
 from fabric.schedules.program import Exchange, Program
 from fabric.timing import Assumptions, choose, steady, unrolled
 from topologies.graph import Topology
@@ -24,18 +25,21 @@ class Call:
     latency_s: float = 0.0
 
 
-def called(topology: Topology, made: Program, given: Assumptions) -> tuple[list[Call], list[str]]:
+def called(
+    topology: Topology, made: Program, given: Assumptions, placement: Placement = "packed"
+) -> tuple[list[Call], list[str]]:
     """Each collective that a program calls, in its order, and what was taken for granted; alike ones are one object.
 
-    Rank r is accelerator r. Under fidelity steady a collective has the time that `simulate` gives it, with the prices
-    of its library, and ranks wait for the last one before it begins.
+    Its flows are between accelerators, of which rank r is the one that `placement` says. Under fidelity steady a
+    collective has the time that `simulate` gives it, with the prices of its library, and ranks wait for the last one
+    before it begins.
     """
     said: dict[str, None] = {}
     known: dict[tuple[str, float, tuple[int, ...]], Call] = {}
     for exchange in made.exchanges:
         key = exchange.collective, exchange.bytes, exchange.members
         if key not in known:
-            known[key], words = _call(topology, exchange, given)
+            known[key], words = _call(topology, exchange, given, placement)
             said |= dict.fromkeys(words)
     calls = [known[exchange.collective, exchange.bytes, exchange.members] for exchange in made.exchanges]
     if given.fidelity == "steady" and len({exchange.members for exchange in made.exchanges}) > 1:
@@ -43,13 +47,16 @@ def called(topology: Topology, made: Program, given: Assumptions) -> tuple[list[
     return calls, list(said)
 
 
-def _call(topology: Topology, exchange: Exchange, given: Assumptions) -> tuple[Call, list[str]]:
+def _call(
+    topology: Topology, exchange: Exchange, given: Assumptions, placement: Placement
+) -> tuple[Call, list[str]]:  # fmt: skip
     name, members = exchange.collective, exchange.members
-    own = np.array(members, np.int32)
+    own = placed(topology, placement, given.options.seed)[list(members)].astype(np.int32)
     if name == BARRIER or len(members) == 1:
         return Call(name, _meeting(own, 0.0)), ["barriers cost no messages"] if name == BARRIER else []
-    whole = members == tuple(range(len(topology.accelerators)))
-    plan = choose(topology, pattern_of(topology, name, ranks=None if whole else members), exchange.bytes, given)
+    ranks = None if members == tuple(range(len(topology.accelerators))) else members
+    pattern = pattern_of(topology, name, ranks=ranks, placement=placement, seed=given.options.seed)
+    plan = choose(topology, pattern, exchange.bytes, given)
     if given.fidelity == "steady":
         outcome = steady(plan, exchange.bytes)
         how = f"{name} goes by {outcome.algorithm}, {outcome.overlap}"

@@ -1,7 +1,7 @@
 """SimAI's workload text: how the ranks of a training step are grouped, and what each layer computes and exchanges."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -56,6 +56,14 @@ class Layer:
     weight_gradient: Pass
     update_s: float
 
+    def scaled(self, factor: float) -> "Layer":
+        """The same with computations that take so many times as long."""
+        forward, inputs, weights = (
+            replace(own, seconds=own.seconds * factor)
+            for own in (self.forward, self.input_gradient, self.weight_gradient)
+        )
+        return Layer(self.name, forward, inputs, weights, self.update_s * factor)
+
 
 @dataclass(frozen=True, slots=True)
 class Layers:
@@ -98,6 +106,16 @@ class Layers:
         for dimension in self.over(group):
             found *= self.numbering[dimension]
         return found
+
+    def scaled(self, factor: float) -> "Layers":
+        """The same with computations that take so many times as long.
+
+        >>> from fabric.schedules.simai import Layer, Pass
+        >>> one = Layer("a", Pass(2.0, None), Pass(0.0, None), Pass(0.0, None), 0.0)
+        >>> Layers(1, 1, 1, 1, 1, 4, 0, (one,)).scaled(0.5).rows[0].forward.seconds
+        1.0
+        """
+        return replace(self, rows=tuple(row.scaled(factor) for row in self.rows))
 
     def repeats(self) -> list[bool]:
         """For each row, does every micro-batch have one? What stands there another number of times is done once."""

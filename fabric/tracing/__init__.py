@@ -1,14 +1,18 @@
 """Traces as a workload: what a recorded step takes on a fabric, what sets its time, and who waits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from fabric.placement import Placement
 from fabric.routing.router import RoutingOptions
 from fabric.schedules import Recorded, read_schedule
 from fabric.timing import Assumptions
 from fabric.tracing.answer import Trace
 from fabric.tracing.layers import layers_timeline
 from fabric.tracing.programs import program_timeline
+from fabric.tracing.scaling import scale_of
 from fabric.tracing.timeline import row_times
 from fabric.transports import AUTO, IDEAL
 from topologies.errors import ConfigError, unknown
@@ -33,7 +37,8 @@ def trace(
     algorithm: str = "auto",
     routing: str = "auto",
     transport: str = "auto",
-    placement: str = "packed",
+    placement: Placement = "packed",
+    compute_scale: float | str = 1.0,
     tie: str = "split",
     seed: int = 0,
     parts: Catalogue | None = None,
@@ -67,23 +72,43 @@ def trace(
     if fidelity == "fluid" and transport not in (AUTO, IDEAL):
         raise ConfigError(f"fidelity fluid has raw rates, not those of {transport}: give transport ideal, or steady")
     options = RoutingOptions(tie=tie, seed=seed, threads=threads)
+    scale, scaled_by = scale_of(compute_scale, built)
     given = Assumptions(algorithm, routing, "auto", transport, fidelity, options)
     name = recorded.name if isinstance(file, Recorded) else str(file)
     if recorded.layers is not None:
-        timeline, prices, said = layers_timeline(
-            built, recorded.layers, given, placement=placement, progress=progress
-        )  # fmt: skip
+        layers = recorded.layers if scale == 1 else recorded.layers.scaled(scale)
+        timeline, prices, said, floor_s = layers_timeline(built, layers, given, placement=placement, progress=progress)
         routings = dict.fromkeys(price.outcome.routing for price in prices)
         found, end = ", ".join(routings) or routing, None
     else:
-        if placement != "packed":
-            raise ConfigError("placement is of SimAI's layers; rank r of this file is accelerator r: leave it out")
-        done = program_timeline(built, recorded, float(parse_size_bytes(size)), given, progress)
+        done = program_timeline(
+            built, recorded, float(parse_size_bytes(size)), given, placement=placement, compute_scale=scale,
+            progress=progress,
+        )  # fmt: skip
         timeline, prices, said, found, end = done.timeline, [], done.said, done.routing, done.bottleneck
+        floor_s = done.floor_s
     if timeline.makespan <= 0:
         raise ConfigError(f"{recorded.name} takes no time: it holds no bytes, no latency and no computation")
     return Trace(
         built.name, len(built.accelerators), name, recorded.format, recorded.ranks, fidelity,
         IDEAL if fidelity == "fluid" else transport, found, timeline, timeline.critical(), row_times(timeline), prices,
-        end, list(dict.fromkeys(said)),
+        end, floor_s, list(dict.fromkeys([scaled_by, *said] if scaled_by else said)),
     )  # fmt: skip
+
+
+def traces(
+    topologies: "Sequence[Topology | str | Path]", file: "Recorded | str | Path", size: "str | float" = "1GiB",
+    **options: Any,
+) -> list[Trace]:  # fmt: skip
+    """A recorded step on several fabrics, read once; `options` are those of `trace`, the answers in the order given.
+
+    >>> from fabric.schedules.program import Program
+    >>> two = Program(2, "two")
+    >>> sent, got = two.send(0, "a", 1, 0, 50e3), two.receive(1, "a", 0, 0, 50e3)
+    >>> pair = Recorded("two", "goal", 2, None, lambda size: two)
+    >>> [round(found.makespan_s * 1e6, 3) for found in traces(["switch:n=2", "switch:n=2,rate_gbps=800"], pair)]
+    [1.181, 0.681]
+    """
+    recorded = file if isinstance(file, Recorded) else read_schedule(Path(file))
+    name = recorded.name if isinstance(file, Recorded) else str(file)
+    return [replace(trace(one, recorded, size, **options), file=name) for one in topologies]

@@ -1,5 +1,6 @@
 """What a trace comes to on a fabric: the makespan and why, rank by rank, in numbers for a reader or as JSON."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,17 +8,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fabric.membership import chosen_ranks
 from fabric.tracing.layers import Price
-from fabric.tracing.perfetto import trace_events
+from fabric.tracing.perfetto import shown_rows, trace_events
 from fabric.tracing.timeline import BUBBLE, MEETING, PARTS, RowTimes, Timeline
 
 MOST_SEGMENTS = 1000  # of the critical path, in JSON
-MOST_RANKS = 64
+MOST_RANKS = MOST_NAMES = 64
+LEAST_SHARE = 0.0005  # of the makespan: what is told in tenths of a per cent
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trace:
-    """The answer of `fabric.trace`; times in seconds, of an accelerator on average where nothing else is said."""
+    """The answer of `fabric.trace`; times in seconds, of an accelerator on average where nothing else is said. On links
+    that cost no time it would take `floor_s`: computations, and what waits for what."""
 
     topology: str
     accelerators: int
@@ -32,6 +36,7 @@ class Trace:
     times: RowTimes
     prices: Sequence[Price]
     bottleneck: dict[str, Any] | None
+    floor_s: float
     notes: Sequence[str]
 
     @property
@@ -88,21 +93,53 @@ class Trace:
     def help(self) -> list[str]:
         """What would shorten the step, from what its critical path is made of."""
         whole, parts = self.makespan_s, self.critical_parts
-        floor = float(self.times.compute.max(initial=0.0))
-        said = [f"no fabric is faster than the computation of the busiest rank, {floor / whole:.1%} of the makespan"]
+        said = [f"on links that cost no time the step would take {self.floor_s / whole:.1%} of this"]
         if parts["bandwidth"] > 0:
             saved = parts["bandwidth"] / 2 / whole
             said.append(f"links of twice the rate would save at most {saved:.1%} along this path")
-        if parts["waiting"] > 0:
-            share = parts["waiting"] / whole
-            said.append(f"without other messages on its links this path would be {share:.1%} shorter")
-        if parts["latency"] > 0:
-            said.append(f"without latency it would be {parts['latency'] / whole:.1%} shorter")
+        for part, told in (("waiting", "without other messages on its links"), ("latency", "without latency")):
+            if parts[part] >= LEAST_SHARE * whole:
+                said.append(f"{told} this path would be {parts[part] / whole:.1%} shorter")
         return said
 
-    def perfetto(self) -> str:
-        """The timeline as JSON text that Perfetto opens."""
-        return trace_events(self.timeline, self.path)
+    def rows_of(self, ranks: "str | Sequence[int] | None") -> NDArray[np.int64]:
+        """The rows of a list such as "0-7,64" (of layers: stages); None: all, or those that a file for Perfetto holds,
+        of the critical path first. ConfigError for one that there is not."""
+        if ranks is None:
+            return shown_rows(self.timeline, self.path, self.slowest)
+        return np.sort(chosen_ranks(ranks, len(self.timeline.labels)))
+
+    def perfetto(self, ranks: "str | Sequence[int] | None" = None) -> str:
+        """The timeline of some ranks as JSON text that Perfetto opens."""
+        return trace_events(self.timeline, self.path, self.rows_of(ranks))
+
+    def by_operation(self) -> list[dict[str, Any]]:
+        """The critical path by kind and name of operations, numbers in names left out; what takes longest first."""
+        sums: dict[tuple[str, str], list[float]] = {}
+        for segment in self.segments():
+            key = segment["kind"], re.sub(r"[0-9]+", "#", segment["name"])
+            own = sums.setdefault(key, [0, 0.0, 0.0])
+            own[0], own[1] = own[0] + 1, own[1] + _length(segment)
+            own[2] += segment["waiting_us"]
+        ordered = sorted(sums.items(), key=lambda item: -item[1][1])
+        return [
+            {"kind": kind, "name": name, "operations": int(count), "time_us": time_us, "waiting_us": waiting_us}
+            for (kind, name), (count, time_us, waiting_us) in ordered
+        ]
+
+    def row(self) -> dict[str, Any]:
+        """The keys of a fabric among several, in one level."""
+        whole, path = self.makespan_s, self.critical_parts
+        end = self.bottleneck
+        return {
+            "topology": self.topology, "accelerators": self.accelerators, "ranks": self.ranks,
+            "fidelity": self.fidelity, "transport": self.transport, "routing": self.routing,
+            "makespan_us": whole * 1e6, "floor_us": self.floor_s * 1e6,
+            "compute_us": self.mean(self.times.compute) * 1e6,
+            "exposed_us": self.mean(self.times.exposed.sum(axis=1)) * 1e6, "idle_us": self.mean(self.times.idle) * 1e6,
+            **{f"critical_{part}_us": seconds * 1e6 for part, seconds in path.items()},
+            "bottleneck": None if end is None else f"{end['medium']} {end['from']} > {end['to']}",
+        }  # fmt: skip
 
     def document(self, explain: bool = False) -> dict[str, Any]:
         """The keys of the JSON answer."""
@@ -111,7 +148,7 @@ class Trace:
         made: dict[str, Any] = {
             "topology": self.topology, "accelerators": self.accelerators, "file": self.file, "format": self.format,
             "ranks": self.ranks, "fidelity": self.fidelity, "transport": self.transport, "routing": self.routing,
-            "operations": self.operations, "makespan_us": self.makespan_s * 1e6,
+            "operations": self.operations, "makespan_us": self.makespan_s * 1e6, "floor_us": self.floor_s * 1e6,
             "compute_us": self.mean(self.times.compute) * 1e6,
             "communication_us": self.mean(self.times.communication) * 1e6,
             "exposed_us": self.mean(self.times.exposed.sum(axis=1)) * 1e6, "idle_us": self.mean(self.times.idle) * 1e6,
@@ -120,6 +157,7 @@ class Trace:
             },
             "critical_path": {
                 "operations": len(segments), **{f"{part}_us": s * 1e6 for part, s in self.critical_parts.items()},
+                "by_operation": self.by_operation()[:MOST_NAMES],
                 "longest": [segments[i] for i in longest], "left_out": len(segments) - len(longest),
             },
             "slowest_ranks": [self._row(row) for row in self.slowest[:MOST_RANKS].tolist()],

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.patterns import pattern_of
+from fabric.placement import Placement
 from fabric.schedules.simai import Exchanged, Layers
 from fabric.timing import Assumptions, Outcome, Plan, candidates, fluid, steady
 from fabric.tracing.timeline import BUBBLE, COMPUTE, MEETING, Timeline
@@ -44,15 +45,16 @@ class Prices:
     topology: Topology
     layers: Layers
     given: Assumptions
-    placement: str
+    placement: Placement
     progress: Callable[[str], None]
     said: dict[str, None] = field(default_factory=dict)
     known: dict[Exchanged, Price] = field(default_factory=dict)
     plans: dict[tuple[str, str], list[Plan]] = field(default_factory=dict)
+    free: bool = False  # nothing costs anything
 
     def of(self, exchanged: Exchanged | None, times: int = 1) -> Price | None:
         """The price of a collective; None where there is nothing to do, as in groups of one rank."""
-        if exchanged is None or not exchanged.bytes or self.layers.size(exchanged.group) < 2:
+        if self.free or exchanged is None or not exchanged.bytes or self.layers.size(exchanged.group) < 2:
             return None
         if exchanged not in self.known:
             self.known[exchanged] = self._priced(exchanged)
@@ -136,9 +138,10 @@ class _Section:
 
 
 def layers_timeline(
-    topology: Topology, layers: Layers, given: Assumptions, *, placement: str, progress: Callable[[str], None]
-) -> tuple[Timeline, list[Price], list[str]]:
-    """The step of every pipeline stage, the prices of its collectives, and what was taken for granted.
+    topology: Topology, layers: Layers, given: Assumptions, *, placement: Placement, progress: Callable[[str], None]
+) -> tuple[Timeline, list[Price], list[str], float]:
+    """The step of every pipeline stage, the prices of its collectives, what was taken for granted, and the makespan
+    where collectives cost nothing.
 
     The forward pass goes through the rows, each with its computation and then its collective; the backward pass comes
     back, for each row gradients of inputs and their collective, then gradients of weights, whose collective runs beside
@@ -150,10 +153,8 @@ def layers_timeline(
     if layers.ranks > ranks:
         raise ConfigError(f"the workload has {layers.ranks:,} ranks, {topology.name} {ranks:,} accelerators")
     prices = Prices(topology, layers, given, placement, progress)
-    kinds = _kinds(layers)
-    forward, ahead = _forward(layers, prices, kinds)
-    backward, behind = _backward(layers, prices, kinds)
-    timeline = _stages(layers, kinds, (forward, ahead), (backward, behind))
+    timeline = _timeline(layers, prices)
+    floor_s = _timeline(layers, replace(prices, free=True)).makespan
     said = list(prices.said)
     said.append("collectives of one kind run in all groups at once, and share no links with those of another kind")
     if any(row.weight_gradient.exchanged for row in layers.rows):
@@ -161,7 +162,12 @@ def layers_timeline(
     if layers.stages > 1:
         sends = "hidden behind computation where they fit" if layers.chunks > 1 else "waited for"
         said.append(f"stages compute alike and run all forward passes first; sends between stages are {sends}")
-    return timeline, list(prices.known.values()), said
+    return timeline, list(prices.known.values()), said, floor_s
+
+
+def _timeline(layers: Layers, prices: Prices) -> Timeline:
+    kinds = _kinds(layers)
+    return _stages(layers, kinds, _forward(layers, prices, kinds), _backward(layers, prices, kinds))
 
 
 def _kinds(layers: Layers) -> dict[str, int]:

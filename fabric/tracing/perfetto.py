@@ -1,7 +1,10 @@
 """A timeline in the Trace Event format, which Perfetto and chrome://tracing open: a process a row, a thread a kind."""
 
 import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from heapq import heappop, heappush
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,42 +12,101 @@ from numpy.typing import NDArray
 from fabric.tracing.timeline import MEETING, PARTS, Timeline
 from topologies.errors import ConfigError
 
-MOST_EVENTS = 2_000_000
+MOST_SLICES = 250_000  # of one file, 100 MB
+
+Rows = NDArray[np.int64]
 
 
-def trace_events(timeline: Timeline, critical: NDArray[np.int64]) -> str:
-    """The JSON text: complete events ("X") with ts and dur in microseconds, pid the row, tid the kind and a lane, so
-    that what runs at once stands side by side; `args` has the parts in microseconds, the peer, and what is critical.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Slices:
+    """S slices in the order of rows and time: of `operation` int64[S] at its `row`, or (`arrives`) at its peer's; each
+    on a `lane` of its row and kind, so that what runs at once stands side by side."""
 
-    ConfigError above 2 million operations that take time. Format: Trace Event Format, Google, 2016, "Complete Events",
-    "Metadata Events".
+    operation: NDArray[np.int64]
+    row: NDArray[np.int64]
+    arrives: NDArray[np.bool_]
+    lane: list[int]
+
+
+def shown_rows(timeline: Timeline, critical: NDArray[np.int64], slowest: Rows, most: int = MOST_SLICES) -> Rows:
+    """Rows that a file can hold: all, or first those of the critical path, those that it spends most time on first, and
+    then the slowest.
+
+    ConfigError where not even one fits.
     """
-    takes = (timeline.kind != MEETING) & (timeline.finish > timeline.ready) & (timeline.row >= 0)
-    shown = np.flatnonzero(takes)
-    if len(shown) > MOST_EVENTS:
-        raise ConfigError(f"{len(shown):,} operations; a trace for Perfetto holds {MOST_EVENTS:,}: give fewer ranks")
-    order = shown[np.lexsort((timeline.ready[shown], timeline.row[shown]))]
-    lane = _lanes(timeline, order)
+    rows = len(timeline.labels)
+    count = _slice_counts(timeline)
+    if count.sum() <= most:
+        return np.arange(rows)
+    on_path = critical[timeline.row[critical] >= 0]
+    spent = np.bincount(timeline.row[on_path], timeline.finish[on_path] - timeline.ready[on_path], rows)
+    wanted = np.concatenate([np.argsort(-spent, kind="stable")[: np.count_nonzero(spent)], slowest])
+    _, first = np.unique(wanted, return_index=True)
+    wanted = wanted[np.sort(first)]
+    fits = np.cumsum(count[wanted]) <= most
+    if not fits[0]:
+        raise ConfigError(
+            f"{timeline.labels[int(wanted[0])]} alone has {count[wanted[0]]:,} operations; a file for Perfetto holds "
+            f"{most:,}: cut the trace in pieces"
+        )
+    return np.sort(wanted[: int(np.argmin(fits)) if not fits.all() else len(wanted)])
+
+
+def trace_events(timeline: Timeline, critical: NDArray[np.int64], rows: Rows) -> str:
+    """The JSON text of some rows: complete events ("X") with ts and dur in microseconds, pid the row, tid the kind and
+    a lane; `args` has the parts in microseconds, the other end, and what is critical. A message stands at both ends,
+    and an arrow ("s", "f") leads from the one to the other, and from each operation of the critical path to the next.
+
+    ConfigError for rows that hold more than 250,000 slices. Format: Trace Event Format, Google, 2016: "Complete
+    Events", "Flow Events", "Metadata Events".
+    """
+    made = _slices(timeline, rows)
+    if len(made.operation) > MOST_SLICES:
+        raise ConfigError(
+            f"{len(rows):,} ranks hold {len(made.operation):,} slices; a file for Perfetto holds {MOST_SLICES:,}: "
+            "give fewer ranks"
+        )
     on_path = np.zeros(len(timeline), bool)
     on_path[critical] = True
-    events = [_process(row, label) for row, label in enumerate(timeline.labels)]
-    threads = dict.fromkeys(zip(timeline.row[order].tolist(), timeline.kind[order].tolist(), lane, strict=True))
-    events += [_thread(timeline, row, kind, number) for row, kind, number in threads]
-    events += [
-        _event(timeline, operation, number, bool(on_path[operation]))
-        for operation, number in zip(order.tolist(), lane, strict=True)
-    ]
+    events = list(_names(timeline, made, rows))
+    events += [_event(timeline, made, i, bool(on_path[made.operation[i]])) for i in range(len(made.lane))]
+    events += _arrows(timeline, made, critical)
     return '{"displayTimeUnit":"ns","traceEvents":[\n' + ",\n".join(events) + "\n]}\n"
 
 
-def _lanes(timeline: Timeline, order: NDArray[np.int64]) -> list[int]:
-    """A lane for each operation, so that none of one row and kind overlaps another in its lane."""
-    free: dict[tuple[int, int], list[int]] = {}
-    busy: dict[tuple[int, int], list[tuple[float, int]]] = {}
+def _takes(timeline: Timeline) -> NDArray[np.bool_]:
+    takes: NDArray[np.bool_] = (timeline.kind != MEETING) & (timeline.finish > timeline.ready)
+    return takes
+
+
+def _slice_counts(timeline: Timeline) -> Rows:
+    """int64[R]: slices of each row, its own and what arrives there."""
+    takes, rows = _takes(timeline), len(timeline.labels)
+    ends = (column[takes & (column >= 0)] for column in (timeline.row, timeline.peer))
+    return sum((np.bincount(end, minlength=rows) for end in ends), np.zeros(rows, np.int64))
+
+
+def _slices(timeline: Timeline, rows: Rows) -> _Slices:
+    shown = np.zeros(len(timeline.labels) + 1, bool)  # the last: no row
+    shown[rows] = True
+    takes = _takes(timeline)
+    own, other = np.flatnonzero(takes & shown[timeline.row]), np.flatnonzero(takes & shown[timeline.peer])
+    operation = np.concatenate([own, other])
+    row = np.concatenate([timeline.row[own], timeline.peer[other]]).astype(np.int64)
+    arrives = np.arange(len(operation)) >= len(own)
+    order = np.lexsort((operation, timeline.ready[operation], row))
+    operation, row, arrives = operation[order], row[order], arrives[order]
+    return _Slices(operation, row, arrives, _lanes(timeline, operation, row, arrives))
+
+
+def _lanes(timeline: Timeline, operation: Rows, row: Rows, arrives: NDArray[np.bool_]) -> list[int]:
+    """A lane for each slice, so that none of one row and kind overlaps another in its lane."""
+    free: dict[tuple[int, int, bool], list[int]] = {}
+    busy: dict[tuple[int, int, bool], list[tuple[float, int]]] = {}
     found = []
-    columns = (timeline.row[order], timeline.kind[order], timeline.ready[order], timeline.finish[order])
-    for row, kind, start, end in zip(*(column.tolist() for column in columns), strict=True):
-        own, idle = busy.setdefault((row, kind), []), free.setdefault((row, kind), [])
+    columns = (row, timeline.kind[operation], arrives, timeline.ready[operation], timeline.finish[operation])
+    for at, kind, comes, start, end in zip(*(column.tolist() for column in columns), strict=True):
+        own, idle = busy.setdefault((at, kind, comes), []), free.setdefault((at, kind, comes), [])
         while own and own[0][0] <= start:
             heappush(idle, heappop(own)[1])
         lane = heappop(idle) if idle else len(own)
@@ -53,30 +115,58 @@ def _lanes(timeline: Timeline, order: NDArray[np.int64]) -> list[int]:
     return found
 
 
-def _tid(timeline: Timeline, kind: int, lane: int) -> int:
-    return 1 + lane * len(timeline.kinds) + kind
+def _tid(timeline: Timeline, made: _Slices, i: int) -> int:
+    kinds = len(timeline.kinds)
+    kind = int(timeline.kind[made.operation[i]]) + kinds * bool(made.arrives[i])
+    return 1 + made.lane[i] * 2 * kinds + kind
 
 
-def _process(row: int, label: str) -> str:
-    return json.dumps({"ph": "M", "name": "process_name", "pid": row, "args": {"name": label}}, separators=(",", ":"))
+def _names(timeline: Timeline, made: _Slices, rows: Sequence[int] | Rows) -> Iterator[str]:
+    """Metadata: processes in the order of rows, and what each thread holds."""
+    for row in map(int, rows):
+        yield _text({"ph": "M", "name": "process_name", "pid": row, "args": {"name": timeline.labels[row]}})
+        yield _text({"ph": "M", "name": "process_sort_index", "pid": row, "args": {"sort_index": row}})
+    threads: dict[tuple[int, int], str] = {}
+    for i, lane in enumerate(made.lane):
+        key = int(made.row[i]), _tid(timeline, made, i)
+        if key not in threads:
+            kind = timeline.kinds[timeline.kind[made.operation[i]]] + (", arriving" if made.arrives[i] else "")
+            threads[key] = kind + (f" {lane + 1}" if lane else "")
+    for (row, tid), name in threads.items():
+        yield _text({"ph": "M", "name": "thread_name", "pid": row, "tid": tid, "args": {"name": name}})
 
 
-def _thread(timeline: Timeline, row: int, kind: int, lane: int) -> str:
-    name = timeline.kinds[kind] + (f" {lane + 1}" if lane else "")
-    event = {"ph": "M", "name": "thread_name", "pid": row, "tid": _tid(timeline, kind, lane), "args": {"name": name}}
-    return json.dumps(event, separators=(",", ":"))
-
-
-def _event(timeline: Timeline, operation: int, lane: int, critical: bool) -> str:
-    kind = int(timeline.kind[operation])
+def _event(timeline: Timeline, made: _Slices, i: int, critical: bool) -> str:
+    operation = int(made.operation[i])
     start, end = float(timeline.ready[operation]) * 1e6, float(timeline.finish[operation]) * 1e6
-    peer = int(timeline.peer[operation])
+    other = int((timeline.row if made.arrives[i] else timeline.peer)[operation])
     parts = (timeline.parts[operation] * 1e6).round(6).tolist()
     args: dict[str, object] = {f"{part}_us": value for part, value in zip(PARTS, parts, strict=True) if value}
-    args |= {} if peer < 0 else {"to": timeline.labels[peer]}
+    args |= {} if other < 0 else {"from" if made.arrives[i] else "to": timeline.labels[other]}
     args |= {"critical": True} if critical else {}
-    event = {
-        "ph": "X", "name": timeline.name(operation), "cat": timeline.kinds[kind], "pid": int(timeline.row[operation]),
-        "tid": _tid(timeline, kind, lane), "ts": round(start, 6), "dur": round(end - start, 6), "args": args,
-    }  # fmt: skip
+    return _text({
+        "ph": "X", "name": timeline.name(operation), "cat": timeline.kinds[timeline.kind[operation]],
+        "pid": int(made.row[i]), "tid": _tid(timeline, made, i), "ts": round(start, 6), "dur": round(end - start, 6),
+        "args": args,
+    })  # fmt: skip
+
+
+def _arrows(timeline: Timeline, made: _Slices, critical: NDArray[np.int64]) -> Iterator[str]:
+    """Pairs of flow events: each within its slice, the first as it begins, the second half way, where none ends."""
+    departs = {int(made.operation[i]): i for i in np.flatnonzero(~made.arrives).tolist()}
+    pairs = [("message", departs[o], i) for i in np.flatnonzero(made.arrives).tolist()
+             if (o := int(made.operation[i])) in departs]  # fmt: skip
+    path = [departs[o] for o in critical.tolist() if o in departs]
+    pairs += [("critical path", a, b) for a, b in pairwise(path)]
+    for number, (name, before, after) in enumerate(pairs, start=1):
+        head = {"name": name, "cat": name, "id": number}
+        for phase, i, share in (("s", before, 0.0), ("f", after, 0.5)):
+            operation = int(made.operation[i])
+            start, end = float(timeline.ready[operation]), float(timeline.finish[operation])
+            at = {"pid": int(made.row[i]), "tid": _tid(timeline, made, i)}
+            bound = {"bp": "e"} if phase == "f" else {}
+            yield _text({"ph": phase, **head, **at, "ts": round((start + share * (end - start)) * 1e6, 6), **bound})
+
+
+def _text(event: dict[str, object]) -> str:
     return json.dumps(event, separators=(",", ":"))

@@ -94,6 +94,7 @@ TEXTS = {
     "fail-leaf.txt": ["fail", "dual-plane:servers=16", "-e", "leaf:3"],
     "fail-links.txt": [*FAILED, "-e", "links=2%", "--seed", "7", "--job", "16"],
     "trace.txt": TRACED,
+    "trace-compare.txt": ["trace", "switch:n=4", "ring:n=4", "step.goal", "--compute-scale", "0.5"],
     "trace-explain.txt": [*LAYERS, "--explain"],
     "workload.txt": [*STEPPED, "--explain"],
     "workload-serve.txt": [*SERVED, "--explain"],

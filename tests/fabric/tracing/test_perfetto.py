@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fabric
-from fabric.tracing.perfetto import MOST_EVENTS, trace_events
+from fabric.tracing.perfetto import MOST_SLICES, shown_rows, trace_events
 from fabric.tracing.timeline import Timeline
 from topologies.errors import ConfigError
 
@@ -35,14 +35,17 @@ def busy(hand):
 
 
 def test_slices(hand):
+    """Each message stands at both ends; a computation once."""
     found = busy(hand)
     slices = [event for event in events(found) if event["ph"] == "X"]
-    assert len(slices) == found.operations == 5
+    assert found.operations == 5 and len(slices) == 5 + 4
     last = next(event for event in slices if event["name"] == "sum")
     assert (last["pid"], last["ts"], last["dur"]) == (2, pytest.approx(5), 3)
     assert last["args"] == {"compute_us": 3.0, "critical": True}
-    sent = next(event for event in slices if event["name"] == "from 0")
+    sent, come = (event for event in slices if event["name"] == "from 0")
     assert sent["args"]["to"] == "rank 2" and sent["args"]["waiting_us"] == pytest.approx(3)
+    assert come["args"]["from"] == "rank 0" and (sent["pid"], come["pid"]) == (0, 2)
+    assert (sent["ts"], sent["dur"]) == (come["ts"], come["dur"])
 
 
 def test_threads_hold_slices_that_do_not_cross(hand):
@@ -56,16 +59,66 @@ def test_threads_hold_slices_that_do_not_cross(hand):
         spans.sort()
         assert all(a[1] <= b[0] + 1e-6 for a, b in pairwise(spans))
     names = {(e["pid"], e["tid"]): e["args"]["name"] for e in made if e["name"] == "thread_name"}
-    assert set(names) == set(threads) and sorted(names.values()) == ["compute", "send", "send", "send 2", "send 2"]
+    assert set(names) == set(threads)
+    arriving = [f"send, arriving{number}" for number in ("", " 2", " 3", " 4")]
+    assert sorted(names.values()) == ["compute", "send", "send", "send 2", "send 2", *arriving]
     assert [e["args"]["name"] for e in made if e["name"] == "process_name"] == ["rank 0", "rank 1", "rank 2"]
 
 
+KEYS = {
+    "M": {"ph", "name", "pid", "args"}, "X": {"ph", "name", "cat", "pid", "tid", "ts", "dur", "args"},
+    "s": {"ph", "name", "cat", "id", "pid", "tid", "ts"}, "f": {"ph", "name", "cat", "id", "pid", "tid", "ts", "bp"},
+}  # fmt: skip
+
+
+def test_every_event_is_one_of_the_format(hand):
+    """Its keys and types; arrows in pairs, each end within a slice of its thread, none that goes back in time."""
+    made = events(busy(hand))
+    slices, arrows = defaultdict(list), defaultdict(dict)
+    for event in made:
+        assert set(event) - {"tid"} == KEYS[event["ph"]] - {"tid"}
+        assert all(isinstance(event[key], int) for key in ("pid", "tid", "id") if key in event)
+        assert all(isinstance(event[key], float | int) and event[key] >= 0 for key in ("ts", "dur") if key in event)
+        if event["ph"] == "X":
+            slices[event["pid"], event["tid"]].append((event["ts"], event["ts"] + event["dur"]))
+        elif event["ph"] in "sf":
+            arrows[event["id"]][event["ph"]] = event
+    assert len(arrows) == 4 + 1  # messages, and on the path a message before the sum
+    for pair in arrows.values():
+        assert set(pair) == {"s", "f"} and pair["s"]["name"] == pair["f"]["name"]
+        assert pair["s"]["ts"] <= pair["f"]["ts"] and pair["f"]["bp"] == "e"
+        for end in pair.values():
+            assert any(a <= end["ts"] < b for a, b in slices[end["pid"], end["tid"]])
+
+
+def test_some_ranks_alone(hand):
+    """What goes to ranks that are not shown stands at its source, without an arrow."""
+    made = json.loads(busy(hand).perfetto("0"))["traceEvents"]
+    assert [(e["name"], e["pid"]) for e in made if e["ph"] == "X"] == [("from 0", 0), ("more from 0", 0)]
+    assert not [e for e in made if e["ph"] in "sf"]
+    with pytest.raises(ConfigError, match="3"):
+        busy(hand).perfetto("3")
+
+
+def test_of_too_many_ranks_those_of_the_path_are_shown_and_then_the_slowest(hand):
+    """Ranks end at 1, 4, 9 and 3 us, with 1, 2, 3 and 3 slices."""
+    made = hand(4)
+    for rank, micros in enumerate((1, 2, 3, 1)):
+        for _ in range(3 if rank > 1 else rank + 1):
+            made.compute(rank, "c", micros * US, processor=0)
+    found = fabric.trace("switch:n=4", hand(made))
+    shown = {most: shown_rows(found.timeline, found.path, found.slowest, most).tolist() for most in (3, 6, 8, 9)}
+    assert shown == {3: [2], 6: [1, 2], 8: [1, 2, 3], 9: [0, 1, 2, 3]}
+    with pytest.raises(ConfigError, match="rank 2 alone has 3 operations"):
+        shown_rows(found.timeline, found.path, found.slowest, 2)
+
+
 def test_too_many_operations():
-    many = MOST_EVENTS + 1
+    many = MOST_SLICES + 1
     line = Timeline(
         ["rank 0"], np.ones(1, np.int64), ("compute",), np.zeros(many, np.int16), np.zeros(many, np.int32),
-        np.full(many, -1, np.int32), np.zeros(many), np.ones(many), np.zeros((many, 4)), np.zeros(many + 1, np.int64),
-        np.zeros(0, np.int32), str,
+        np.full(many, -1, np.int32), np.arange(many) * 1.0, np.arange(many) + 1.0, np.zeros((many, 4)),
+        np.zeros(many + 1, np.int64), np.zeros(0, np.int32), str,
     )  # fmt: skip
-    with pytest.raises(ConfigError, match="holds 2,000,000"):
-        trace_events(line, np.zeros(0, np.int64))
+    with pytest.raises(ConfigError, match="holds 250,000"):
+        trace_events(line, np.zeros(0, np.int64), np.zeros(1, np.int64))

@@ -22,6 +22,27 @@ FIVE = {rate: build(STAR.format(5, rate)) for rate in (100, 200, 400, 800)}
 trace = partial(fabric.trace, threads=1)  # threads that wait for a busy machine take longer than these
 
 
+@st.composite
+def programs(draw):
+    """Up to 5 ranks; each operation of a rank waits for some that its rank has had."""
+    ranks = draw(st.integers(2, 5))
+    made, had = Program(ranks, "drawn"), [[] for _ in range(ranks)]
+
+    def after(rank):
+        return draw(st.lists(st.sampled_from(had[rank]), unique=True, max_size=2)) if had[rank] else []
+
+    for step in range(draw(st.integers(1, 12))):
+        rank, peer = draw(st.permutations(range(ranks)))[:2]
+        if draw(st.booleans()):
+            had[rank].append(made.compute(rank, "c", draw(st.integers(0, 9)) * US, after(rank)))
+        else:
+            size = draw(st.integers(0, 9)) * 50e3
+            had[rank].append(made.send(rank, "s", peer, step, size, after(rank)))
+            had[peer].append(made.receive(peer, "r", rank, step, size, after(peer)))
+    made.compute(0, "c", US)
+    return Recorded("drawn", "goal", ranks, None, lambda size: made)
+
+
 def parts_us(found):
     return [s / US for s in found.critical_parts.values()]
 
@@ -82,6 +103,41 @@ def test_waiting_is_for_links_that_others_use(hand):
     assert parts_us(alone) == pytest.approx([0, 1, 1, 0]) and any("share no links" in line for line in alone.notes)
 
 
+def test_ranks_run_where_they_are_placed(hand, written):
+    """On a ring of 6 a message from 0 to 1 has one link; from acc. 0 to 3 three of 500 ns each."""
+    made = hand(2)
+    made.send(0, "a", 1, 0, 0.0)
+    made.receive(1, "a", 0, 0, 0.0)
+    spec = "ring:n=6,latency_ns=500"
+    assert fabric.trace(spec, hand(made)).makespan_s / US == pytest.approx(0.5)
+    far = fabric.trace(spec, hand(made), placement=["0", "3"])
+    assert far.makespan_s / US == pytest.approx(1.5) and far.segments()[0]["to"] == "rank 1"
+    call = written([("all-reduce", 2)], ranks=2)
+    near, apart = (fabric.trace(spec, call, placement=p, algorithm="ring") for p in ("packed", ["0", "3"]))
+    assert [one.makespan_s / US for one in (near, apart)] == pytest.approx([1, 3], rel=1e-3)
+    assert {s["rank"] for s in apart.segments()} == {"rank 0", "rank 1"}
+
+
+def test_computation_scales(hand):
+    """20 us, then 1 us and 1 us: half of the 20, or bf16 of an A100 over an H100's, 312/989."""
+    made = hand(2)
+    made.send(0, "a", 1, 0, 50e3, after=[made.compute(0, "work", 20 * US)])
+    made.receive(1, "a", 0, 0, 50e3)
+    half = fabric.trace(STAR.format(2, 400), hand(made), compute_scale=0.5)
+    assert half.makespan_s / US == pytest.approx(12) and half.floor_s / US == pytest.approx(10)
+    here = STAR.format(2, 400) + ",accelerator=h100-sxm"
+    found = fabric.trace(here, hand(made), compute_scale="a100-80gb", transport="ideal")
+    assert found.floor_s / US == pytest.approx(20 * 312 / 989, rel=1e-3)
+    assert any("a100-80gb" in note for note in found.notes)
+
+
+@settings(max_examples=30, deadline=None)
+@given(made=programs(), fidelity=st.sampled_from(["fluid", "steady"]))
+def test_links_that_cost_no_time_are_never_slower(made, fidelity):
+    found = trace(FIVE[400], made, fidelity=fidelity)
+    assert max(made.program(1).seconds) * (1 - 1e-12) <= found.floor_s <= found.makespan_s * (1 + 1e-9)
+
+
 def test_without_dependencies_the_longest_counts(hand):
     made = hand(4)
     for rank, micros in enumerate((3, 11, 7, 2)):
@@ -89,27 +145,6 @@ def test_without_dependencies_the_longest_counts(hand):
     found = fabric.trace("switch:n=4", hand(made))
     assert found.makespan_s == pytest.approx(11 * US) and len(found.path) == 1
     assert found.times.idle / US == pytest.approx([8, 0, 4, 9])
-
-
-@st.composite
-def programs(draw):
-    """Up to 5 ranks; each operation of a rank waits for some that its rank has had."""
-    ranks = draw(st.integers(2, 5))
-    made, had = Program(ranks, "drawn"), [[] for _ in range(ranks)]
-
-    def after(rank):
-        return draw(st.lists(st.sampled_from(had[rank]), unique=True, max_size=2)) if had[rank] else []
-
-    for step in range(draw(st.integers(1, 12))):
-        rank, peer = draw(st.permutations(range(ranks)))[:2]
-        if draw(st.booleans()):
-            had[rank].append(made.compute(rank, "c", draw(st.integers(0, 9)) * US, after(rank)))
-        else:
-            size = draw(st.integers(0, 9)) * 50e3
-            had[rank].append(made.send(rank, "s", peer, step, size, after(rank)))
-            had[peer].append(made.receive(peer, "r", rank, step, size, after(peer)))
-    made.compute(0, "c", US)
-    return Recorded("drawn", "goal", ranks, None, lambda size: made)
 
 
 @settings(max_examples=40, deadline=None)
@@ -219,7 +254,11 @@ def test_collectives_have_the_prices_of_their_library(real):
     ("spec", "options", "says"),
     [
         ("switch:n=2", {"fidelity": "flud"}, "did you mean 'fluid'"),
-        ("switch:n=2", {"placement": "striped"}, "leave it out"),
+        ("switch:n=2", {"placement": "nowhere"}, "placement 'nowhere' is not one of"),
+        ("switch:n=2", {"placement": ["acc-1"]}, "names 1 accelerators; by hand has 2 ranks"),
+        ("switch:n=2", {"compute_scale": 0}, "no number above zero"),
+        ("switch:n=2", {"compute_scale": "h100-sxn"}, "did you mean 'h100-sxm'"),
+        ("switch:n=2", {"compute_scale": "h100-sxm"}, "which has no rate"),
         (FIVE[400], {"transport": "nccl"}, "raw rates"),
     ],
 )
