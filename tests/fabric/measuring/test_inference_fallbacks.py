@@ -48,11 +48,12 @@ def test_a_bound_is_no_figure() -> None:
 
 def test_a_machine_without_constants_has_those_of_all_and_a_wide_interval(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
-    rows = [f"{name},1,Llama-3.1-8B,bf16,server,1,512,512,1,tpot_ms,10,vllm" for name in ("H100", "Gaudi 3", "TPU v6e")]
-    path.write_text(HEAD + "\n".join([*rows, "Abacus,1,Llama-3.1-8B,bf16,server,1,512,512,1,tpot_ms,10,vllm"]) + "\n")
+    names = ("H100", "Ascend 910C", "TPU v6e", "Abacus")
+    rows = [f"{name},1,Llama-3.1-8B,bf16,server,1,512,512,1,tpot_ms,10,vllm\n" for name in names]
+    path.write_text(HEAD + "".join(rows))
     found = compare_inference(path)
-    met, gaudi, tpu = found.rows
-    for other in (gaudi, tpu):
+    met, ascend, tpu = found.rows
+    for other in (ascend, tpu):
         assert any("no constants are fitted" in said for said in other.said)
         assert other.high and met.high and other.high / other.predicted > met.high / met.predicted
     assert [why.reason.split(";")[0] for why in found.unmatched] == ["no accelerator is named 'Abacus'"]
