@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from topologies.graph import Topology
+from topologies.graph import Topology, once
 from topologies.selection import coordinates, subgrid
 
 
@@ -55,11 +55,8 @@ class Groups:
         [[0, 2], [1]]
         """
         columns = [_partners(_domain_labels(topology)[self.members])]
-        parts = topology.graph.nodes
-        names = {str(parts[node].get("part")) for node in topology.accelerators}
-        if len(names) > 1:
-            place = {name: i for i, name in enumerate(sorted(names))}
-            part = np.array([place[str(parts[node].get("part"))] for node in topology.accelerators])
+        part = _part_labels(topology)
+        if part.any():
             columns.append(part[self.members])
         if topology.grid is not None:
             columns.append(self._grids(topology)[:, None])
@@ -83,6 +80,16 @@ class Groups:
         return np.array(label)[shape.ravel()]
 
 
+@once
+def _part_labels(topology: Topology) -> NDArray[np.int64]:
+    """int64[n]: the catalogue part of each accelerator, numbered; 0 of all where they have one."""
+    parts = topology.graph.nodes
+    names = [str(parts[node].get("part")) for node in topology.accelerators]
+    label: NDArray[np.int64] = np.unique(names, return_inverse=True)[1]
+    return label
+
+
+@once
 def _domain_labels(topology: Topology) -> NDArray[np.int64]:
     """int64[n]: the scale-up domain of each accelerator; one that has none is its own."""
     n = len(topology.accelerators)

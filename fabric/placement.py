@@ -11,6 +11,7 @@ from topologies.errors import ConfigError
 from topologies.graph import Topology
 
 PLACEMENTS = ("packed", "striped", "random")
+PACKED = "packed:"  # and how many of each scale-up domain
 
 Placement = str | Path | Sequence[Hashable]
 
@@ -18,23 +19,39 @@ Placement = str | Path | Sequence[Hashable]
 def placed(topology: Topology, placement: Placement = "packed", seed: int = 0) -> NDArray[np.int64]:
     """int64[ranks]: the accelerator of every rank, by its place in the fabric's own order.
 
-    `packed` keeps that order, which fills domains one after the other; `striped` deals ranks out in turn to the
-    scale-up domains (to the switches that accelerators hang on, where there are no domains); `random` is a seeded
-    shuffle. Else a file of node names, one a line, rank 0 first, or the names themselves; accelerators that are not
-    named are idle. ConfigError for a name that is no accelerator, or one that is given twice.
+    `packed` keeps that order, which fills domains one after the other; `packed:64` takes the first 64 accelerators of
+    each scale-up domain, so that blocks of 16 or 64 ranks do not straddle domains of 72; `striped` deals ranks out in
+    turn to the scale-up domains (to the switches that accelerators hang on, where there are no domains); `random` is a
+    seeded shuffle. Else a file of node names, one a line, rank 0 first, or the names themselves; accelerators that are
+    not named are idle. ConfigError for a name that is no accelerator, or one that is given twice.
 
     >>> from topologies.registry import build
     >>> placed(build("rail:servers=2,gpus=4"), "striped").tolist()
     [0, 4, 1, 5, 2, 6, 3, 7]
+    >>> placed(build("rail:servers=2,gpus=4"), "packed:3").tolist()
+    [0, 1, 2, 4, 5, 6]
     """
     n = len(topology.accelerators)
     if placement == "packed":
         return np.arange(n)
+    if isinstance(placement, str) and placement.startswith(PACKED):
+        return _first(topology, placement)
     if placement == "striped":
         return _striped(topology)
     if placement == "random":
         return np.random.default_rng(seed).permutation(n)
     return _named(topology, placement)
+
+
+def _first(topology: Topology, placement: str) -> NDArray[np.int64]:
+    """The first accelerators of each domain, as many as `packed:K` says."""
+    text = placement.removeprefix(PACKED)
+    smallest = min((len(ranks) for ranks in topology.domains), default=0)
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) <= smallest):
+        what = f"domains of {smallest:,}; give packed:{smallest} or less" if smallest else "no domains; give packed"
+        raise ConfigError(f"placement '{placement:.30}': {topology.name} has {what}")
+    taken: NDArray[np.int64] = np.concatenate([np.sort(ranks)[: int(text)] for ranks in topology.domains])
+    return taken
 
 
 def _striped(topology: Topology) -> NDArray[np.int64]:

@@ -176,7 +176,7 @@ _MEMBERS = [
         default="packed",
         show_default=True,
         metavar="HOW",
-        help="Where ranks run: packed, striped (in turn over domains or leaves), random (--seed), or a file of nodes.",
+        help="Where ranks run: packed, packed:K (K of a domain), striped (over domains or leaves), random, or a file.",
     ),
 ]
 

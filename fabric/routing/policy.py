@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from topologies.errors import ConfigError
-from topologies.graph import Topology
+from topologies.graph import Topology, once
 from topologies.parts import Switch
 
 # By family, where the wiring decides: dragonflies and HyperX need detours under adversarial traffic and ship with
@@ -87,6 +87,7 @@ def refuse_no_grid(topology: Topology) -> None:
         raise ConfigError(f"dor orders the dimensions of a regular grid; {topology.name}: {why}; use ecmp")
 
 
+@once
 def _ability(topology: Topology) -> str:
     """How the switches choose among equal paths: `hashing` if any cannot spread, `unknown` if any has no part."""
     found = {_switching(attributes, topology) for _, attributes in topology.graph.nodes(data=True)} - {""}

@@ -10,18 +10,19 @@ from fabric.results import Wall
 from fabric.varying import varied_specs
 from fabric.workloads.achieved import achieved
 from fabric.workloads.inference import accelerator_of_fabric
-from fabric.workloads.mix import mix
+from fabric.workloads.least import spread
 from fabric.workloads.model import Model
+from fabric.workloads.occupancy import SPACE as OCCUPANCY
 from fabric.workloads.parallel import TRAINED
 from fabric.workloads.replicas import SPACE as REPLICAS
 from fabric.workloads.replicas import Load, Serving, best_replica, check_context, checked
 from fabric.workloads.scale_up import SAID, with_domain
 from fabric.workloads.searching import Found, fastest
-from fabric.workloads.splits import SPACE, Question, completed
+from fabric.workloads.splits import SPACE, Question
 from fabric.workloads.sram import is_sram
 from fabric.workloads.sram_serving import serve_from_sram
 from fabric.workloads.training import TRANSPORT, TrainingStep, accelerator_with_rate, timed
-from fabric.workloads.wiring import Wired, Wiring, spread
+from fabric.workloads.wiring import Wiring
 from fabric.workloads.zoo import model as named
 from topologies.errors import ConfigError, FabricError
 from topologies.graph import Topology
@@ -176,18 +177,15 @@ def _trained(fabric: Topology, model: Model, asked: Question, transport: str, ro
         said.append(f"no sequence given: {TRAINED:,} tokens, of a context of {model.sequence:,}")
     elif (asked.given.sequence or 0) > model.sequence:
         said.append(f"sequences of {asked.given.sequence:,} tokens exceed the model's context of {model.sequence:,}")
-    if not asked.free:
-        layout = completed(asked, n, model).on(n, model)
-        wires = tuple(wiring.wired(exchange) for exchange in mix(model, layout))
-        step = timed(fabric, model, layout, row, wires, a)
-        return {"step": step, "given": _held(step), "said": (*said, *_straddling(wiring, wires), *step.said)}
     found = fastest(wiring, model, asked, row, a)
     step = timed(fabric, model, found.parallel, row, found.wires, a)
-    tried = f"auto, exact: the fastest of {found.fitting:,} splits that fit of {found.splits:,}: {SPACE}"
+    if asked.free:
+        what = f"auto, exact: the fastest of {found.fitting:,} splits that fit of {found.splits:,}: {SPACE}"
+        said.insert(0, f"{what}; {OCCUPANCY}")
     if found.unreached:
         said.append(f"{found.unreached:,} splits that may be faster have exchanges without a path, and are left out")
-    said = [tried, *said, *_straddling(wiring, found.wires), *step.said]
-    return {"step": step, "search": found, "given": _held(step), "said": said}
+    said += [*found.occupancy.said, *_straddling(found)]
+    return {"step": step, "search": found if asked.free else None, "given": _held(step), "said": (*said, *step.said)}
 
 
 def _held(step: TrainingStep) -> Conditions:
@@ -196,11 +194,13 @@ def _held(step: TrainingStep) -> Conditions:
     return Conditions(weights_bytes=step.memory.total * ranks, shards=ranks)
 
 
-def _straddling(wiring: Wiring, wires: Sequence[Wired]) -> list[str]:
-    """Groups that lie unevenly across scale-up domains, since ranks fill the fabric without a gap."""
-    size, said = wiring.domain, []
-    for dimension, ranks in dict.fromkeys((w.exchange.dimension, prod(spread(w.exchange))) for w in wires):
-        if size is not None and size % ranks and ranks % size:
+def _straddling(found: Found) -> list[str]:
+    """Groups that lie unevenly across scale-up domains, since ranks fill them without a gap."""
+    size, said = found.occupancy.per_domain, list[str]()
+    if found.occupancy.domains == 1:
+        return said
+    for dimension, ranks in dict.fromkeys((w.exchange.dimension, prod(spread(w.exchange))) for w in found.wires):
+        if size % ranks and ranks % size:
             said.append(f"{dimension}: blocks of {ranks:,} ranks straddle domains of {size:,}")
     return said
 

@@ -186,9 +186,9 @@ def timed(
     mfu = useful / step / (p.ranks * precision(p.precision).peak_tflops(row) * 1e12)
     network, facility, unpowered = _powers(topology) if power else (None, None, [])
     return TrainingStep(
-        topology=topology.name, model=model, accelerators=p.ranks, parallel=p, exchanges=wires, compute=parts,
-        memory=held, memory_limit_bytes=limit, tokens=tokens, step_s=step, compute_s=busy, bubble_s=bubble,
-        wire_s=wire, exposed_s=exposed, mfu=mfu, network_power_w=network, facility_power_w=facility,
+        topology=topology.name, model=model, accelerators=len(topology.accelerators), parallel=p, exchanges=wires,
+        compute=parts, memory=held, memory_limit_bytes=limit, tokens=tokens, step_s=step, compute_s=busy,
+        bubble_s=bubble, wire_s=wire, exposed_s=exposed, mfu=mfu, network_power_w=network, facility_power_w=facility,
         said=(*_said(model, p, row, held, limit), *unpowered, *time_estimates(topology)),
     )  # fmt: skip
 

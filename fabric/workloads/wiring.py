@@ -2,17 +2,14 @@
 
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fabric.collectives import Collective
-from fabric.domains import domains_of_nodes
 from fabric.patterns import bytes_of, pattern_of
-from fabric.placement import Placement
-from fabric.results import accelerator_of
+from fabric.placement import Placement, placed
 from fabric.timing import Assumptions, Plan, candidates, choose, priced_by
 from fabric.transports import IDEAL
+from fabric.workloads.least import Least, spread
 from fabric.workloads.mix import Exchange
+from fabric.workloads.occupancy import Occupancy, alike
 from topologies.errors import InfeasibleError
 from topologies.graph import Topology
 
@@ -40,23 +37,30 @@ class Wiring:
     rates, since kernels of their own move them, not a library's collectives.
 
     All groups of a dimension exchange at once. Where domains are alike and hold whole groups, those of the first domain
-    stand for all: what stays inside a domain meets nobody of another.
+    stand for all: what stays inside a domain meets nobody of another. `ranks` of the job may be fewer than placed.
     """
 
     topology: Topology
     transport: str = "auto"
     routing: str = "auto"
     placement: Placement = "packed"
+    ranks: int | None = None
     priced: int = 0  # patterns routed so far
+    domain: int | None = None  # ranks of the job in each scale-up domain, where these are alike
     _plans: dict[tuple[object, ...], list[Plan]] = field(default_factory=dict)
     _known: dict[Exchange, Wired] = field(default_factory=dict)
     _unreached: dict[tuple[object, ...], InfeasibleError] = field(default_factory=dict)
-    domain: int | None = None
-    _rates: "Borders | None" = None
+    _least: Least | None = None
 
     def __post_init__(self) -> None:
-        self.domain = alike(self.topology) if self.placement == "packed" else None
-        self._rates = borders(self.topology)
+        if self.placement == "packed":
+            self.domain = alike(self.topology)
+
+    def occupied(self, by: Occupancy) -> "Wiring":
+        """The same fabric where fewer accelerators work."""
+        fewer = Wiring(self.topology, self.transport, self.routing, by.placement, by.ranks)
+        fewer.domain = by.per_domain
+        return fewer
 
     def wired(self, exchange: Exchange) -> Wired:
         """The time of one exchange of all groups of its dimension. InfeasibleError where a group has no path, as
@@ -88,39 +92,30 @@ class Wiring:
         return self._known.get(exchange)
 
     def least_s(self, exchange: Exchange) -> float:
-        """What one exchange takes at least, from rates of links alone: the larger of what a rank sends and what has to
-        leave a scale-up domain. Of experts' tokens nothing is known beforehand: 0."""
-        if exchange.moe is not None or self._rates is None:
-            return 0.0
-        stride, ranks = spread(exchange)
-        neighbour = exchange.collective == "send-recv"
-        sent = exchange.size_bytes * (1.0 if neighbour else (ranks - 1) / ranks)
-        least = sent / self._rates.rank_bytes_per_s
-        g = self.domain
-        if g is None or self._rates.domain_bytes_per_s <= 0 or g % stride or stride * ranks <= g:
-            return least
-        members = g // stride  # of a group in a domain
-        if ranks % members:
-            return least
-        share = 1.0 if neighbour else 1 - members / ranks
-        return max(least, stride * exchange.size_bytes * share / self._rates.domain_bytes_per_s)
+        """What one exchange takes at least, whatever carries it: `fabric.workloads.least`."""
+        if self._least is None:
+            self._least = Least(self.topology, placed(self.topology, self.placement)[: self.ranks])
+        return self._least.seconds(exchange)
 
     def _wired(self, exchange: Exchange) -> Wired:
-        given = Assumptions(transport=self.transport, routing=self.routing)
-        given = given if exchange.moe is None else replace(given, transport=IDEAL)
         pattern = self._pattern(exchange)
         size = max(1.0, exchange.size_bytes)
         if exchange.moe is not None:
             size = float(bytes_of(self.topology, pattern, None))
-        plan = self._plan(exchange, pattern, size, given)
+        plan = self._plan(exchange, pattern, size)
         return Wired(exchange, plan.schedule.algorithm, plan.routing, plan.time_s(size))
 
-    def _plan(self, exchange: Exchange, pattern: Collective, size: float, given: Assumptions) -> Plan:
-        """The fastest at a size; under a library all that it chooses from are routed once and kept."""
-        if exchange.moe is not None or priced_by(self.topology, pattern, given) is None:
+    def _plan(self, exchange: Exchange, pattern: Collective, size: float) -> Plan:
+        """The fastest at a size. Where few algorithms do, those of a library or of experts' tokens, all are routed once
+        and kept; loads are in proportion to tokens."""
+        given = Assumptions(transport=self.transport, routing=self.routing)
+        moe = exchange.moe
+        if moe is not None:
+            given = replace(given, transport=IDEAL)
+        elif priced_by(self.topology, pattern, given) is None:
             self.priced += 1
             return choose(self.topology, pattern, size, given)
-        key = (exchange.collective, *spread(exchange))
+        key = (exchange.collective, *spread(exchange), None if moe is None else replace(moe, tokens=1))
         if key not in self._plans:
             self.priced += 1
             self._plans[key] = candidates(self.topology, pattern, given)
@@ -130,74 +125,10 @@ class Wiring:
 
     def _pattern(self, exchange: Exchange) -> Collective:
         stride, ranks = spread(exchange)
-        g, n = self.domain, len(self.topology.accelerators)
+        g, n = self.domain, self.ranks or len(self.topology.accelerators)
         inside = g is not None and g < n and g % (stride * ranks) == 0
+        least = g if inside and g else self.ranks
         return pattern_of(
-            self.topology, exchange.collective, ranks=f"0-{g - 1}" if inside and g else None,
-            group={"inner": stride, "group": ranks}, over="group",
-            placement=self.placement, moe=exchange.moe,
+            self.topology, exchange.collective, ranks=f"0-{least - 1}" if least else None,
+            group={"inner": stride, "group": ranks}, over="group", placement=self.placement, moe=exchange.moe,
         )  # fmt: skip
-
-
-def spread(exchange: Exchange) -> tuple[int, int]:
-    """How far apart the ranks of a group lie, and how many there are.
-
-    >>> spread(Exchange("dp", "all-reduce", 8, 1.0, 1, 1.0, "tp=4,cp=2,dp=4,pp=2", "cp,dp"))
-    (4, 8)
-    """
-    over, stride, ranks = exchange.over.split(","), 1, 1
-    for word in exchange.group.split(","):
-        name, _, size = word.partition("=")
-        if name in over:
-            ranks *= int(size)
-        elif ranks == 1:
-            stride *= int(size)
-    return stride, ranks
-
-
-@dataclass(frozen=True, slots=True)
-class Borders:
-    """What the links of a rank carry out, and those that leave a scale-up domain (the largest of each), bytes/s."""
-
-    rank_bytes_per_s: float
-    domain_bytes_per_s: float
-
-
-def borders(topology: Topology) -> Borders:
-    """Rates at which ranks and domains can send at most."""
-    csr = topology.csr()
-    out = np.bincount(csr.tails, csr.capacity, minlength=len(csr.forwards))
-    label = domains_of_nodes(topology)
-    leaves = (label[csr.tails] >= 0) & (label[csr.heads] != label[csr.tails])
-    left = np.bincount(label[csr.tails[leaves]], csr.capacity[leaves]) if leaves.any() else np.zeros(1)
-    return Borders(float(out[csr.accelerators].max()), float(left.max()))
-
-
-def alike(topology: Topology) -> int | None:
-    """Accelerators of a scale-up domain where all domains are alike: equally large, ranks in a row, the same links
-    inside; None elsewhere.
-
-    >>> from topologies.registry import build
-    >>> alike(build("rail:servers=4,gpus=8")), alike(build("torus:dims=4x4"))
-    (8, None)
-    """
-    domains = topology.domains
-    sizes = {len(ranks) for ranks in domains}
-    n = len(topology.accelerators)
-    if len(sizes) != 1 or accelerator_of(topology) is None:
-        return None
-    size = sizes.pop()
-    if size * len(domains) != n or not np.array_equal(np.concatenate(domains), np.arange(n)):
-        return None
-    return size if _same_links(topology, size, len(domains)) else None
-
-
-def _same_links(topology: Topology, size: int, count: int) -> bool:
-    """Do accelerators in the same place of every domain have the same links inside it?"""
-    csr, label = topology.csr(), domains_of_nodes(topology)
-    inside = (label[csr.tails] >= 0) & (label[csr.tails] == label[csr.heads])
-    nodes = len(csr.forwards)
-    arcs: NDArray[np.int64] = np.bincount(csr.tails[inside], minlength=nodes)[csr.accelerators].reshape(count, size)
-    rate = np.bincount(csr.tails[inside], csr.capacity[inside], nodes)[csr.accelerators].reshape(count, size)
-    switches = np.bincount(label[label >= 0], minlength=count)
-    return bool((arcs == arcs[0]).all() and np.allclose(rate, rate[0]) and (switches == switches[0]).all())

@@ -13,6 +13,7 @@ from fabric.collectives import collective
 from fabric.contention import sharers
 from fabric.explaining import explanation, planned
 from fabric.groups import Groups
+from fabric.placement import placed
 from fabric.timing import Assumptions, choose
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.registry import build
@@ -270,3 +271,16 @@ def test_groups_that_are_alike_are_built_once_and_linear_in_ranks():
     assert len(list(groups.kinds(rail))) == 1
     traffic = choose(rail, collective("all-to-all", 8, groups=groups), S, Assumptions()).schedule.steps[0].traffic
     assert len(traffic.list_rank) == 512  # linear in ranks: one list a group
+
+
+def test_a_part_of_each_domain():
+    """The first 64 of each 72; and what there is no room for."""
+    topology = build("nvl72-x8")
+    found = placed(topology, "packed:64")
+    assert (found % 72 < 64).all()
+    assert len(found) == 512
+    for wrong in ("packed:73", "packed:0", "packed:x"):
+        with pytest.raises(ConfigError, match="domains of 72; give packed:72 or less"):
+            placed(topology, wrong)
+    with pytest.raises(ConfigError, match="has no domains; give packed"):
+        placed(build("torus:dims=4x4"), "packed:4")

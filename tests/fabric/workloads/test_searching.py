@@ -5,13 +5,16 @@ from dataclasses import replace
 import pytest
 
 from fabric.workloads.achieved import achieved
+from fabric.workloads.comparing import workload
+from fabric.workloads.least import spread
 from fabric.workloads.memory import memory
 from fabric.workloads.mix import mix
+from fabric.workloads.occupancy import alike, occupancies
 from fabric.workloads.parallel import Parallel
 from fabric.workloads.searching import fastest
 from fabric.workloads.splits import SPACE, fits, read_question, splits
 from fabric.workloads.training import accelerator_with_rate, timed, train
-from fabric.workloads.wiring import Wiring, alike, spread
+from fabric.workloads.wiring import Wiring
 from fabric.workloads.zoo import model
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.registry import build
@@ -136,3 +139,59 @@ def test_what_cannot_be_asked(fabrics):
     assert {p.pp for p in splits(read_question("auto,v=8,batch=16"), 16, model("llama-3.1-8b"))} == {1, 2, 4}
     with pytest.raises(ConfigError, match="nothing"):
         read_question("auto,nothing=1")
+
+
+SIXES = "rail:servers=4,gpus=6,scaleup_switches=none"
+
+
+@pytest.mark.parametrize(
+    ("spec", "name", "text"),
+    [
+        (SIXES, "llama-3.1-8b", "auto,batch=48,seq=4096,mbs=1,recompute=full,cp=1,zero=1,v=1"),
+        ("rail:servers=2,gpus=12,scaleup_switches=none", "mixtral-8x7b",
+         "auto,batch=48,seq=4096,mbs=1,recompute=full,cp=1,zero=1,pp=2,v=1"),
+    ],
+)  # fmt: skip
+def test_auto_is_the_best_of_all_who_may_work(spec, name, text):
+    """Every split of every occupancy, priced in full."""
+    topology, shape = build(spec), model(name)
+    row, asked = accelerator_with_rate(topology), read_question(text)
+    steps = {}
+    for who in occupancies(topology, shape):
+        wiring = Wiring(topology).occupied(who)
+        for p in splits(asked, who.ranks, shape):
+            if fits(shape, p, row.memory_gb * 1e9):
+                wires = tuple(map(wiring.wired, mix(shape, p)))
+                for wire in wires:
+                    assert wiring.least_s(wire.exchange) <= wire.one_s * (1 + 1e-9), wire
+                steps[who, p] = timed(topology, shape, p, row, wires, achieved(), power=False).step_s
+    found = search(topology, name, text)
+    assert len({who for who, _ in steps}) > 1
+    assert found.step_s == pytest.approx(min(steps.values()), rel=1e-12)
+    assert steps[found.occupancy, found.parallel] == pytest.approx(found.step_s, rel=1e-12)
+
+
+def test_blocks_do_not_straddle_domains_where_leaving_out_is_faster():
+    """tp = 16 on domains of 72: each ninth group lies in two domains and holds up all; 64 of each 72 are faster."""
+    text = "tp=16,pp=4,batch=576,seq=8192,recompute=full"
+    (answer,) = workload(["nvl72-x8"], "llama-3.1-405b", read_question(text))
+    straddled = train("nvl72-x8", "llama-3.1-405b", text)
+    assert (answer.step.accelerators, answer.step.parallel.ranks, straddled.parallel.ranks) == (576, 512, 576)
+    assert answer.step.step_s < straddled.step_s
+    assert answer.rate == pytest.approx(576 * 8192 / answer.step.step_s / 576)
+    assert "64 of 72 accelerators of each domain work, 512 of 576 in all; rates are of all" in "\n".join(answer.said)
+    (held,) = workload(["nvl72-x8"], "llama-3.1-405b", read_question(text + ",dp=9"))
+    assert held.step.step_s == straddled.step_s
+    assert "tp: blocks of 16 ranks straddle domains of 72" in held.said
+
+
+def test_who_may_work_by_hand():
+    """Of 13 domains of 72: 72, 64 (8 to 64 divide) or 72 - 72 % 48 = 48 of each where 48 heads are; 13, 12 or 8."""
+    topology = build("nvl72-x8:servers=13")
+    for name, each in (("llama-3.1-8b", {72, 64}), ("mixtral-8x22b", {72, 64, 48})):
+        found = occupancies(topology, model(name))
+        assert {one.per_domain for one in found} == each
+        assert {one.domains for one in found} == {13, 12, 8}
+        assert [one.ranks for one in found] == sorted((a * b for a in each for b in (13, 12, 8)), reverse=True)
+        assert (found[0].placement, found[0].said) == ("packed", [])
+    assert len(occupancies(build("torus:dims=4x4,accelerator=tpu-v5p"), model("llama-3.1-8b"))) == 1
