@@ -52,6 +52,19 @@ def test_a_schedule_is_exported_and_run(run, tmp_path):
     assert "aifabric-ring-all-gather" in run("solve", "switch:n=4", "--schedule", path).out
 
 
+def test_a_schedule_in_goal_is_traced(run, tmp_path):
+    """A ring all-gather on a star: 3 steps of 256 kB; options that do not belong to a format are refused."""
+    path = tmp_path / "ring.goal"
+    told = run("export", "switch:n=4", "-c", "all-gather", "-s", "1MiB", "-o", path)
+    assert (told.code, told.out, told.err) == (0, "", "note: ring, pipelined\n")
+    found = json.loads(run("trace", "switch:n=4", path, "--json").out)["trace"]
+    words = "-c", "all-gather", "-s", "1MiB", "--algorithm", "ring", "--fidelity", "fluid"
+    ours = json.loads(run("solve", "switch:n=4", *words, "--json").out)["result"]
+    assert found["makespan_us"] == pytest.approx(ours["time_us"], rel=1e-12)
+    assert run("export", "switch:n=4", "-f", "msccl", "-s", "1MiB").code == 2
+    assert run("export", "switch:n=4", "-f", "dot", "-c", "all-gather").code == 2
+
+
 def test_native_is_a_spec_again(run, tmp_path):
     path = tmp_path / "pod.json"
     assert run("export", "tpu-v4-64", "-f", "native", "-o", path).code == 0
