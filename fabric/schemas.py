@@ -10,6 +10,7 @@ SCHEMAS = {
     "topology": ("topologies.composition_model:topology_schema", "a SPEC in TOML: one family, or a composition"),
     "parts": ("topologies.schemas:parts_schema", "devices to add or change, for --parts"),
     "fabric": ("topologies.schemas:fabric_schema", "a fabric in our own JSON, as import and export write it"),
+    "model": ("fabric.schemas:model_schema", "the shapes of a model of your own, for workload and models"),
     "cases": ("fabric.schemas:cases_schema", "published figures of your own, for validate --file"),
 }
 
@@ -18,13 +19,35 @@ def schema(name: str) -> dict[str, Any]:
     """The JSON schema of that name; ConfigError with the nearest name where there is none.
 
     >>> schema("topology")["title"], sorted(SCHEMAS)
-    ('aifabric topology file', ['cases', 'fabric', 'parts', 'topology'])
+    ('aifabric topology file', ['cases', 'fabric', 'model', 'parts', 'topology'])
     """
     if name not in SCHEMAS:
         raise ConfigError(unknown("schema", name, SCHEMAS))
     module, _, function = SCHEMAS[name][0].partition(":")
     made: dict[str, Any] = getattr(import_module(module), function)()
     return made
+
+
+def model_schema() -> dict[str, Any]:
+    """Of a file of one model's shapes: the keys of `fabric.workloads.model.Model`, which says what they mean.
+
+    >>> model_schema()["required"], model_schema()["properties"]["gated"]
+    (['layers', 'hidden', 'heads', 'vocab', 'sequence'], {'type': 'boolean'})
+    """
+    from dataclasses import MISSING, fields
+
+    from fabric.workloads.model import Model
+
+    text, number = {"type": "string"}, {"type": "integer", "minimum": 0}
+    several = {"type": "array", "items": text}
+    kinds: dict[object, Any] = {str: text, bool: {"type": "boolean"}, int: number, int | None: number}
+    named = {field.name: kinds.get(field.type, several) for field in fields(Model)}
+    filled = ("name", "title", "source")  # by the file's name where they are not given
+    required = [field.name for field in fields(Model) if field.default is MISSING and field.name not in filled]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "aifabric model file", "type": "object",
+        "description": Model.__doc__, "properties": named, "required": required, "additionalProperties": False,
+    }  # fmt: skip
 
 
 def cases_schema() -> dict[str, Any]:

@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fabric.cli.options import CONTEXT, Output, one_form, output_options
+from topologies.units import format_number
 
 if TYPE_CHECKING:
     from fabric.workloads.model import Model
+
+_WIDE = 90  # columns of a terminal that has room for all
 
 
 @click.command("models", context_settings=CONTEXT)
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 @output_options
 def command(name: str | None, out: Output) -> None:
     """All models with parameters and cache, or one: a name, a .toml of your own, or a config.json of Hugging Face."""
-    from fabric.cli.output import emit_json, emit_tables
+    from fabric.cli.output import console, emit_json, emit_tables
     from fabric.results import provenance
     from fabric.workloads.zoo import model, models
     from topologies.parts import catalogue
@@ -26,7 +29,7 @@ def command(name: str | None, out: Output) -> None:
         document = {"models": [_document(m) for m in found]}
         emit_json("models", document, provenance({"name": name}, catalogue().hash), out)
     else:
-        emit_tables([_table(found)] if name is None else _one(found[0]), out)
+        emit_tables(_table(found, console(out.color).width) if name is None else _one(found[0]), out)
 
 
 def _document(m: "Model") -> dict[str, Any]:
@@ -40,21 +43,27 @@ def _document(m: "Model") -> dict[str, Any]:
     return {**asdict(m), "aliases": list(m.aliases), **derived}
 
 
-def _table(found: "list[Model]") -> Any:
-    from fabric.cli.tables import new_table
+def _table(found: "list[Model]", width: int) -> list[Any]:
+    """One line a model on 80 columns."""
+    from rich.text import Text
 
-    table = new_table()
-    table.add_column("model", no_wrap=True)
-    for head in ("params\nbillion", "active\nbillion", "layers", "hidden", "heads\n(kv)", "experts", "kv B\na token"):
-        table.add_column(head, justify="right", no_wrap=True)
-    for m in found:
-        experts = f"{m.topk} of {m.experts}" if m.experts else "-"
-        heads = f"{m.heads} (latent)" if m.kv_lora else f"{m.heads} ({m.key_heads})"
-        table.add_row(
-            m.name, _billions(m.params), _billions(m.active_params), str(m.layers), f"{m.hidden:,}", heads, experts,
-            f"{m.kv_bytes_per_token():,.0f}",
-        )  # fmt: skip
-    return table
+    from fabric.cli.layout import Column, laid_out
+
+    def column(head: str, name: str, leaves: int, cells: list[str]) -> Column:
+        return Column(head, name, [Text(cell) for cell in cells], leaves)
+
+    names = Column("model", "model", [Text(m.name) for m in found], left=True)
+    columns = [
+        column("params\n1e9", "1e9 parameters", 0, [_billions(m.params) for m in found]),
+        column("active\n1e9", "1e9 active", 1, [_billions(m.active_params) for m in found]),
+        column("layers", "layers", 2, [str(m.layers) for m in found]),
+        column("width", "hidden width", 4, [str(m.hidden) for m in found]),
+        column("heads\n/kv", "heads/kv", 3, [f"{m.heads}/{'mla' if m.kv_lora else m.key_heads}" for m in found]),
+        column("MoE", "MoE experts", 2, [f"{m.topk}/{m.experts}" if m.experts else "-" for m in found]),
+        column("KiB a\ntoken", "KiB of cache a token", 1,
+               [format_number(m.kv_bytes_per_token() / 1024) for m in found]),
+    ]  # fmt: skip
+    return laid_out("", column("", "", 0, [""] * len(found)), names, columns, width)[1:]
 
 
 def _one(m: "Model") -> list[Any]:
@@ -66,7 +75,7 @@ def _one(m: "Model") -> list[Any]:
 
     told = {"name", "title", "source", "note", "aliases"}
     shapes = [
-        (field.name, f"{getattr(m, field.name):,}")
+        (field.name, "yes" if (value := getattr(m, field.name)) is True else f"{value:,}")
         for field in fields(m)
         if field.name not in told and getattr(m, field.name) not in (0, None, False)
     ]
@@ -76,10 +85,18 @@ def _one(m: "Model") -> list[Any]:
         ("FLOP a token", f"{m.forward_flops(0):.4g} forward, and attention"),
         ("training", f"{m.train_flops(m.sequence):.4g} FLOP a token of sequences of {m.sequence:,}"),
         ("weights", f"{m.weight_bytes('bf16') / 1e9:,.1f} GB in bf16"),
-        ("cache", f"{m.kv_bytes_per_token():,.0f} B a token in bf16"),
+        ("cache", f"{m.kv_bytes_per_token():,.0f} B a token in bf16{_kept(m)}"),
     ]  # fmt: skip
     return [facts_table([(k, v) for k, v in head if v]), Text(), facts_table(shapes), Text(), facts_table(derived)]
 
 
+def _kept(m: "Model") -> str:
+    """What does not grow with every token: windows, and states."""
+    from topologies.units import format_size
+
+    least = m.kv_bytes(m.window) - m.window * m.kv_bytes_per_token()
+    return f", and {format_size(least)} of windows and states" if least else ""
+
+
 def _billions(value: float) -> str:
-    return f"{value / 1e9:,.2f}"
+    return format_number(value / 1e9)

@@ -9,7 +9,7 @@ from fabric.cli.options import CONTEXT, Output, one_form, output_options
 @click.argument("name", required=False)
 @output_options
 def command(name: str | None, out: Output) -> None:
-    """The JSON schema of a file that you write: topology, parts, fabric, cases; without a NAME what there is."""
+    """The JSON schema of a file that you write: topology, parts, fabric, model, cases; without a NAME what there is."""
     import json
 
     from fabric.cli.output import emit, emit_json, emit_tables

@@ -3,6 +3,7 @@
 import json
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,12 @@ from topologies.formats.contents import read_text
 _MAP = Path(__file__).with_name("hugging_face.toml")
 _WANTED = "a config.json of Hugging Face"
 _MOST_MIB = 8
-_FIXED = ("gated", "bias", "tied", "qkv_bias", "qk_norm", "gated_attention")  # by an architecture
+_INSTEAD = "write the shapes as TOML instead"
+_NEAR = 0.9  # how alike a name is that may have been meant: all end alike
+_FIXED = ("gated", "bias", "qkv_bias", "qk_norm", "gated_attention", "single_norm")  # by an architecture
+_TEXT = ("text_config", "llm_config", "language_config")  # of models that see or hear as well
+_PARTS_OF = ("attn_config", "ffn_config", *_TEXT)
+_SENSES = ("vision_config", "audio_config", "visual")
 _EVERY = ("decoder_sparse_step", "interleave_moe_layer_step", "moe_layer_freq")  # one layer of so many has experts
 _PARTS = {"M": "linear", "*": "attention", "E": "moe", "-": "dense"}  # Nemotron-H's letters
 
@@ -29,7 +35,8 @@ def read_config(path: Path) -> Model:
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: not {_WANTED}: no keys")
     try:
-        return configured(document, path.stem, str(path))
+        name = path.resolve().parent.name if path.stem == "config" else path.stem
+        return configured(document, name or "config", str(path))
     except KeyError as lost:
         raise ConfigError(f"{path}: no {lost.args[0]}, which its architecture needs; give {_WANTED}") from None
     except (TypeError, AttributeError, ValueError):
@@ -44,22 +51,45 @@ def configured(document: Mapping[str, Any], name: str, source: str) -> Model:
     >>> configured(asked, "tiny", "by hand").params
     95040
     """
-    family = (document.get("architectures") or ["none"])[0]
-    known = _map()["architectures"]
-    if family not in known:
-        raise ConfigError(f"{source}: " + unknown("architecture", family, known, "write the shapes as TOML instead"))
-    rules = known[family]
-    config = {**document, **(document.get("text_config") or document.get("llm_config") or {})}
+    rules = _rules(document, source)
+    parts = [document.get(key) for key in _PARTS_OF]
+    config = {**rules.get("defaults", {}), **document}
+    for part in parts:
+        config |= {key: value for key, value in (part or {}).items() if value is not None}
     row = _plain_keys(config, rules)
-    row |= {key: rules[key] for key in _FIXED if key in rules}
     row |= _windows(config, rules, row) | _linear(config, row)
     row |= _blocks(config) or _experts(config, rules, row)
-    if "positions_are" in rules:
-        row["positions"] = config[rules["positions_are"]]
+    if any(document.get(key) for key in _SENSES):
+        row["note"] = "what sees or hears is not counted"
     missing = [key for key in ("layers", "hidden", "heads", "vocab", "sequence") if key not in row]
     if missing:
         raise ConfigError(f"{source}: no {' or '.join(_map()['keys'][missing[0]])}; give {_WANTED}")
-    return Model(**{"name": name, "title": name, "source": source, **row})
+    try:
+        return Model(**{"name": name, "title": name, "source": source, **row})
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
+
+
+def _rules(document: Mapping[str, Any], source: str) -> Mapping[str, Any]:
+    """What the architecture fixes, of the model or of its text part: by its name, else by its type."""
+    table = _map()["architectures"]
+    text: Mapping[str, Any] = next((document[key] for key in _TEXT if document.get(key)), {})
+    names = [str(name) for part in (document, text) for name in _listed(part.get("architectures"))]
+    kinds = {kind: rules for rules in table.values() for kind in rules.get("model_types", ())}
+    found = [table[name] for name in names if name in table]
+    found += [kinds[part["model_type"]] for part in (text, document) if part.get("model_type") in kinds]
+    if found:
+        return dict(found[0])
+    if not names:
+        raise ConfigError(f"{source}: neither architectures nor a model_type that is known; {_INSTEAD}")
+    near = get_close_matches(names[0], table, 1, _NEAR)
+    raise ConfigError(
+        f"{source}: no architecture is named '{names[0]:.60}'; " + (f"did you mean '{near[0]}'?" if near else _INSTEAD)
+    )
+
+
+def _listed(value: Any) -> list[Any]:
+    return [value] if isinstance(value, str) else list(value or ())
 
 
 def _plain_keys(config: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,6 +98,14 @@ def _plain_keys(config: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[str
         found = next((config[name] for name in names if config.get(name) is not None), None)
         if found is not None and key not in rules.get("ignored", ()):
             row[key] = found
+    row |= {key: rules[key] for key in _FIXED if key in rules}
+    row.setdefault("tied", rules.get("tied", False))
+    if "positions_are" in rules:
+        row["positions"] = config[rules["positions_are"]]
+    if "ffn_times" in rules:
+        row.setdefault("ffn", rules["ffn_times"] * row["hidden"])
+    if config.get("multi_query") and not config.get("new_decoder_architecture"):
+        row["kv_heads"] = 1
     if row.get("kv_lora"):
         row.pop("head_dim", None)
     if not isinstance(row.get("window", 0), int):
@@ -76,18 +114,26 @@ def _plain_keys(config: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[str
 
 
 def _windows(config: Mapping[str, Any], rules: Mapping[str, Any], row: dict[str, Any]) -> dict[str, Any]:
-    """Layers that see a window only; none where the config has a window that no layer is said to use."""
+    """Layers that see a window only; none where the config has a window that no layer is said to use, or one that is
+    no shorter than the context."""
+    layers, window = row.get("layers", 0), row.get("window", 0)
+    if window >= row.get("sequence", 0):
+        return {"window_layers": 0, "window": 0}
     types = config.get("layer_types") or []
     windowed = sum(kind in ("sliding_attention", "chunked_attention") for kind in types)
     if "windowed_share" in rules:
-        windowed = round(rules["windowed_share"] * row["layers"])
-    return {"window_layers": windowed, "window": row.get("window", 0) if windowed else 0}
+        windowed = round(rules["windowed_share"] * layers) if window else 0
+    elif "full_every" in rules and not types:
+        windowed = layers - layers // (config.get("sliding_window_pattern") or rules["full_every"])
+    return {"window_layers": windowed, "window": window if windowed else 0}
 
 
 def _linear(config: Mapping[str, Any], row: dict[str, Any]) -> dict[str, Any]:
     """Recurrent layers, of the list of layers' types or of Kimi's own table."""
     types = config.get("layer_types") or []
     found: dict[str, Any] = {"linear_layers": sum(kind == "linear_attention" for kind in types)}
+    if config.get("full_attention_interval") and not types:
+        found["linear_layers"] = row["layers"] - row["layers"] // config["full_attention_interval"]
     own = config.get("linear_attn_config")
     if own:
         heads, width = own["num_heads"], own["head_dim"]

@@ -67,9 +67,12 @@ class Model:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            number = isinstance(field.default, int) or field.name in _COUNTS
-            if number and value is not None and (not isinstance(value, int) or value < 0):
-                raise ConfigError(f"{field.name} = {value!r} of model '{self.name}' is not a whole number from 0 on")
+            if isinstance(field.default, bool):
+                if not isinstance(value, bool):
+                    raise ConfigError(f"{field.name} = {value!r:.40} of model '{self.name}' is neither true nor false")
+            elif (isinstance(field.default, int) or field.name in _COUNTS) and not _counts(value):
+                what = f"is not a whole number from 0 to {_MOST:,}"
+                raise ConfigError(f"{field.name} = {value!r:.40} of model '{self.name}' {what}")
         self._check()
 
     def _check(self) -> None:
@@ -95,6 +98,15 @@ class Model:
     def key_heads(self) -> int:
         """Heads with keys and values of their own."""
         return self.kv_heads or self.heads
+
+    def shards_evenly(self, tp: int) -> bool:
+        """Do so many shards each get as many heads, with whole heads of keys or copies of one?
+
+        >>> from fabric.workloads.zoo import model
+        >>> [tp for tp in (2, 3, 4, 6, 8, 24) if model("mixtral-8x22b").shards_evenly(tp)]  # 48 heads, 8 of keys
+        [2, 4, 8, 24]
+        """
+        return self.heads % tp == 0 and (self.key_heads % tp == 0 or tp % self.key_heads == 0)
 
     @property
     def head_width(self) -> int:
@@ -272,6 +284,14 @@ class Model:
             + windowed * precision(name).weight_bytes
             + state * precision("bf16").weight_bytes
         )
+
+
+_MOST = 10**9
+
+
+def _counts(value: object) -> bool:
+    """Is it a whole number that a shape can be, or derived?"""
+    return value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST)
 
 
 _COUNTS = ("layers", "hidden", "heads", "vocab", "sequence", "attention_layers", "dense_layers")

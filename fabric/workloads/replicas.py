@@ -22,8 +22,8 @@ _NUMBERS = {"input_tokens": "input", "output_tokens": "output tokens", "concurre
 WEIGHTS = "fp8"  # the class that most published rates of serving are in
 _BETWEEN = 16  # loads that are tried at once
 SPACE = (
-    "tp divides the heads, pp the layers, dp x tp the experts where dp is not 1 (dense models are copied instead); "
-    "experts whole on accelerators, or in slices on all of them"
+    "tp divides the heads and those of keys, or copies them, pp the layers, dp x tp the experts where dp is not 1 "
+    "(dense models are copied instead); experts whole on accelerators, or in slices on all of them"
 )
 
 
@@ -123,7 +123,7 @@ def layouts(model: Model, accelerators: int) -> Iterator[Layout]:
     >>> [str(one) for one in layouts(model("llama-3.1-8b"), 2)]
     ['tp=1', 'pp=2', 'tp=2']
     """
-    for tp in divisors(model.heads):
+    for tp in filter(model.shards_evenly, divisors(model.heads)):
         for pp in divisors(model.layers):
             for dp in divisors(model.experts) if model.moe_layers else [1]:
                 ranks = tp * dp

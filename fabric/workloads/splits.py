@@ -12,9 +12,9 @@ from topologies.errors import ConfigError
 FREE = ("tp", "pp", "cp", "ep", "v", "micro_batch", "zero", "recompute")
 AUTO = "auto"
 SPACE = (
-    "tp divides the heads, cp the sequence, dp x micro-batch the batch, ep the experts; v cuts the layers, or layers "
-    "and two ends, into equal chunks; ZeRO 1, or 3 on one stage; recompute none, full, or selective where attention is "
-    "not fused"
+    "tp divides the heads and those of keys, or copies them, cp the sequence, dp x micro-batch the batch, ep the "
+    "experts; v cuts the layers, or layers and two ends, into equal chunks; ZeRO 1, or 3 on one stage; recompute none, "
+    "full, or selective where attention is not fused"
 )
 
 
@@ -90,7 +90,7 @@ def _every(asked: Question, accelerators: int, model: Model) -> Iterator[Paralle
     def choices(name: str, of: Iterable[int]) -> list[int]:
         return list(of) if name in free else [int(getattr(base, name))]
 
-    for tp in choices("tp", divisors(gcd(accelerators, model.heads))):
+    for tp in choices("tp", filter(model.shards_evenly, divisors(gcd(accelerators, model.heads)))):
         for pp in choices("pp", (d for d in divisors(accelerators) if d <= model.layers + 2)):
             for cp in choices("cp", divisors(gcd(accelerators, sequence))):
                 one = tp * pp * cp

@@ -48,6 +48,7 @@ def obeys(value, told, whole, where="$"):
 
 FILES = {
     "topology": sorted((ROOT / "examples").glob("*.toml")),
+    "model": sorted((ROOT / "examples" / "models").glob("*.toml")),
     "parts": sorted((ROOT / "topologies" / "catalogue").glob("*.toml")),
     "cases": sorted((ROOT / "fabric" / "cases").glob("*.toml")),
 }
