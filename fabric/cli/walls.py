@@ -239,7 +239,8 @@ def _rendered(one: Answered, quiet: bool, verbose: bool, width: int) -> list[Any
     from rich.text import Text
 
     from fabric.cli.tables import warning
-    from fabric.cli.wall_tables import growth_table, under_lines, walls_table
+    from fabric.cli.under_tables import under_lines
+    from fabric.cli.wall_tables import growth_table, walls_table
     from fabric.limits import NO_MODEL, broken, first_wall
     from fabric.limits.growth import AXES
 

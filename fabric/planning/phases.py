@@ -9,16 +9,14 @@ from fabric.collectives import COLLECTIVES
 from fabric.membership import sizes_of
 from fabric.planning.operations import DELAY
 from fabric.planning.phase import Phase
+from fabric.workloads.parallel import parse_parallel
+from fabric.workloads.zoo import model as named
 from topologies.errors import ConfigError, unknown
 from topologies.toml_documents import read_toml
 from topologies.units import parse_size_bytes
 
 STEP = ("group", "layers", "model", "parallel")
-STEP_NOTES = {
-    "layers": "phases follow one another, those of gradients too, which computation may hide in truth",
-    "model": "phases follow one another; the collectives of a dimension in a micro-batch are one, so that no switch "
-    "falls between layers; tokens to experts are an even all-to-all",
-}
+STEP_NOTES = {"layers": "phases follow one another, those of gradients too, which computation may hide in truth"}
 PHASE = ("name", "collective", "size", "group", "stride", "over", "times", "demand", "idle_ms", "times_ms")
 CONFIGURATION = ("name", "spec", "state")
 SWITCHING = ("delay_ms", "ocs", "optic", "steps", "moves", "planes")
@@ -51,12 +49,14 @@ class Switching:
 @dataclass(frozen=True, slots=True)
 class Iteration:
     """A repeating step: its phases in order, the configurations, how switches between them happen, and what the phases
-    take for granted."""
+    take for granted; or in place of phases a `model` and the layout of its training step, which say them."""
 
     phases: Sequence[Phase]
     configurations: Sequence[Configuration]
     switching: Switching
     notes: Sequence[str] = ()
+    model: str | None = None
+    parallel: str = ""
 
 
 def read_iteration(path: Path) -> Iteration:
@@ -74,7 +74,8 @@ def read_iteration(path: Path) -> Iteration:
 
 def _iteration(document: Mapping[str, Any], folder: Path) -> Iteration:
     _known("the file", document, ("step", "phase", "configuration", "switching"))
-    phases = _phases(document, folder)
+    step = _step(document)
+    phases = [] if step["model"] is not None else _phases(document, folder, step)
     rows = _tables(document, "configuration")
     configurations = [_configuration(row, n, folder) for n, row in enumerate(rows, 1)]
     written = phases if "phase" in document else []
@@ -97,11 +98,12 @@ def _iteration(document: Mapping[str, Any], folder: Path) -> Iteration:
             if phase.collective is None and phase.demand is None and configuration.name not in phase.times_s:
                 raise ConfigError(f"phase '{phase.name}' has neither collective nor demand; give one, or times_ms")
     notes = [note for key, note in STEP_NOTES.items() if key in document.get("step", {})]
-    return Iteration(phases, configurations, _switching(document.get("switching", {})), notes)
+    switching = _switching(document.get("switching", {}))
+    return Iteration(phases, configurations, switching, notes, step["model"], step["parallel"] or "")
 
 
-def _phases(document: Mapping[str, Any], folder: Path) -> list[Phase]:
-    """Those that the file writes out, or those of the step that it names."""
+def _step(document: Mapping[str, Any]) -> dict[str, str | None]:
+    """What [step] says."""
     step = document.get("step", {})
     if not isinstance(step, dict):
         raise ConfigError("[step] is a table; give group, layers, or model and parallel in it")
@@ -112,15 +114,20 @@ def _phases(document: Mapping[str, Any], folder: Path) -> list[Phase]:
     made = [key for key in ("layers", "model") if told[key] is not None]
     if made and ("phase" in document or told["group"] is not None or len(made) > 1):
         raise ConfigError(f"[step] {made[0]} says all phases; leave the others out")
+    if told["model"] is not None and told["parallel"] is not None:
+        named(told["model"])
+        parse_parallel(told["parallel"])
+        if any("spec" not in row for row in _tables(document, "configuration")):
+            raise ConfigError("[step] model: a configuration has no spec; give one")
+    return told
+
+
+def _phases(document: Mapping[str, Any], folder: Path, told: Mapping[str, str | None]) -> list[Phase]:
+    """Those that the file writes out, or those of the layers that it names."""
     if told["layers"] is not None:
         from fabric.planning.steps import phases_of_layers
 
         return phases_of_layers(folder / told["layers"])
-    if told["model"] is not None and told["parallel"] is not None:
-        from fabric.planning.steps import phases_of_training
-
-        specs = [_text("configuration", row, "spec") for row in _tables(document, "configuration")]
-        return phases_of_training(told["model"], told["parallel"], [spec for spec in specs if spec is not None])
     numbering = None if told["group"] is None else sizes_of(told["group"])
     return [_phase(row, n, folder, numbering) for n, row in enumerate(_tables(document, "phase"), 1)]
 

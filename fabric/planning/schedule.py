@@ -1,6 +1,6 @@
 """Schedules: when a step's phases are worth a switch of configuration, and up to which delay."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil, inf, log2
@@ -34,9 +34,9 @@ def closed_walk(cost_s: Matrix, switch_s: Matrix, idle_s: Vector) -> Walk:
     """The shortest closed walk of a step that repeats: least sum of cost(p, c) + max(0, switch(c, c') - idle before p).
 
     `cost_s` float64[P, C] is inf where a configuration does not serve a phase; `switch_s` float64[C, C]; `idle_s`
-    float64[P] is the window before each phase, in which a switch is hidden. Exact, by a shortest path for each first
-    configuration, O(P C^3); of equal walks the one with the fewest switches, then the lowest numbers. InfeasibleError
-    for a phase that no configuration serves.
+    float64[P] is the window before each phase, in which a switch is hidden; below zero what a switch there lays open.
+    Exact, by a shortest path for each first configuration, O(P C^3); of equal walks the one with the fewest switches,
+    then the lowest numbers. InfeasibleError for a phase that no configuration serves.
 
     >>> cost = np.array([[1.0, 2.0], [9.0, 2.0]])
     >>> walk = closed_walk(cost, np.array([[0, 0.5], [0.5, 0]]), np.array([0, 0.4]))
@@ -115,7 +115,7 @@ def stretches(cost_s: Matrix, idle_s: Vector) -> list[Stretch]:
     [(0.7, 2), (inf, 0)]
     """
     far = float(idle_s.max() + np.where(np.isfinite(cost_s), cost_s, 0).max(axis=1).sum() + 1)
-    corners = np.unique(np.concatenate([[0.0, far], idle_s])).tolist()
+    corners = np.unique(np.concatenate([[0.0, far], np.maximum(idle_s, 0)])).tolist()
     at = uniform_walks(cost_s, np.array(corners), idle_s)
     spans = [
         _Span(low, low, high, _line(left, low, cost_s, idle_s), _line(right, low, cost_s, idle_s))
@@ -229,24 +229,37 @@ def _uniform(number: int, delay_s: float) -> Matrix:
     return delay_s * (1.0 - np.eye(number))
 
 
-def pays_from_factor(cost_s: Matrix, switch_s: Matrix, idle_s: Vector) -> float | None:
-    """How many times longer every phase must run for a switch to pay, times growing with the bytes; None: never.
+def pays_from_factor(cost_at: Callable[[float], Matrix], switch_s: Matrix, idle_s: Vector) -> float | None:
+    """How many times as many bytes every phase must have for a switch to pay; None: never. `cost_at` gives the seconds
+    of the phases with so many times as many.
 
     >>> cost = np.array([[1.0, 2.0], [9.0, 2.0]])
-    >>> round(pays_from_factor(cost, np.array([[0, 5.0], [5.0, 0]]), np.zeros(2)), 6)
+    >>> round(pays_from_factor(lambda factor: cost * factor, np.array([[0, 5.0], [5.0, 0]]), np.zeros(2)), 6)
     10.0
     """
 
     def pays(factor: float) -> bool:
-        walk = closed_walk(cost_s * factor, switch_s, idle_s)
-        return walk.switches > 0 and walk.seconds < static(cost_s)[1] * factor * (1 - ALIKE)
+        cost = cost_at(factor)
+        walk = closed_walk(cost, switch_s, idle_s)
+        return walk.switches > 0 and walk.seconds < static(cost)[1] * (1 - ALIKE)
 
+    return least_factor(pays)
+
+
+def least_factor(holds: Callable[[float], bool]) -> float | None:
+    """The least factor from 1e-9 to 1e9 from which on something holds, to 1e-7 of it; None where it never does.
+
+    >>> round(least_factor(lambda factor: factor**2 > 9), 5), least_factor(lambda factor: False)
+    (3.0, None)
+    """
     low, high = 1e-9, 1e9
-    if not pays(high):
+    if not holds(high):
         return None
+    if holds(low):
+        return low
     while high / low > 1 + 1e-7:
         middle = (low * high) ** 0.5
-        low, high = (low, middle) if pays(middle) else (middle, high)
+        low, high = (low, middle) if holds(middle) else (middle, high)
     return high
 
 

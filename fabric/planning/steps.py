@@ -1,23 +1,15 @@
-"""The phases of a training step: from a workload of SimAI row by row, or from the collectives of a model's layout."""
+"""The phases of a training step from a workload of SimAI, row by row."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from fabric.planning.phase import Phase
 from fabric.schedules import read_schedule
 from fabric.schedules.simai import Exchanged, Layer, Layers
-from fabric.workloads.achieved import achieved
-from fabric.workloads.compute import amounts, compute
-from fabric.workloads.mix import Exchange, mix
-from fabric.workloads.parallel import parse_parallel
-from fabric.workloads.training import accelerator_with_rate, updated
-from fabric.workloads.zoo import model as named
 from topologies.errors import ConfigError
-from topologies.registry import build
 from topologies.units import format_size
 
 MOST_PHASES = 20_000
-ORDER = ("tp", "cp", "ep", "pp")  # within a micro-batch; the gradients of dp come once, at the end of the step
 
 
 def phases_of_layers(path: Path) -> list[Phase]:
@@ -59,36 +51,4 @@ def _phase(exchanged: Exchanged, layers: Layers, idle_s: float, times: int = 1) 
     return Phase(
         name=name, idle_s=idle_s, collective=exchanged.collective, size_bytes=exchanged.bytes,
         numbering=layers.numbering, over=layers.over(exchanged.group), times=times,
-    )  # fmt: skip
-
-
-def phases_of_training(model: str, parallel: str, specs: Sequence[str]) -> list[Phase]:
-    """What `train` exchanges in a step, micro-batch by micro-batch, each dimension's collectives of one together, then
-    those of gradients; the computation of a micro-batch is the window before its first.
-
-    The layout and the accelerator are those of the first fabric. ConfigError where there is none, and as `train`.
-    """
-    if not specs:
-        raise ConfigError("[step] model: no configuration has a spec; give one")
-    topology, shape = build(specs[0]), named(model)
-    layout = parse_parallel(parallel).on(len(topology.accelerators), shape)
-    row = accelerator_with_rate(topology)
-    parts = compute(amounts(shape, layout), layout.precision, row, achieved(), updated(shape, layout))
-    exchanges, many = mix(shape, layout), layout.micro_batches
-    within = [e for name in ORDER for e in exchanges if e.dimension == name]
-    own = [_of(e, round(e.count / many), parts.micro_batch_s if e is within[0] else 0.0) for e in within]
-    once = [_of(e, round(e.count), 0.0) for e in exchanges if e.dimension == "dp"]
-    if len(own) * many > MOST_PHASES or not (own or once):
-        raise ConfigError(f"[step] {parallel}: {len(own) * many:,} phases; give 1 to {MOST_PHASES:,}")
-    return [*(own * many), *once]
-
-
-def _of(exchange: Exchange, times: int, idle_s: float) -> Phase:
-    """One dimension's exchanges; tokens to experts go as an even all-to-all of the same bytes."""
-    name = "all-to-all" if exchange.moe is not None else exchange.collective
-    sizes = {key: int(value) for key, _, value in (part.partition("=") for part in exchange.group.split(","))}
-    return Phase(
-        name=f"{exchange.over} {name} {format_size(round(exchange.size_bytes))}", idle_s=idle_s, collective=name,
-        size_bytes=max(1, round(exchange.size_bytes)), numbering=sizes, over=tuple(exchange.over.split(",")),
-        times=max(1, times),
     )  # fmt: skip

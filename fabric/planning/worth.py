@@ -19,11 +19,14 @@ from fabric.planning.schedule import (
     break_even_bytes,
     closed_walk,
     doubling_delay_s,
+    least_factor,
     pays_from_factor,
     static,
     stretches,
 )
+from fabric.planning.training_step import NOTES, TrainingCosts, trained, training_costs
 from fabric.timing import Assumptions, choose
+from fabric.workloads.training import TRANSPORT
 from topologies.circuits import CircuitLayer
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.graph import Topology
@@ -41,9 +44,11 @@ RINGS = ("all-reduce", "all-gather", "reduce-scatter")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Worth:
-    """An iteration with its times and what follows from them; `cost_s` float64[P, C], `switch_s` float64[C, C]."""
+    """An iteration with its times and what follows from them; `cost_s` float64[P, C], `switch_s` float64[C, C];
+    `base_s` of the step no configuration changes (computation, where the step is a model's): walks come on top."""
 
     iteration: Iteration
+    base_s: float
     cost_s: NDArray[np.float64]
     switch_s: NDArray[np.float64]
     static: int | None
@@ -67,16 +72,16 @@ class Worth:
     @property
     def answer(self) -> str:
         """Does reconfiguring pay, and up to which delay or from which size?"""
-        delay, step = _time(self.delay["seconds"]), _time(self.walk.seconds)
+        delay, step = _time(self.delay["seconds"]), _time(self.base_s + self.walk.seconds)
         own = self.iteration.configurations
         if self.static is None:
             return (
                 f"No one configuration serves every phase: the step switches {self.walk.switches} times and takes "
-                f"{step} at {delay} a switch."
+                f"{step} at {delay} a switch{self._over_none}."
             )
-        alone = f"{_time(self.static_s)} in '{own[self.static].name}' throughout"
+        alone = f"{_time(self.base_s + self.static_s)} in '{own[self.static].name}' throughout"
         if self.pays:
-            gain = format_number(self.static_s / self.walk.seconds, 3)
+            gain = format_number((self.base_s + self.static_s) / (self.base_s + self.walk.seconds), 3)
             least = (
                 ""
                 if not self.factor or self.factor < 1e-8
@@ -88,10 +93,21 @@ class Worth:
             )
         if self.factor is None:
             return f"Reconfiguring never pays: '{own[self.static].name}' is as fast as any in every phase ({step})."
+        below = f"below {_time(self.pays_below_s)} a switch"
+        below = below if self.pays_below_s > 0 else "at no delay with these sizes"
         return (
-            f"Reconfiguring does not pay at {delay} a switch: a step takes {alone}; it pays below "
-            f"{_time(self.pays_below_s)} a switch, or from {format_number(self.factor, 3)} times these sizes on."
+            f"Reconfiguring does not pay at {delay} a switch: a step takes {alone}; it pays {below}, or from "
+            f"{format_number(self.factor, 3)} times these sizes on."
         )
+
+    @property
+    def overhead(self) -> float:
+        """What switching costs: the step over that of switches that take no time, less one."""
+        return (self.base_s + self.walk.seconds) / (self.base_s + self.stretches[0].walk.seconds) - 1
+
+    @property
+    def _over_none(self) -> str:
+        return f", {format_number(100 * self.overhead, 2)} % more than with switches that take no time"
 
     def document(self) -> dict[str, Any]:
         """The keys of the JSON answer; a time that has no end is null."""
@@ -105,9 +121,10 @@ class Worth:
                  "times_ms": {name: _finite(t * 1e3) for name, t in zip(own, row, strict=True)}}
                 for p, row in zip(phases, self.cost_s.tolist(), strict=True)
             ],
+            "base_ms": self.base_s * 1e3, "overhead": self.overhead,
             "delay": dict(self.delay),
             "static": None if self.static is None else
-            {"configuration": own[self.static], "step_ms": self.static_s * 1e3},
+            {"configuration": own[self.static], "step_ms": (self.base_s + self.static_s) * 1e3},
             "schedule": self._walk(self.walk),
             "stretches": [
                 {"from_ms": s.from_s * 1e3, "to_ms": _finite(s.to_s * 1e3), "switches": s.walk.switches,
@@ -126,7 +143,8 @@ class Worth:
     def _walk(self, walk: Walk) -> dict[str, Any]:
         own = [c.name for c in self.iteration.configurations]
         return {
-            "step_ms": walk.seconds * 1e3, "exposed_ms": walk.exposed_s * 1e3, "switches": walk.switches,
+            "step_ms": (self.base_s + walk.seconds) * 1e3, "exposed_ms": walk.exposed_s * 1e3,
+            "switches": walk.switches,
             "configurations": [own[c] for c in walk.configurations],
         }  # fmt: skip
 
@@ -138,14 +156,17 @@ def worth(
     given: Assumptions = USUAL,
     delay_s: float | None = None,
     ocs: str | None = None,
+    transport: str = TRANSPORT,
 ) -> Worth:
     """Times of every phase in every configuration, the best walk through them, and from which delay or size on it is no
-    walk at all. `delay_s` or `ocs` take the place of what the file says about a switch.
+    walk at all. `delay_s` or `ocs` take the place of what the file says about a switch; `transport` is of the step of a
+    model, as in `workload`.
 
     ConfigError for a file that does not fit its fabrics, InfeasibleError for a phase that no configuration serves.
     """
     topologies = fabrics(iteration, parts)
-    cost, notes = cost_s(iteration, topologies, given)
+    iteration, costs = _costs(iteration, topologies, given, transport)
+    cost, notes = costs.cost_s(1.0), costs.reasons
     for phase, times in zip(iteration.phases, cost, strict=True):
         if not np.isfinite(times).any():
             first = next((why for why in notes if f" does not serve {phase.name}: " in why), "no fabric is given")
@@ -156,12 +177,36 @@ def worth(
     found = stretches(cost, idle)
     below = found[-1].from_s if found[-1].walk.switches == 0 else inf
     return Worth(
-        iteration, cost, switch, best, alone, walk, found, below,
-        pays_from_factor(cost, switch, idle) if best is not None else None,
-        _break_even(iteration, cost, best, float(delay["seconds"])), _inside(iteration, cost, topologies, given),
-        _devices(iteration, cost, idle, parts), _job(iteration, cost, best, float(delay["seconds"])), delay,
+        iteration, costs.base_s, cost, switch, best, alone, walk, found, below,
+        pays_from_factor(costs.cost_s, switch, idle) if best is not None else None,
+        _break_even(iteration, costs, best, float(delay["seconds"])), _inside(iteration, cost, topologies, given),
+        _devices(iteration, costs, idle, parts), _job(iteration, costs, best, float(delay["seconds"])), delay,
         [*notes, *more, *iteration.notes, *_said(iteration)],
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Written:
+    """Times of phases that a file writes out: in proportion to their bytes, with nothing beside them."""
+
+    times_s: NDArray[np.float64]
+    reasons: Sequence[str]
+    base_s: float = 0.0
+
+    def cost_s(self, factor: float) -> NDArray[np.float64]:
+        return self.times_s * factor
+
+
+def _costs(
+    iteration: Iteration, topologies: Sequence[Topology | None], given: Assumptions, transport: str
+) -> tuple[Iteration, _Written | TrainingCosts]:
+    """The phases and what each takes in every configuration: of a model's step those of `workload`."""
+    if iteration.model is None:
+        return iteration, _Written(*cost_s(iteration, topologies, given))
+    built = [topology for topology in topologies if topology is not None]
+    one = trained(iteration.model, iteration.parallel, built[0])
+    costs = training_costs(one, built, transport, given.routing)
+    return replace(iteration, phases=costs.phases, notes=[*iteration.notes, *NOTES]), costs
 
 
 def _delays(
@@ -231,21 +276,23 @@ def _moves(iteration: Iteration, topologies: Sequence[Topology | None]) -> NDArr
     return moves
 
 
-def _once(iteration: Iteration, cost: NDArray[np.float64]) -> Iterator[tuple[Phase, NDArray[np.float64]]]:
-    """Phases with their times, those of one name once."""
+def _once(
+    iteration: Iteration, cost: NDArray[np.float64]
+) -> Iterator[tuple[int, tuple[Phase, NDArray[np.float64]]]]:
+    """Places of phases, and these with their times; those of one name once."""
     seen: set[str] = set()
-    for phase, row in zip(iteration.phases, cost, strict=True):
+    for place, (phase, row) in enumerate(zip(iteration.phases, cost, strict=True)):
         if phase.name not in seen:
             seen.add(phase.name)
-            yield phase, row
+            yield place, (phase, row)
 
 
 def _break_even(
-    iteration: Iteration, cost: NDArray[np.float64], alone: int | None, delay: float
+    iteration: Iteration, costs: _Written | TrainingCosts, alone: int | None, delay: float
 ) -> list[dict[str, Any]]:
     """For each phase that the best single configuration does not serve best: bytes from which one switch pays."""
     rows = []
-    for phase, row in _once(iteration, cost):
+    for place, (phase, row) in _once(iteration, costs.cost_s(1.0)):
         best = int(np.argmin(row))
         if alone is None or not row[best] < row[alone] or not phase.whole_bytes or not row[best] > 0:
             continue
@@ -255,11 +302,29 @@ def _break_even(
         rows.append({
             "phase": phase.name, "from": iteration.configurations[alone].name,
             "to": iteration.configurations[best].name, "size_bytes": phase.whole_bytes,
-            "bytes": {name: break_even_bytes(d, before, after, phase.idle_s) for name, d in DELAYS_S.items()},
+            "bytes": {name: _bytes_from(costs, place, (alone, best), phase, d) for name, d in DELAYS_S.items()},
             "delay_ms": (row[alone] - row[best] + phase.idle_s) * 1e3,
             "planes": planes, "planes_to_switch": share, "phase_ms": seconds * 1e3,
         })  # fmt: skip
     return rows
+
+
+def _bytes_from(
+    costs: _Written | TrainingCosts, place: int, pair: tuple[int, int], phase: Phase, delay_s: float
+) -> float:
+    """Bytes of a phase from which one switch from the first configuration of a pair to the second pays."""
+    before, after = (float(costs.cost_s(1.0)[place, c]) for c in pair)
+    if isinstance(costs, _Written):
+        return break_even_bytes(delay_s, phase.whole_bytes / before, phase.whole_bytes / after, phase.idle_s)
+    wire = costs.wire_s[costs.dimensions[place]]
+    many = costs.dimensions.count(costs.dimensions[place])
+
+    def wins(factor: float) -> float:
+        shown = [costs.trained.shown_s(costs.dimensions[place], factor * float(wire[c])) for c in pair]
+        return (shown[0] - shown[1]) / many
+
+    factor = least_factor(lambda f: wins(f) >= max(0.0, delay_s - phase.idle_s))
+    return inf if factor is None else factor * phase.whole_bytes
 
 
 def _inside(
@@ -269,7 +334,7 @@ def _inside(
     beats them, at sizes that latency binds; a step is the zero-load latency of a message to the next rank."""
     rows: list[dict[str, Any]] = []
     known: dict[tuple[object, ...], float | None] = {}
-    for phase, row in _once(iteration, cost):
+    for _, (phase, row) in _once(iteration, cost):
         topology = topologies[int(np.argmin(row))]
         if phase.collective not in RINGS or topology is None:
             continue
@@ -294,10 +359,11 @@ def _message_s(phase: Phase, topology: Topology, given: Assumptions) -> float | 
 
 
 def _devices(
-    iteration: Iteration, cost: NDArray[np.float64], idle: NDArray[np.float64], parts: Catalogue
+    iteration: Iteration, costs: _Written | TrainingCosts, idle: NDArray[np.float64], parts: Catalogue
 ) -> list[dict[str, Any]]:
     """Every circuit switch whose speed is known: its delay as more of the way to a link is counted, and the step."""
     rows: list[dict[str, Any]] = []
+    cost = costs.cost_s(1.0)
     moves = iteration.switching.moves or SOME_MOVES
     apart = 1.0 - np.eye(cost.shape[1])
     for row in parts.of_kind(CircuitSwitch):
@@ -308,18 +374,21 @@ def _devices(
         for name, steps in DEVICE_STEPS.items():
             delay = own.delay_s(moves, steps)
             walk = closed_walk(cost, delay * apart, idle)
-            entry[name] = {"delay_ms": delay * 1e3, "step_ms": walk.seconds * 1e3, "switches": walk.switches}
+            entry[name] = {"delay_ms": delay * 1e3, "step_ms": (costs.base_s + walk.seconds) * 1e3,
+                           "switches": walk.switches}  # fmt: skip
         rows.append(entry)
     return sorted(rows, key=lambda entry: (entry["optics"]["delay_ms"], entry["switch"]))
 
 
-def _job(iteration: Iteration, cost: NDArray[np.float64], best: int | None, delay: float) -> dict[str, Any] | None:
+def _job(
+    iteration: Iteration, costs: _Written | TrainingCosts, best: int | None, delay: float
+) -> dict[str, Any] | None:
     """One switch for the whole job, from the first configuration to the best: how long it must run to pay."""
-    totals = cost.sum(axis=0)
+    totals = costs.base_s + costs.cost_s(1.0).sum(axis=0)
     if best is None or best == 0 or not isfinite(totals[0]) or not totals[best] < totals[0]:
         return None
     steps = delay / float(totals[0] - totals[best])
-    idle = sum(phase.idle_s for phase in iteration.phases)
+    idle = 0.0 if costs.base_s else sum(phase.idle_s for phase in iteration.phases)  # a model's step has it all
     return {
         "from": iteration.configurations[0].name, "to": iteration.configurations[best].name,
         "step_before_ms": float(totals[0]) * 1e3, "step_after_ms": float(totals[best]) * 1e3, "steps": steps,
@@ -329,8 +398,8 @@ def _job(iteration: Iteration, cost: NDArray[np.float64], best: int | None, dela
 
 def _said(iteration: Iteration) -> list[str]:
     measured = [p.name for p in iteration.phases if p.times_s]
-    said = ["the table of bytes takes a phase's time in proportion to its bytes, and one switch; a switch back costs "
-            "the same again where no window hides it"]  # fmt: skip
+    grows = "" if iteration.model is not None else "a phase's time in proportion to its bytes, and "
+    said = [f"the table of bytes takes {grows}one switch; a switch back costs the same again where no window hides it"]
     if measured:
         said.append(f"times of {', '.join(measured)} are given, not computed")
     return said

@@ -184,7 +184,7 @@ def _trained(fabric: Topology, model: Model, asked: Question, transport: str, ro
         said.insert(0, f"{what}; {OCCUPANCY}")
     if found.unreached:
         said.append(f"{found.unreached:,} splits that may be faster have exchanges without a path, and are left out")
-    said += [*found.occupancy.said, *_straddling(found)]
+    said += [*found.occupancy.said, *_straddling(found), *_switching(fabric, step)]
     return {"step": step, "search": found if asked.free else None, "given": _held(step), "said": (*said, *step.said)}
 
 
@@ -192,6 +192,14 @@ def _held(step: TrainingStep) -> Conditions:
     """What the memory wall is asked: all that the ranks of one copy of the model hold."""
     ranks = step.parallel.tp * step.parallel.pp
     return Conditions(weights_bytes=step.memory.total * ranks, shards=ranks)
+
+
+def _switching(fabric: Topology, step: TrainingStep) -> list[str]:
+    """Where circuits could change during the step, what that could win at most."""
+    if fabric.circuits is None:
+        return []
+    most = f"{100 * step.exposed_share:.1f} % of the step, all that its communication shows"
+    return [f"circuits stay as they are; switched between phases they could win {most} (aifabric plan phases)"]
 
 
 def _straddling(found: Found) -> list[str]:

@@ -32,6 +32,8 @@ STEP = ["--compute-ms", "50", "-c", "all-reduce:256MiB", "-c", "all-to-all:64MiB
 POWERED = ["power", "dgx-h100-superpod-256", *STEP]
 COSTED = ["cost", "nvl72-x8:servers=2", "--prices", "prices.csv", "--machine", "--transport", "ideal"]
 PHASES = ["plan", "phases", "../../../examples/planning/phases.toml"]
+CUT = ["--workload", "llama-3.1-8b", "--parallel", "tp=8,pp=2,batch=32"]
+SWITCHED = ["plan", "phases", "photonic-rail:servers=8", *CUT]
 FAILED = ["fail", "rail:servers=8"]
 TRACED = ["trace", "switch:n=4", "step.goal"]
 LAYERS = ["trace", "rail:servers=4", "layers.txt", "--transport", "ideal", "--algorithm", "direct"]
@@ -70,6 +72,7 @@ TEXTS = {
     "show-mixed.txt": ["show", "../../../examples/mixed.toml"],
     "plan-phases.txt": PHASES,
     "plan-phases-verbose.txt": [*PHASES, "-v", "--delay-ms", "5"],
+    "plan-phases-workload.txt": [*SWITCHED, "--delay-ms", "25"],
     "plan-phases-training.txt": ["plan", "phases", "../../../examples/planning/training.toml"],
     "schema.txt": ["schema"],
     "topologies.txt": ["topologies"],

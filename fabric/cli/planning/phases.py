@@ -13,11 +13,16 @@ MOST_STRETCHES, MOST_RUNS = 12, 12  # shown without -v, and of a walk
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from fabric.planning.phases import Iteration
     from fabric.planning.worth import Worth
+    from topologies.parts import Catalogue
 
 
 @click.command("phases", context_settings=CONTEXT)
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE.toml")
+@click.argument("things", nargs=-1, required=True, metavar="FILE.toml | SPEC...")
+@click.option("--workload", metavar="MODEL", help="SPECs are states of one fabric, the step is that of training MODEL.")
+@click.option("--parallel", metavar="LAYOUT", help="--workload: its layout, tp=8,pp=4,batch=64,...")
+@click.option("--transport", default="auto", show_default=True, help="--workload: as in workload.")
 @click.option(
     "--delay-ms", type=click.FloatRange(min=0), help="Time of a switch, in place of what the file says, milliseconds."
 )
@@ -28,7 +33,10 @@ if TYPE_CHECKING:
 @parts_option
 @output_options
 def command(
-    file: Path,
+    things: tuple[str, ...],
+    workload: str | None,
+    parallel: str | None,
+    transport: str,
     delay_ms: float | None,
     ocs: str | None,
     routing: str,
@@ -43,10 +51,12 @@ def command(
     [[configuration]] tables (name, spec; state) and [switching] (delay_ms, or ocs and optic; steps, moves, planes).
     [step] numbers the ranks (group = "tp=8,dp=16") for phases that are over = "tp"; or stands for all phases of a
     training step: layers, a workload of SimAI, or model and parallel.
+
+    With --workload SPECs are the states of circuits among which the step could switch; of one SPEC of photonic-rail or
+    tpu-pod those that fit the layout are taken: rings of each dimension's groups, slices of as many cubes.
     """
     from fabric.cli.options import load_parts
     from fabric.cli.output import emit_json, emit_tables
-    from fabric.planning.phases import read_iteration
     from fabric.planning.worth import worth
     from fabric.results import provenance
     from fabric.timing import Assumptions
@@ -55,15 +65,50 @@ def command(
     if delay_ms is not None and ocs is not None:
         raise click.UsageError("--delay-ms and --ocs both say what a switch takes; give one")
     catalogue = load_parts(parts)
+    from fabric.workloads.training import TRANSPORT
+
+    step = _step(things, workload, parallel, catalogue)
     found = worth(
-        read_iteration(file), catalogue, given=Assumptions(routing=routing),
-        delay_s=None if delay_ms is None else delay_ms / 1e3, ocs=ocs,
+        step, catalogue, given=Assumptions(routing=routing), delay_s=None if delay_ms is None else delay_ms / 1e3,
+        ocs=ocs, transport=TRANSPORT if transport == "auto" else transport,
     )  # fmt: skip
     if out.json:
-        told = {"file": str(file), "delay_ms": delay_ms, "ocs": ocs, "routing": routing}
+        asked = {"specs": list(things), "workload": workload, "parallel": parallel, "transport": transport}
+        told = {**({"file": things[0]} if workload is None else asked), "delay_ms": delay_ms, "ocs": ocs,
+                "routing": routing}  # fmt: skip
         emit_json("plan-phases", found.document(), provenance(told, catalogue.hash), out)
     else:
         emit_tables(_render(found, quiet, verbose), out)
+
+
+def _step(
+    things: tuple[str, ...], workload: str | None, parallel: str | None, catalogue: "Catalogue"
+) -> "Iteration":
+    """The step of a file, or that of a model on states of one fabric."""
+    from fabric.planning.circuit_states import states_of
+    from fabric.planning.phases import Iteration, Switching, read_iteration
+    from fabric.workloads.parallel import parse_parallel
+    from fabric.workloads.zoo import model
+    from topologies.errors import ConfigError
+    from topologies.registry import build
+
+    if workload is None:
+        if parallel is not None:
+            raise click.UsageError("--parallel is of --workload; give its MODEL as well")
+        if len(things) > 1:
+            what = f"{len(things)} files are given; one holds a step"
+            raise click.UsageError(f"{what}; SPECs go with --workload MODEL")
+        return read_iteration(Path(things[0]))
+    if parallel is None:
+        raise click.UsageError("--workload takes a layout; give --parallel tp=8,pp=4,batch=64")
+    try:
+        layout = parse_parallel(parallel)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+    shape = model(workload)
+    complete = layout.on(len(build(things[0], catalogue).accelerators), shape)
+    states = states_of(things, shape, complete, catalogue)
+    return Iteration([], states, Switching(), model=workload, parallel=parallel)
 
 
 def _render(found: "Worth", quiet: bool, verbose: bool) -> list[Any]:
@@ -99,7 +144,8 @@ def _times(found: "Worth") -> "Table":
     from fabric.cli.tables import new_table
     from fabric.planning.worth import described
 
-    table = new_table("time of each phase in each configuration (* where the best walk is)")
+    what = "time of each phase" if not found.base_s else "time that each phase shows"
+    table = new_table(f"{what} in each configuration (* where the best walk is)")
     table.add_column("phase", overflow="fold")
     table.add_column("what", overflow="fold")
     table.add_column("idle before", justify="right")
@@ -116,9 +162,16 @@ def _times(found: "Worth") -> "Table":
         ]
         told = name if len(places) == 1 else f"{name} x {len(places):,}"
         idle = sorted({found.iteration.phases[p].idle_s for p in places})
-        waits = _time(idle[-1]) if idle[-1] else "-"
+        waits = _window(idle[-1])
         table.add_row(told, described(phase), waits if len(idle) == 1 else f"up to {waits}", *cells)
+    if found.base_s:
+        table.add_row("the rest", "computation, and what no circuit carries", "", *[_time(found.base_s)] * len(cells))
     return table
+
+
+def _window(seconds: float) -> str:
+    """A window before a phase; below zero what a switch there lays open."""
+    return "-" if not seconds else _time(seconds) if seconds > 0 else f"-{_time(-seconds)}"
 
 
 def _stretches(found: "Worth", verbose: bool) -> list[Any]:
@@ -146,7 +199,7 @@ def _stretches(found: "Worth", verbose: bool) -> list[Any]:
 
 def _at(found: "Worth", path: tuple[int, ...], delay_s: float) -> str:
     """The step along a walk at a delay."""
-    total = 0.0
+    total = found.base_s
     for p, (phase, here) in enumerate(zip(found.iteration.phases, path, strict=True)):
         total += float(found.cost_s[p, here])
         total += max(0.0, delay_s - phase.idle_s) if path[p - 1] != here else 0.0
@@ -165,7 +218,7 @@ def _sizes(found: "Worth") -> "Table":
         table.add_column(head, justify="right")
     for row in found.break_even:
         cells = ["any" if not size else format_size(size) for size in row["bytes"].values()]
-        limit = _time(row["delay_ms"] / 1e3)
+        limit = _time(row["delay_ms"] / 1e3) if row["delay_ms"] > 0 else "never"
         table.add_row(
             row["phase"], f"{row['from']} > {row['to']}", *cells, format_size(row["size_bytes"]), limit,
         )  # fmt: skip

@@ -154,10 +154,10 @@ def test_bytes_at_which_half_an_adapter_gives_way_to_all_of_it(delay_s, size_byt
 
 
 def test_sizes_from_which_a_switch_pays():
-    factor = pays_from_factor(COST_S, uniform(4, 0.2), IDLE_S)
+    factor = pays_from_factor(lambda f: f * COST_S, uniform(4, 0.2), IDLE_S)
     # of a step x times as long: 220 x + 180 + 200 = 416 x
     assert factor == pytest.approx(380 / 196, rel=1e-6)
-    assert pays_from_factor(np.ones((2, 2)), uniform(2, 1.0), np.zeros(2)) is None
+    assert pays_from_factor(lambda f: f * np.ones((2, 2)), uniform(2, 1.0), np.zeros(2)) is None
 
 
 @given(st.floats(1e3, 1e12), st.floats(1e9, 1e11), st.floats(1.01, 8), st.floats(1e-6, 10), st.integers(1, 8))

@@ -8,11 +8,7 @@ from fabric.planning.phase import Phase
 from fabric.planning.phase_times import cost_s, fabrics, phase_s
 from fabric.planning.phases import read_iteration
 from fabric.planning.schedule import closed_walk
-from fabric.planning.steps import phases_of_training
 from fabric.planning.worth import worth
-from fabric.workloads.mix import mix
-from fabric.workloads.parallel import parse_parallel
-from fabric.workloads.zoo import model
 from topologies.errors import ConfigError
 from topologies.parts import catalogue
 from topologies.registry import build
@@ -106,22 +102,6 @@ def test_phases_over_dimensions_are_groups(step):
     phase = '[[phase]]\ncollective = "all-reduce"\nsize = "64MiB"\nover = "dp"\ntimes = 3\n'
     (read,) = step('group = "tp=4,dp=4"', "torus:dims=4x4", more=phase).phases
     assert (read.over, read.times, read.ranks, read.whole_bytes) == (("dp",), 3, 4, 3 * 2**26)
-
-
-def test_a_training_step_has_the_bytes_of_its_mix():
-    """Of every dimension, all micro-batches together; the window is the computation of one."""
-    spec, shape = "rail:servers=4", "mixtral-8x7b"
-    layout = "tp=2,pp=2,ep=4,batch=32,seq=4096"
-    found = phases_of_training(shape, layout, [spec])
-    p = parse_parallel(layout).on(32, model(shape))
-    for exchange in mix(model(shape), p):
-        own = [f for f in found if f.over == tuple(exchange.over.split(",")) and f.ranks == exchange.ranks]
-        assert sum(f.whole_bytes for f in own) == pytest.approx(exchange.size_bytes * exchange.count, rel=1e-6)
-        assert len({f.name for f in own}) == 1
-    windows = [f.idle_s for f in found if f.idle_s]
-    assert len(windows) == p.micro_batches and len(set(windows)) == 1
-    assert [f.over for f in found[:3]] == [("tp",), ("ep",), ("pp",)]
-    assert [f.over for f in found[-2:]] == [("dp",), ("edp",)]
 
 
 WRONG = {
