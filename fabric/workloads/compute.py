@@ -53,7 +53,7 @@ def amounts(model: Model, p: Parallel) -> Amounts:
     """Operations and bytes of a micro-batch on one rank of an average stage.
 
     Backward is twice forward, once where weights are frozen; full recomputation adds a forward pass, selective that of
-    attention's core. Fused attention skips what a causal mask hides, the other does not.
+    attention's core or what is cheap. Fused attention skips what a causal mask hides, the other does not.
     """
     tokens, sequence = tokens_of(model, p), p.sequence or model.sequence
     again = 1 if p.recompute == "full" else 0
@@ -63,6 +63,7 @@ def amounts(model: Model, p: Parallel) -> Amounts:
     rank = tokens * full / p.tp
     routed = model.moe_layers * model.topk * model.expert_params
     dense = model.multiplied_params - model.head_params - routed
+    up = model.attending_layers * model.up_params if p.cheap else 0
     seen = sequence / 2 if p.fused else sequence
     hidden = tokens * model.hidden * bytes_of("activation") * model.layers * full
     dense_held, experts_held = held_params(model, p)
@@ -70,11 +71,11 @@ def amounts(model: Model, p: Parallel) -> Amounts:
     moved = (passes - 1) * own + (0 if p.adapters else bytes_of("accumulated"))
     scores = tokens * model.heads * sequence * bytes_of("activation") * model.attending_layers * full / p.tp
     return Amounts(
-        gemm=2.0 * passes * dense * rank,
+        gemm=2.0 * (passes * dense + up) * rank,
         head=2.0 * (2 if p.adapters else 3) * model.head_params * tokens / (p.tp * p.pp),
         experts=2.0 * passes * routed * rank,
         attention=core * model.attention_flops(seen) * rank,
-        vector_bytes=hidden * (1 + again / 3) / p.tp,
+        vector_bytes=hidden * (1 + (again or p.cheap) / 3) / p.tp,
         score_bytes=0.0 if p.fused else scores * core / 3,
         weight_bytes=dense_held * moved,
         expert_bytes=experts_held * moved,

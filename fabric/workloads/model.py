@@ -150,6 +150,13 @@ class Model:
         return found + (h if self.bias else 0) + (2 * d if self.qk_norm else 0)
 
     @property
+    def up_params(self) -> int:
+        """Parameters that give heads their queries, keys and values from latents, in one layer."""
+        if not self.kv_lora:
+            return 0
+        return self.heads * (self.q_lora * self.head_width + self.kv_lora * (self.nope_dim + self.v_dim))
+
+    @property
     def linear_params(self) -> int:
         """Parameters of the recurrent mixer of one layer: Mamba-2, or gated delta with the same parts."""
         if not self.linear_layers:

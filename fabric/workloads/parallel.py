@@ -19,7 +19,8 @@ class Parallel:
     many as the accelerators leave. `v` chunks of layers a rank (interleaved 1F1B). `zero` shards over `dp` and `cp`
     the optimizer's state (1), gradients too (2), weights too (3, FSDP; `kept`: gathered once a step, not for every
     micro-batch). `sp` shards what lies between matrices over `tp` (sequence parallelism). `recompute` selective is the
-    core of attention. `fused`: attention never writes its scores (flash attention); with it selective saves nothing.
+    core of attention; where that is `fused` and never writes its scores (flash attention), it is what is cheap: norms,
+    activation functions, up-projections of latent attention.
     `adapters`: the weights are frozen but for small adapters (LoRA), so no gradient of theirs is computed or sent.
     """
 
@@ -53,6 +54,11 @@ class Parallel:
         if self.gradient_bytes not in (2, 4):
             raise ConfigError(f"gradient_bytes = {self.gradient_bytes} is not 2 (bf16) or 4 (fp32)")
         precision(self.precision)
+
+    @property
+    def cheap(self) -> bool:
+        """Is what is cheap computed again, since the core of attention has nothing to save?"""
+        return self.recompute == "selective" and self.fused
 
     @property
     def replicas(self) -> int:

@@ -6,7 +6,7 @@ from math import gcd
 
 from fabric.workloads.memory import memory
 from fabric.workloads.model import Model
-from fabric.workloads.parallel import TRAINED, Parallel, parse_parallel
+from fabric.workloads.parallel import RECOMPUTE, TRAINED, Parallel, parse_parallel
 from topologies.errors import ConfigError
 
 FREE = ("tp", "pp", "cp", "ep", "v", "micro_batch", "zero", "recompute")
@@ -14,7 +14,7 @@ AUTO = "auto"
 SPACE = (
     "tp divides the heads and those of keys, or copies them, cp the sequence, dp x micro-batch the batch, ep the "
     "experts; v cuts the layers, or layers and two ends, into equal chunks; ZeRO 1, or 3 on one stage; recompute none, "
-    "full, or selective where attention is not fused"
+    "selective or full"
 )
 
 
@@ -105,14 +105,14 @@ def _every(asked: Question, accelerators: int, model: Model) -> Iterator[Paralle
 
 def _kept(p: Parallel, free: set[str]) -> Iterator[Parallel]:
     """What of a layout is sharded over copies, and what is computed again."""
-    again = ("none", "full") if p.fused else ("none", "selective", "full")
     for zero in ((1, 3) if p.pp == 1 else (1,)) if "zero" in free else (p.zero,):
-        for recompute in again if "recompute" in free else (p.recompute,):
+        for recompute in RECOMPUTE if "recompute" in free else (p.recompute,):
             yield replace(p, zero=zero, recompute=recompute)
 
 
 def fits(model: Model, p: Parallel, limit_bytes: float | None) -> bool:
-    """Does a rank's memory hold it? A memory that is not known holds all."""
+    """Does a rank's memory hold it? A memory that is not known holds all. Data sheets say GB and mean GiB, 7 % more:
+    that is left to contexts, buffers of libraries and fragments."""
     return limit_bytes is None or memory(model, p).total <= limit_bytes
 
 

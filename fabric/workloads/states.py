@@ -3,6 +3,7 @@
 import tomllib
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 _FILE = Path(__file__).with_name("states.toml")
 
@@ -13,10 +14,18 @@ def bytes_of(name: str) -> int:
     >>> bytes_of("weight") + bytes_of("optimizer")
     14
     """
-    return _states()[name]
+    return int(_states()[name]["bytes"])
+
+
+def layers_of(name: str) -> int:
+    """How many layers are in a state at a time.
+
+    >>> layers_of("gathered")
+    2
+    """
+    return int(_states()[name]["layers"])
 
 
 @lru_cache(maxsize=1)
-def _states() -> dict[str, int]:
-    rows = tomllib.loads(_FILE.read_text("utf-8"))
-    return {name: int(row["bytes"]) for name, row in rows.items()}
+def _states() -> dict[str, dict[str, Any]]:
+    return tomllib.loads(_FILE.read_text("utf-8"))

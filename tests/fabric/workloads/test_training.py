@@ -89,7 +89,7 @@ def test_zero_shards_state_by_state() -> None:
     params = m.params
     assert [f.optimizer for f in found] == [12 * params, *[12 * params / 8] * 3]
     assert [f.gradients for f in found] == [2 * params] * 2 + [2 * params / 8] * 2
-    assert [f.weights for f in found] == [2 * params] * 3 + [2 * params / 8]
+    assert [f.weights for f in found] == [2 * params] * 3 + [2 * params * (1 / 8 + 2 / m.layers)]  # two layers whole
 
 
 def test_operations_are_those_of_the_model() -> None:
