@@ -183,9 +183,9 @@ class _Deciding:
         if not self.prefill_replicas:
             return []
         answer = float(self.asked.output_tokens[i])
-        prefill_s = np.broadcast_to(found.prefill.marginal_s, found.token_s.shape)
+        round_s = np.broadcast_to(found.round.marginal_s, found.token_s.shape)
         pairs = min(self.prefill_replicas, self.replicas - self.prefill_replicas)
-        limits = [("prefill", self.prefill_replicas * answer / float(prefill_s[i]))]
+        limits = [("prefill", self.prefill_replicas * self.layout.dp * answer / float(round_s[i]))]
         return limits + ([("fabric bandwidth", pairs * answer / self.transfer_s)] if self.transfer_s else [])
 
 

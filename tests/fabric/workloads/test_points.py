@@ -11,7 +11,7 @@ from fabric.workloads.demands import Demands, demands
 from fabric.workloads.exchanges import exchanges, nothing
 from fabric.workloads.inference import accelerator_of_fabric, infer
 from fabric.workloads.layout import Layout
-from fabric.workloads.phases import decode_step
+from fabric.workloads.phases import decode_step, prefill
 from fabric.workloads.replicas import Load, best_replica
 from fabric.workloads.serving import Requests, serve
 from fabric.workloads.zoo import model
@@ -84,6 +84,18 @@ def test_replicas_that_prefill_can_be_the_limit() -> None:
     assert 1 / prompts_per_s == pytest.approx(found.prefill_s, rel=0.1)  # one replica, one prompt after the other
 
 
+def test_attention_groups_prefill_together() -> None:
+    """Eight groups: sixteen prompts a step take two rounds; a prompt in a thousand steps stalls all groups once."""
+    d = demands(model("deepseek-v3"), part("b200-sxm", Accelerator), Layout(dp=8, ep=8), "nvfp4", "fp8")
+    c = calibration("blackwell", "trtllm", "nvfp4")
+    many, few = (serve(d, c, nothing(), requests(n, 1024, outputs)) for n, outputs in ((16 * 256 + 1, 256), (2, 1000)))
+    whole, alone = (prefill(d, c, nothing(), np.array([n]), np.array([1024.0])) for n in (8.0, 1.0))
+    assert many.running[0] == 16 * 256 + 1
+    assert (many.token_s - many.step.time_s)[0] == pytest.approx(c.interleave * 2 * whole.marginal_s[0])
+    assert (few.token_s - few.step.time_s)[0] == pytest.approx(c.interleave * alone.marginal_s[0] / 1000, rel=1e-3)
+    assert many.round.marginal_s[0] == whole.marginal_s[0] < 8 * alone.marginal_s[0]
+
+
 def test_idle_accelerators_count() -> None:
     """tp = 16 four times on 72."""
     rack = build("nvl72")
@@ -147,9 +159,13 @@ def test_a_better_accelerator_never_serves_slower(name, field, factor, streams, 
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.sampled_from(["llama-3.1-8b", "gpt-oss-120b", "deepseek-v3"]), st.integers(1, 500), st.integers(1, 30_000))
-def test_more_requests_never_give_fewer_tokens_and_longer_ones_are_never_faster(name, streams, tokens) -> None:
-    d = demands(model(name), part("b200-sxm", Accelerator), Layout(tp=8), "fp8", "bf16")
+@given(
+    st.sampled_from(["llama-3.1-8b", "gpt-oss-120b", "deepseek-v3"]), st.booleans(), st.integers(1, 500),
+    st.integers(1, 30_000),
+)  # fmt: skip
+def test_more_requests_never_give_fewer_tokens_and_longer_ones_are_never_faster(name, dp, streams, tokens) -> None:
+    layout = Layout(tp=8) if not dp or name == "llama-3.1-8b" else Layout(dp=8, ep=8)
+    d = demands(model(name), part("b200-sxm", Accelerator), layout, "fp8", "bf16")
     c = calibration("blackwell", "vllm", "fp8")
     one, more, longer = (
         serve(d, c, nothing(), asked)
