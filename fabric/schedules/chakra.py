@@ -176,8 +176,8 @@ def _add_ranks(program: Program, first_rank: int, nodes: Nodes, calls: list[list
     ]  # fmt: skip
     last = first + np.arange(count)
     last[collectives] = leaves
-    program.waiting += (first + nodes.waiting).tolist()
-    program.awaited += last[nodes.awaited].tolist()
+    program.waiting.extend((first + nodes.waiting).tolist())
+    program.awaited.extend(last[nodes.awaited].tolist())
     for node, leave, call in zip(collectives.tolist(), leaves, _calls(nodes, collectives), strict=True):
         calls[ranks[node]].append(_Call(*call, nodes.where(node), first + node, leave))
 

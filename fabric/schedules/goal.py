@@ -1,6 +1,7 @@
 """GOAL: sends, receives and computations of each rank with labels, and which requires which."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from topologies.formats.contents import read_whole
 
 MAX_MIB = 256
 MAX_RANKS = 1_000_000
+PIECE = 2**20
 Row = tuple[str, int, int, int, float, float, int]  # name, kind, peer, tag, bytes, seconds, processor
 WANTED = "a GOAL schedule (num_ranks N, then rank R { ... })"
 
@@ -54,7 +56,7 @@ def read_goal(path: Path) -> Recorded:
     current: _Rank | None = None
     seen: dict[int, int] = {}
     text = _BLOCK_COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), read_whole(path, WANTED, MAX_MIB))
-    for number, raw in enumerate(text.split("\n"), start=1):
+    for number, raw in enumerate(_lines(text), start=1):
         line = (_LINE_COMMENT.sub("", raw) if "/" in raw or "#" in raw else raw).strip()
         if not line:
             continue
@@ -78,6 +80,16 @@ def read_goal(path: Path) -> Recorded:
         raise ConfigError(f"{path}: rank {missing} of {program.ranks} is missing; give each a block, empty if need be")
     made = program
     return Recorded(path.stem, "goal", made.ranks, None, lambda size: made)
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The lines of a text, cut up piece by piece: all at once take six times its memory."""
+    at = 0
+    while at < len(text):
+        end = text.find("\n", at + PIECE)
+        end = len(text) if end < 0 else end
+        yield from text[at:end].split("\n")
+        at = end + 1
 
 
 def _header(line: str, path: Path, number: int) -> Program:

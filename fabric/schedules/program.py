@@ -1,5 +1,6 @@
 """A program: what each rank sends, receives and computes, and after what; and the flows that this comes to."""
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -31,6 +32,14 @@ class Exchange:
     members: tuple[int, ...]
 
 
+def _numbers() -> "array[int]":
+    return array("q")  # a quarter of the memory of a list
+
+
+def _amounts() -> "array[float]":
+    return array("d")
+
+
 @dataclass(slots=True)
 class Program:
     """Operations in the order of a file, one column each, and pairs of an operation and one that it waits for.
@@ -42,16 +51,16 @@ class Program:
 
     ranks: int
     where: str
-    rank: list[int] = field(default_factory=list)
-    kind: list[int] = field(default_factory=list)
-    peer: list[int] = field(default_factory=list)
-    tag: list[int] = field(default_factory=list)
-    bytes: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    processor: list[int] = field(default_factory=list)
+    rank: "array[int]" = field(default_factory=_numbers)
+    kind: "array[int]" = field(default_factory=_numbers)
+    peer: "array[int]" = field(default_factory=_numbers)
+    tag: "array[int]" = field(default_factory=_numbers)
+    bytes: "array[float]" = field(default_factory=_amounts)
+    seconds: "array[float]" = field(default_factory=_amounts)
+    processor: "array[int]" = field(default_factory=_numbers)
     name: list[str] = field(default_factory=list)
-    waiting: list[int] = field(default_factory=list)
-    awaited: list[int] = field(default_factory=list)
+    waiting: "array[int]" = field(default_factory=_numbers)
+    awaited: "array[int]" = field(default_factory=_numbers)
     exchanges: list[Exchange] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -76,8 +85,8 @@ class Program:
         seconds: float = 0.0, processor: int = ALONE,
     ) -> int:  # fmt: skip
         operation = self.extend([rank], [name], [kind], [peer], [tag], [size], [seconds], [processor])
-        self.waiting += [operation] * len(after)
-        self.awaited += after
+        self.waiting.extend([operation] * len(after))
+        self.awaited.extend(after)
         return operation
 
     def extend(
@@ -95,14 +104,12 @@ class Program:
             if what != COMPUTE and not 0 <= other < self.ranks:
                 told = f"{self.where}: rank {rank[i]}: {name[i]} is with rank {other}"
                 raise ConfigError(f"{told}; there are {self.ranks}, numbered from 0")
-        self.rank += rank
-        self.name += name
-        self.kind += kind
-        self.peer += peer
-        self.tag += tag
-        self.bytes += size
-        self.seconds += seconds
-        self.processor += processor
+        self.name.extend(name)
+        for column, values in ((self.rank, rank), (self.kind, kind), (self.peer, peer), (self.tag, tag)):
+            column.extend(values)
+        self.bytes.extend(size)
+        self.seconds.extend(seconds)
+        self.processor.extend(processor)
         return first
 
     def told(self, operation: int) -> str:
@@ -123,11 +130,10 @@ class Program:
         kind, rank, peer = (np.array(column, np.int64) for column in (self.kind, self.rank, self.peer))
         tag, size = np.array(self.tag, np.int64), np.array(self.bytes)
         sends, receives = np.flatnonzero(kind == SEND), np.flatnonzero(kind == RECEIVE)
-        keys = np.concatenate([
-            np.stack([rank[sends], peer[sends], tag[sends]]), np.stack([peer[receives], rank[receives], tag[receives]])
-        ], axis=1)  # fmt: skip
-        _, key = np.unique(keys, axis=1, return_inverse=True)
-        key = key.ravel()
+        pairs = np.concatenate([rank[sends] * self.ranks + peer[sends], peer[receives] * self.ranks + rank[receives]])
+        tags, tag_of = np.unique(np.concatenate([tag[sends], tag[receives]]), return_inverse=True)
+        _, pair_of = np.unique(pairs, return_inverse=True)
+        _, key = np.unique(pair_of * max(1, len(tags)) + tag_of, return_inverse=True)
         own, other = key[: len(sends)], key[len(sends) :]
         number = int(key.max(initial=-1)) + 1
         surplus = np.bincount(own, minlength=number) - np.bincount(other, minlength=number)

@@ -62,6 +62,14 @@ def test_computations_on_one_cpu_take_turns(cpus, wanted, micros):
                   "rank 1 {{\nrecv 0b from 0\n}}\n".format(*cpus)) == pytest.approx(wanted)  # fmt: skip
 
 
+@pytest.mark.parametrize("piece", [0, 1, 2, 7, 50])
+def test_lines_do_not_depend_on_the_pieces_that_a_text_is_cut_in(piece, monkeypatch, micros):
+    monkeypatch.setattr("fabric.schedules.goal.PIECE", piece)
+    assert micros(PAIR) == pytest.approx(15)
+    with pytest.raises(ConfigError, match="line 8: 'l1: recf"):
+        micros(PAIR.replace("recv", "recf"))
+
+
 def test_comments_of_all_kinds(micros):
     text = PAIR.replace("l1: calc 3000", "/* all\nof it */ l1: calc 3000 // work").replace("rank 1", "# two\nrank 1")
     assert micros(text) == pytest.approx(15)
