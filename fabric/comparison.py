@@ -124,7 +124,7 @@ def compare(
     options = RoutingOptions(tie=tie, seed=seed, flows_per_pair=flows_per_pair, hedge=hedge, threads=threads)
     given = Assumptions(algorithm, routing, overlap, transport, fidelity, options, tune)
     results, infeasible = [], []
-    built = [variant(one, parts) for one in varied_specs(texts, vary)] if vary else []
+    built = [variant(one, parts) for one in varied_specs(texts, vary, parts)] if vary else []
     if vary and len(texts) < len(specs):
         raise ConfigError("vary changes the parameters of specs; give texts like 'nvl72', no graphs")
     fabrics = [made for _, made in built if made is not None] if vary else specs

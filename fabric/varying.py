@@ -14,7 +14,7 @@ from fabric.powering import network_power
 from fabric.results import Wall
 from topologies.errors import ConfigError, FabricError, closest
 from topologies.graph import Topology
-from topologies.parts import Catalogue
+from topologies.parts import Catalogue, Nic, catalogue
 from topologies.registry import build, is_file, named, with_parameters
 
 MOST = 64  # variants of one question
@@ -73,13 +73,16 @@ def _failing(found: Expected | None) -> dict[str, Any]:
     }
 
 
-def varied_specs(specs: Sequence[str], vary: Sequence[str]) -> list[Varied]:
+def varied_specs(specs: Sequence[str], vary: Sequence[str], parts: Catalogue | None = None) -> list[Varied]:
     """Every spec with every combination of the values in `vary`, each "key=a,b,...", in order.
 
+    A rate that is beyond the adapter which a spec does not name itself takes the one of that rate and the same series.
     ConfigError for what is no such text, a parameter that a family does not have, more than 64 in all, or no spec.
 
     >>> [one.spec for one in varied_specs(["nvl72"], ["technology=cartridge,cpo"])]
     ['nvl72:technology=cartridge', 'nvl72:technology=cpo']
+    >>> [one.spec for one in varied_specs(["rail:servers=4"], ["rate_gbps=400,800"])]
+    ['rail:servers=4,rate_gbps=400', 'rail:servers=4,rate_gbps=800,nic=cx8-800g']
     """
     if not specs:
         raise ConfigError("--vary changes parameters of a SPEC; give one, e.g. nvl72 --vary technology=cartridge,cpo")
@@ -94,7 +97,29 @@ def varied_specs(specs: Sequence[str], vary: Sequence[str]) -> list[Varied]:
     if len(grid) * len(specs) > MOST:
         raise ConfigError(f"{len(grid) * len(specs):,} variants are more than {MOST}; vary less at once")
     settings = [dict(zip(keys, values, strict=True)) for values in grid]
-    return [Varied(with_parameters(spec, setting), setting) for spec in specs for setting in settings]
+    rows = catalogue() if parts is None else parts
+    return [
+        Varied(with_parameters(spec, {**setting, **_faster(spec, setting, rows)}), setting)
+        for spec in specs for setting in settings
+    ]  # fmt: skip
+
+
+def _faster(spec: str, setting: Mapping[str, str], parts: Catalogue) -> dict[str, str]:
+    """The adapter of a rate in place of a slower one of its series that the family or a ready-made system names; empty
+    where the spec or the setting names one itself, or not exactly one fits."""
+    found = named(spec)
+    slot = found.family.parameters.get("nic")
+    if slot is None or "rate_gbps" not in setting or {"nic"} & {*setting, *found.given}:
+        return {}
+    own = parts.get(str(found.stated.get("nic", slot.default)))
+    try:
+        rate_gbps = float(setting["rate_gbps"])
+    except ValueError:
+        return {}
+    if not isinstance(own, Nic) or own.series is None or own.rate_gbps >= rate_gbps:
+        return {}
+    fit = [row.name for row in parts.of_kind(Nic) if row.series == own.series and row.rate_gbps == rate_gbps]
+    return {"nic": fit[0]} if len(fit) == 1 else {}
 
 
 def _axis(text: str) -> tuple[str, list[str]]:

@@ -140,8 +140,12 @@ def adapter(parts: Catalogue, name: str, rate_gbps: float) -> str:
     """The adapter's name; ConfigError where it is slower than what the fabric gives its accelerator."""
     row = parts.part(name, Nic)
     if row.rate_gbps < rate_gbps:
+        fast = [one for one in parts.of_kind(Nic) if one.rate_gbps >= rate_gbps]
+        least = min((one.rate_gbps for one in fast), default=0.0)
+        choice = ", ".join(f"nic={one.name}" for one in fast if one.rate_gbps == least)
         raise ConfigError(
-            f"adapter '{name}' carries {row.rate_gbps:g} Gb/s, the fabric {rate_gbps:g} Gb/s; name another nic"
+            f"adapter '{name}' carries {row.rate_gbps:g} Gb/s, the fabric {rate_gbps:g} Gb/s; "
+            + (f"name another: {choice}" if choice else "none in the catalogue is as fast; add one with --parts FILE")
         )
     return row.name
 

@@ -81,6 +81,7 @@ class Nic(Part):
     latency_ns: float | None = None
     price_usd: float | None = None
     integrated_optics: bool = False  # no module at its end of a link
+    series: str | None = None  # of one maker, a faster of which stands in for a slower
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

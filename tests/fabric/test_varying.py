@@ -27,6 +27,18 @@ def test_what_cannot_be_built_says_why_and_is_never_ranked():
     assert [row.result.topology for row in found.rows] == ["nvl72:length_m=5,technology=pluggable"]
 
 
+def test_a_rate_beyond_the_adapter_takes_the_faster_of_its_series():
+    slow, fast = varied("dgx-h100-superpod-256", "rate_gbps=400,800")
+    assert fast.spec == "dgx-h100-superpod-256:rate_gbps=800,nic=cx8-800g" and fast.values == {"rate_gbps": "800"}
+    assert slow.spec == "dgx-h100-superpod-256:rate_gbps=400" and slow.why is fast.why is None
+    (named,) = varied("rail:servers=4,nic=cx7-400g", "rate_gbps=800")  # a spec's own choice stands
+    assert named.why == (
+        "adapter 'cx7-400g' carries 400 Gb/s, the fabric 800 Gb/s; name another: nic=cx8-800g, nic=thor-ultra-800g"
+    )
+    (none,) = varied("rail:servers=4", "rate_gbps=6400")
+    assert none.why.endswith("none in the catalogue is as fast; add one with --parts FILE")
+
+
 def test_several_make_a_grid_in_order():
     specs = [one.spec for one in varied_specs(["ring:n=4", "ring:n=8,rate_gbps=100"], ["n=5,6", "rate_gbps=1,2"])]
     assert specs[:4] == [f"ring:n={n},rate_gbps={r}" for n in (5, 6) for r in (1, 2)] and len(set(specs[4:])) == 4
