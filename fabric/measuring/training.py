@@ -28,6 +28,7 @@ from topologies.toml_documents import read_toml
 METRIC = "training_tokens_per_s"
 _RULES = Path(__file__).with_name("training.toml")
 _MOST_MIB = 256
+WORDS = ("model", "system", "precision", "section", "release", "source")  # in this order for the rules
 _NONE = ("", "n/a", "none", "-")
 
 
@@ -116,8 +117,8 @@ def _row(number: int, fields: Mapping[str, str]) -> Row:
     gpus = count("gpus")
     if gpus is None:
         raise ValueError("no number of accelerators (gpus)")
-    shape = model(fields["model"])
-    words = " ".join(fields.get(key, "") for key in ("model", "section", "release", "source")).lower()
+    shape = model(fields["model"].partition("(")[0].strip())
+    words = " ".join(fields.get(key, "") for key in WORDS).lower()
     own = fields["precision"].lower()
     precision = _rules()["precisions"].get(own)
     if precision is None:

@@ -16,8 +16,8 @@ class Achieved:
     """Shares of peak rates of matrix products in 16, 8 and 4 bits, how they depend on a chip's power (`sustained`), of
     attention (of the 16-bit peak), of experts' products (of a dense one's). Passes over memory of a layer's
     activations, and over its scores where attention is not fused. Shares of communication that stay exposed even where
-    there is enough to hide it behind. Time in which the host launches a layer's kernels, and how many times that a
-    layer of experts adds."""
+    there is enough to hide it behind. Time in which the host launches a layer's kernels, and what part of it each
+    expert of a rank adds. What Blackwell Ultra sustains over Blackwell."""
 
     gemm_16: float
     gemm_8: float
@@ -32,7 +32,8 @@ class Achieved:
     ep_exposed: float
     dp_exposed: float
     launch_ms: float
-    moe_launch: float
+    expert_launch: float
+    ultra: float
 
     def gemm(self, weight_bytes: float) -> float:
         """Share of the peak rate of a format whose weights take so many bytes, at 1 W for each TFLOP/s of 16 bits."""
@@ -40,7 +41,7 @@ class Achieved:
 
     def sustained(self, row: Accelerator) -> float:
         """What the power of an accelerator leaves of its peak clock: (TDP in W / 16-bit TFLOP/s) to the power `power`,
-        for TPUs a constant. ConfigError where its row has no TDP or no rate.
+        for TPUs a constant, `ultra` times for Blackwell Ultra. ConfigError where its row has no TDP or no rate.
 
         >>> from topologies.parts import part
         >>> a = achieved()
@@ -51,7 +52,8 @@ class Achieved:
             return self.tpu
         if row.tdp_w is None or row.bf16_tflops is None:
             raise ConfigError(f"accelerator '{row.name}' has no tdp_w or no bf16_tflops; use --parts FILE")
-        return float((row.tdp_w / row.bf16_tflops) ** self.power)
+        own = self.ultra if row.name in _lists()["ultra"] else 1.0
+        return float((row.tdp_w / row.bf16_tflops) ** self.power) * own
 
 
 @lru_cache(maxsize=1)
@@ -67,10 +69,12 @@ def generation_of(accelerator: str) -> str | None:
     >>> generation_of("gb300"), generation_of("mi300x")
     ('blackwell', None)
     """
-    return next((name for name, accelerators in _generations().items() if accelerator in accelerators), None)
+    generations = _lists().items()
+    return next((name for name, chips in generations if name != "ultra" and accelerator in chips), None)
 
 
 @lru_cache(maxsize=1)
-def _generations() -> dict[str, list[str]]:
+def _lists() -> dict[str, list[str]]:
+    """Accelerators by generation, and those of Blackwell Ultra."""
     rows: dict[str, list[str]] = tomllib.loads(_FILE.read_text("utf-8"))["generations"]
     return rows

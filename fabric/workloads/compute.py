@@ -13,11 +13,14 @@ from fabric.workloads.states import bytes_of
 from topologies.errors import ConfigError
 from topologies.kinds import Accelerator
 
+ROUTING = 0.5  # of a layer's launches: routing and permutation stand where one of its two halves does
+
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
     """A micro-batch on one rank, forward and backward, recomputation included: operations by kind, and bytes through
-    memory. `layers` and `moe_layers` are those of a stage."""
+    memory. `layers` and `moe_layers` are those of a stage that a host launches, none where a step is one graph;
+    `local_experts` are a rank's of a layer."""
 
     gemm: float
     head: float
@@ -29,6 +32,7 @@ class Amounts:
     expert_bytes: float
     layers: float
     moe_layers: float
+    local_experts: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,34 +57,38 @@ def amounts(model: Model, p: Parallel) -> Amounts:
     """Operations and bytes of a micro-batch on one rank of an average stage.
 
     Backward is twice forward, once where weights are frozen; full recomputation adds a forward pass, selective that of
-    attention's core or what is cheap. Fused attention skips what a causal mask hides, the other does not.
+    attention's core or what is cheap. Fused attention skips what a causal mask hides, the other does not. A head for a
+    further token is one more layer, of experts where there are some, and one more pass through the output layer (Liu et
+    al., arXiv:2412.19437, section 2.2).
     """
     tokens, sequence = tokens_of(model, p), p.sequence or model.sequence
     again = 1 if p.recompute == "full" else 0
     passes = (2 if p.adapters else 3) + again
     core = 3 + (again or (1 if p.recompute == "selective" and not p.fused else 0))
-    full = ceil(model.layers / p.pp) / model.layers  # the fullest stage
+    deeper = 1 + p.mtp / (model.moe_layers or model.layers)
+    full = ceil(model.layers / p.pp) / model.layers * deeper  # the fullest stage
     rank = tokens * full / p.tp
     routed = model.moe_layers * model.topk * model.expert_params
     dense = model.multiplied_params - model.head_params - routed
     up = model.attending_layers * model.up_params if p.cheap else 0
     seen = sequence / 2 if p.fused else sequence
-    hidden = tokens * model.hidden * bytes_of("activation") * model.layers * full
+    hidden = tokens * model.streams * model.hidden * bytes_of("activation") * model.layers * full
     dense_held, experts_held = held_params(model, p)
     own = precision(p.precision).weight_bytes
     moved = (passes - 1) * own + (0 if p.adapters else bytes_of("accumulated"))
     scores = tokens * model.heads * sequence * bytes_of("activation") * model.attending_layers * full / p.tp
     return Amounts(
         gemm=2.0 * (passes * dense + up) * rank,
-        head=2.0 * (2 if p.adapters else 3) * model.head_params * tokens / (p.tp * p.pp),
+        head=2.0 * (2 if p.adapters else 3) * (1 + p.mtp) * model.head_params * tokens / (p.tp * p.pp),
         experts=2.0 * passes * routed * rank,
         attention=core * model.attention_flops(seen) * rank,
         vector_bytes=hidden * (1 + (again or p.cheap) / 3) / p.tp,
         score_bytes=0.0 if p.fused else scores * core / 3,
         weight_bytes=dense_held * moved,
         expert_bytes=experts_held * moved,
-        layers=model.layers * full,
-        moe_layers=model.moe_layers * full,
+        layers=0.0 if p.graphs else model.layers * full,
+        moe_layers=0.0 if p.graphs else model.moe_layers * full,
+        local_experts=model.experts / p.ep,
     )
 
 
@@ -100,7 +108,7 @@ def compute(
     rate = own.peak_tflops(row) * 1e12 * sustained * a.gemm(own.weight_bytes)
     plain = precision("bf16").peak_tflops(row) * 1e12 * sustained
     head = plain * a.gemm(2.0)
-    launches = work.layers + a.moe_launch * work.moe_layers
+    launches = work.layers + work.moe_layers * (ROUTING + a.expert_launch * work.local_experts)
     return Compute(
         gemm_s=max(work.gemm / rate + work.head / head, work.weight_bytes / memory),
         experts_s=work.experts / (rate * a.experts) + work.expert_bytes / memory,

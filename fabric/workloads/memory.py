@@ -26,7 +26,8 @@ class Memory:
 def memory(model: Model, p: Parallel) -> Memory:
     """Bytes of a rank of the first stage (which has the most micro-batches in flight), with the larger of the two
     tables of tokens. Layers count as equal parts of a stage. With ZeRO-3 some layers are whole at any time, all of them
-    where they are kept from one micro-batch to the next.
+    where they are kept from one micro-batch to the next. Under DualPipe a rank holds two stages, whose optimizer's
+    state it shares with its mirror image, and one micro-batch more (Liu et al., arXiv:2412.19437, table 2).
 
     Sources: Rajbhandari et al., arXiv:1910.02054 (ZeRO); Korthikanti et al., arXiv:2205.05198, equations 1 to 6.
 
@@ -37,12 +38,12 @@ def memory(model: Model, p: Parallel) -> Memory:
     """
     dense, experts = held_params(model, p)
     weights = gradients = optimizer = 0.0
-    whole = 1.0 if p.kept and p.micro_batches > 1 else layers_of("gathered") / model.layers
+    whole = 1.0 if p.kept and p.micro_batches > 1 else layers_of("gathered") / model.layers * p.pp
     for params, shards in ((dense, p.shards), (experts, p.expert_shards)):
-        weights += bytes_of("weight") * params * (min(1.0, whole + 1 / shards) if p.zero == 3 else 1)
+        weights += p.held * bytes_of("weight") * params * (min(1.0, whole + 1 / shards) if p.zero == 3 else 1)
         trained = 0.0 if p.adapters else params
-        gradients += p.gradient_bytes * trained / (shards if p.zero >= 2 else 1)
-        optimizer += bytes_of("optimizer") * trained / (shards if p.zero >= 1 else 1)
+        gradients += p.held * p.gradient_bytes * trained / (shards if p.zero >= 2 else 1)
+        optimizer += bytes_of("optimizer") * trained * (1 / shards if p.zero >= 1 else p.held)
     return Memory(weights, gradients, optimizer, activation_bytes(model, p))
 
 
@@ -70,8 +71,8 @@ def layers_in_flight(layers: int, p: Parallel) -> float:
     """
     if p.v > 1 and p.pp > 1:
         return layers * min(p.micro_batches / p.pp, 1 + (p.pp - 1) / (p.pp * p.v))
-    if layers % p.pp == 0 or (layers + 2) % p.pp:
-        return layers * min(p.micro_batches, p.pp) / p.pp
+    if p.held > 1 or layers % p.pp == 0 or (layers + 2) % p.pp:
+        return layers * min(p.micro_batches, p.pp + p.held - 1) / p.pp
     slots = (layers + 2) / p.pp
     return max((slots - 1) * min(p.micro_batches, p.pp), slots * min(p.micro_batches, p.pp - 1))
 

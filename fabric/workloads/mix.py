@@ -52,7 +52,11 @@ def activation(model: Model, p: Parallel) -> float:
 
 
 def _stages(p: Parallel) -> str:
-    return f"tp={p.tp},cp={p.cp},dp={p.replicas},pp={p.pp}"
+    return f"tp={p.tp},cp={p.cp},dp={p.replicas // p.copies},{_copied(p)}pp={p.pp}"
+
+
+def _copied(p: Parallel) -> str:
+    return f"copies={p.copies}," if p.copies > 1 else ""
 
 
 def _tensor(model: Model, p: Parallel) -> list[Exchange]:
@@ -83,40 +87,47 @@ def _experts(model: Model, p: Parallel) -> list[Exchange]:
     width, tokens = model.moe_latent or model.hidden, tokens_of(model, p) / p.tp
     size = tokens * model.topk * width * bytes_of("activation")
     count = 4 * model.moe_layers / p.pp * p.micro_batches
-    group = f"ep={p.ep},edp={p.expert_shards},pp={p.pp}"
+    group = f"ep={p.ep},edp={p.expert_shards},{_copied(p)}pp={p.pp}"
     moe = Moe(tokens=max(1, round(tokens)), hidden=width, topk=model.topk, experts=model.experts)
     return [Exchange("ep", "moe-combine", p.ep, size, count, (p.ep - 1) / p.ep * size * count, group, "ep", moe)]
 
 
 def _data(model: Model, p: Parallel) -> list[Exchange]:
-    """Gradients of dense weights over dp and cp, those of experts over the ranks that hold the same ones."""
+    """Gradients of dense weights over dp and cp, those of experts over the ranks that hold the same ones; then what is
+    left on a rank over the copies. A rank that holds two stages has those of both."""
     if p.adapters:
         return []
-    dense = (model.dense_params - model.embedding_params - (0 if model.tied else model.head_params)) / (p.tp * p.pp)
-    experts = model.routed_params / (p.pp * p.ep)
+    layers = model.dense_params - model.embedding_params - (0 if model.tied else model.head_params)
+    dense = p.held * layers / (p.tp * p.pp)
+    experts = p.held * model.routed_params / (p.pp * p.ep)
     over = "cp,dp" if p.cp > 1 else "dp"
     found = _reduced(dense, p.shards, model, p, _stages(p), over)
-    group = f"ep={p.ep},edp={p.expert_shards},pp={p.pp}"
+    group = f"ep={p.ep},edp={p.expert_shards},{_copied(p)}pp={p.pp}"
     return found + (_reduced(experts, p.expert_shards, model, p, group, "edp") if experts else [])
 
 
 def _reduced(params: float, ranks: int, model: Model, p: Parallel, group: str, over: str) -> list[Exchange]:
     """One all-reduce of gradients; from ZeRO-1 on a reduce-scatter of them and an all-gather of weights (priced as
-    another reduce-scatter: its mirror image); with ZeRO-3 two gathers and one scatter of a layer at a time."""
+    another reduce-scatter: its mirror image); with ZeRO-3 two gathers and one scatter of a layer at a time. Copies
+    that are sharded each on its own then reduce what a rank has left (HSDP)."""
     share = (ranks - 1) / ranks
     gradients, weights = params * p.gradient_bytes, params * bytes_of("weight")
+    left = gradients / (ranks if p.zero else 1)
+    sent = 2 * (p.copies - 1) / p.copies * left
+    across = Exchange("dp", "all-reduce", p.copies, left, 1, sent, group, "copies")
     if p.zero == 0:
-        return [Exchange("dp", "all-reduce", ranks, gradients, 1, 2 * share * gradients, group, over)]
+        return [Exchange("dp", "all-reduce", ranks, gradients, 1, 2 * share * gradients, group, over), across]
     if p.zero < 3:
         half = (gradients + weights) / 2
-        return [Exchange("dp", "reduce-scatter", ranks, half, 2, share * (gradients + weights), group, over)]
-    times, layers = (1 if p.kept else p.micro_batches), model.layers
+        return [Exchange("dp", "reduce-scatter", ranks, half, 2, share * (gradients + weights), group, over), across]
+    times, layers = (1 if p.kept else p.micro_batches), model.layers / p.pp * p.held
     third = (2 * weights + gradients) / 3 / layers
     count = 3 * layers * times
-    return [Exchange("dp", "reduce-scatter", ranks, third, count, share * third * count, group, over)]
+    return [Exchange("dp", "reduce-scatter", ranks, third, count, share * third * count, group, over), across]
 
 
 def _pipeline(model: Model, p: Parallel) -> list[Exchange]:
-    """Activations to the next stage and their gradients back, for every micro-batch and chunk of layers."""
-    size, count = activation(model, p) / p.tp, 2.0 * p.micro_batches * p.v
+    """Activations of every residual stream to the next stage and their gradients back, for every micro-batch and chunk
+    of layers."""
+    size, count = model.streams * activation(model, p) / p.tp, 2.0 * p.micro_batches * p.v
     return [Exchange("pp", "send-recv", p.pp, size, count, size * count, _stages(p), "pp")]

@@ -16,7 +16,8 @@ class Model:
     `linear_layers` are recurrent (Mamba-2 or gated delta: `linear_heads` of `linear_head_dim`, `linear_groups` keys of
     `linear_state`). Feed-forward: `gated` has three matrices, else two; `moe_layers` have `experts` of width
     `expert_ffn`, of which a token takes `topk`, in a space of `moe_latent` if given, besides shared ones that are
-    `shared_ffn` wide together. Extra heads that predict further tokens are not counted.
+    `shared_ffn` wide together. Hyper-connections keep `streams` residual streams between layers. Extra heads that
+    predict further tokens are not counted.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Model:
     expert_ffn: int = 0
     shared_ffn: int = 0
     moe_latent: int = 0
+    streams: int = 1
     note: str = ""
     aliases: tuple[str, ...] = ()
 

@@ -7,6 +7,7 @@ from fabric.workloads.precisions import precision
 from topologies.errors import ConfigError, unknown
 
 RECOMPUTE = ("none", "selective", "full")
+SCHEDULES = ("1f1b", "zero-bubble", "dualpipe")
 TRAINED = 8192  # tokens of a sequence in pre-training; longer contexts come after (Llama team, arXiv:2407.21783, 3.4)
 _KEYS = {"batch": "global_batch", "mbs": "micro_batch", "gbs": "global_batch", "seq": "sequence", "vp": "v"}
 
@@ -16,12 +17,15 @@ class Parallel:
     """Ranks by dimension, the fastest first: `tp` shards matrices, `cp` the sequence, `dp` the batch, `pp` the layers.
 
     Experts are spread over `ep` neighbouring ranks of a stage, whole: an expert is not sharded by `tp`. `dp` None: as
-    many as the accelerators leave. `v` chunks of layers a rank (interleaved 1F1B). `zero` shards over `dp` and `cp`
-    the optimizer's state (1), gradients too (2), weights too (3, FSDP; `kept`: gathered once a step, not for every
-    micro-batch). `sp` shards what lies between matrices over `tp` (sequence parallelism). `recompute` selective is the
-    core of attention; where that is `fused` and never writes its scores (flash attention), it is what is cheap: norms,
-    activation functions, up-projections of latent attention.
-    `adapters`: the weights are frozen but for small adapters (LoRA), so no gradient of theirs is computed or sent.
+    many as the accelerators leave. `schedule` of the pipeline, `v` chunks of layers a rank (interleaved 1F1B). `zero`
+    shards over `dp` and `cp` the optimizer's state (1), gradients too (2), weights too (3, FSDP; `kept`: gathered once
+    a step, not for every micro-batch); over all of dp, or within each of `copies` (HSDP, slices of TPUs). `sp` shards
+    what lies between matrices over `tp` (sequence parallelism). `recompute` selective is the core of attention; where
+    that is `fused` and never writes its scores (flash attention), it is what is cheap: norms, activation functions,
+    up-projections of latent attention. `adapters`: the weights are frozen but for small adapters (LoRA), so no gradient
+    of theirs is computed or sent. `mtp` heads predict further tokens. `graphs`: a step is one captured graph, no host
+    launches its kernels. `overlap`: experts' exchanges run beside another micro-batch's work; by default where a rank
+    has several chunks or directions.
     """
 
     tp: int = 1
@@ -41,14 +45,25 @@ class Parallel:
     fused: bool = True
     adapters: bool = False
     gradient_bytes: int = 2
+    schedule: str = "1f1b"
+    copies: int = 1
+    mtp: int = 0
+    graphs: bool = False
+    overlap: bool | None = None
 
     def __post_init__(self) -> None:
-        for name in ("tp", "pp", "cp", "ep", "dp", "v", "micro_batch", "global_batch", "sequence"):
+        for name in ("tp", "pp", "cp", "ep", "dp", "v", "micro_batch", "global_batch", "sequence", "copies"):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise ConfigError(f"{name} = {value} of a parallel layout is not a whole number from 1 on")
         if self.recompute not in RECOMPUTE:
             raise ConfigError(unknown("recomputation", self.recompute, RECOMPUTE))
+        if self.schedule not in SCHEDULES:
+            raise ConfigError(unknown("schedule", self.schedule, SCHEDULES))
+        if self.schedule != "1f1b" and self.v > 1:
+            raise ConfigError(f"schedule {self.schedule} has one chunk a rank and direction; leave v = {self.v} out")
+        if self.mtp < 0:
+            raise ConfigError(f"mtp = {self.mtp} of a parallel layout is not a whole number from 0 on")
         if self.zero not in (0, 1, 2, 3):
             raise ConfigError(f"zero = {self.zero} is not 0, 1, 2 or 3")
         if self.gradient_bytes not in (2, 4):
@@ -68,12 +83,22 @@ class Parallel:
     @property
     def shards(self) -> int:
         """Ranks that share the optimizer's state of a dense weight."""
-        return self.replicas * self.cp
+        return self.replicas * self.cp // self.copies
 
     @property
     def expert_shards(self) -> int:
-        """Ranks that hold the same experts."""
-        return self.tp * self.cp * self.replicas // self.ep
+        """Ranks that share the state of the same experts."""
+        return self.tp * self.cp * self.replicas // (self.copies * self.ep)
+
+    @property
+    def held(self) -> int:
+        """Stages whose weights a rank holds: its own and the mirrored one under DualPipe."""
+        return 2 if self.schedule == "dualpipe" else 1
+
+    @property
+    def hides(self) -> bool:
+        """Do experts' exchanges run beside the work of another micro-batch?"""
+        return self.v > 1 or self.held > 1 if self.overlap is None else self.overlap
 
     @property
     def ranks(self) -> int:
@@ -113,10 +138,13 @@ class Parallel:
             refuse(f"pp x v = {self.pp * self.v} exceeds the {m.layers} layers and two ends")
         if self.ep > 1 and (not m.moe_layers or m.experts % self.ep):
             refuse(f"ep = {self.ep} does not divide the {m.experts if m.moe_layers else 0} experts")
-        if (self.tp * self.cp * self.replicas) % self.ep:
-            refuse(f"ep = {self.ep} does not divide the {self.tp * self.cp * self.replicas} ranks of a stage")
-        if self.zero == 3 and self.pp > 1:
-            refuse(f"zero = 3 (FSDP) with pp = {self.pp} stages is not modelled: a layout")
+        if self.replicas % self.copies:
+            refuse(f"copies = {self.copies} does not divide dp = {self.replicas}")
+        stage = self.tp * self.cp * self.replicas // self.copies
+        if stage % self.ep:
+            refuse(f"ep = {self.ep} does not divide the {stage} ranks of a stage")
+        if self.schedule == "dualpipe" and (self.pp % 2 or self.micro_batches % 2):
+            refuse(f"dualpipe takes even numbers of stages and micro-batches, not {self.pp} and {self.micro_batches},")
         assert self.global_batch is not None
         assert self.sequence is not None
         if self.global_batch % (self.replicas * self.micro_batch):
@@ -150,11 +178,11 @@ def parse_parallel(text: str) -> Parallel:
 
 
 def _value(name: str, value: str, text: str) -> int | bool | str:
-    if name in ("kept", "sp", "fused", "adapters"):
+    if name in ("kept", "sp", "fused", "adapters", "graphs", "overlap"):
         if value not in ("true", "false"):
             raise ConfigError(f"layout '{text:.60}': {name} = {value:.20} is not true or false")
         return value == "true"
-    if name in ("recompute", "precision"):
+    if name in ("recompute", "precision", "schedule"):
         return value
     if not (value.isascii() and value.isdigit() and len(value) < 10):
         raise ConfigError(f"layout '{text:.60}': {name} = {value:.20} is not a whole number")

@@ -16,6 +16,7 @@ from fabric.workloads.memory import Memory, held_params, memory
 from fabric.workloads.mix import DIMENSIONS, mix
 from fabric.workloads.model import Model
 from fabric.workloads.parallel import Parallel, parse_parallel
+from fabric.workloads.pipelining import bubble_s
 from fabric.workloads.precisions import precision
 from fabric.workloads.wiring import Wired, Wiring
 from fabric.workloads.zoo import model as named
@@ -201,13 +202,14 @@ def on_the_wire(wires: Sequence[Wired]) -> dict[str, float]:
 def timeline(
     parts: Compute, wire: Mapping[str, float], p: Parallel, a: Achieved
 ) -> tuple[float, float, dict[str, float]]:
-    """Seconds of a step that a rank computes, that it waits in the pipeline's bubble (pp - 1)/(v m), and that each
-    dimension's communication shows.
+    """Seconds of a step that a rank computes, that it waits in the pipeline's bubble, and that each dimension's
+    communication shows.
 
     Communication hides behind what runs beside it, less a share that shows in any case (slices that cannot overlap, and
-    multiprocessors that communication takes): tensor parallelism behind matrix products, experts' exchanges behind the
-    whole micro-batch, ring attention behind attention, the gradients of dp behind one micro-batch (FSDP: all of them),
-    the pipeline's hops behind the other micro-batches, but for those that fill and drain it.
+    multiprocessors that communication takes): tensor parallelism behind matrix products, experts' exchanges behind
+    another micro-batch (where the layout overlaps them), ring attention behind attention, the gradients of dp behind
+    one micro-batch (FSDP: all of them), the pipeline's hops behind the other micro-batches, but for those that fill and
+    drain it.
     """
     m = p.micro_batches
     whole, hop = parts.micro_batch_s, wire["pp"] / (2 * m * p.v)
@@ -215,12 +217,12 @@ def timeline(
     exposed = {
         "tp": max(a.tp_exposed * wire["tp"], wire["tp"] - m * parts.gemm_s),
         "cp": max(0.0, wire["cp"] - m * parts.attention_s),
-        "ep": max(a.ep_exposed * wire["ep"], wire["ep"] - m * whole),
+        "ep": max(a.ep_exposed * wire["ep"], wire["ep"] - m * whole) if p.hides else wire["ep"],
         "dp": max(a.dp_exposed * wire["dp"], wire["dp"] - fsdp * whole),
         "pp": 2 * (p.pp - 1) * hop + max(0.0, wire["pp"] - m * whole),
     }
     inside = m * whole + exposed["tp"] + exposed["cp"] + exposed["ep"]
-    return m * whole + parts.update_s, inside * (p.pp - 1) / (p.v * m), exposed
+    return m * whole + parts.update_s, bubble_s(p, parts, inside / m), exposed
 
 
 def updated(model: Model, p: Parallel) -> float:
@@ -250,6 +252,8 @@ def _said(model: Model, p: Parallel, row: Accelerator, held: Memory, limit: floa
         said.append(f"{model.layers} layers in {p.pp * p.v} chunks: an average stage, the fullest has more")
     if limit is not None and held.total > limit:
         said.append(f"a rank holds {held.total / 1e9:,.0f} GB, more than the {limit / 1e9:,.0f} of {row.name}")
+    if p.mtp:
+        said.append("heads for further tokens: what they compute is counted, not their memory and exchanges")
     if p.sp and p.tp > 1:
         said.append("tensor parallelism: a second gather of activations in the backward pass is not counted")
     if p.zero in (1, 2) and p.replicas > 1:

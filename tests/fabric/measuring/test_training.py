@@ -40,6 +40,21 @@ def test_rows_as_they_are_read(file: Path) -> None:
     assert last.group == "H100, LLAMA3-8B"
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("DeepSeekV3,x,26.08,DGX-GB200", (True, True, 1)), ("DeepSeekV3,x,26.04,DGX-GB200", (False, None, 1)),
+        ("DeepSeekV3 (w/o MTP),x,25.11,DGX-GB200", (False, None, 0)),
+        ("Nemotron_3_Super,x,26.08,DGX-GB200", (False, None, 2)), ("DeepSeekV3,x,26.08,DGX-B300", (False, None, 1)),
+    ],
+)  # fmt: skip
+def test_what_recipes_add_to_a_layout(tmp_path: Path, words: str, expected: tuple[bool, bool | None, int]) -> None:
+    path = tmp_path / "training.csv"
+    path.write_text(f"{HEAD}{words},256,MXFP8,4096,1,4096,1,4,1,1,64,,4912,1276,x\n")
+    ((row,), ()) = read_training(path)
+    assert (row.layout.graphs, row.layout.overlap, row.layout.mtp) == expected
+
+
 def test_a_file_is_told_by_its_columns_and_compared(file: Path) -> None:
     found = compare_measured(file, "*h100*")
     assert isinstance(found, StepComparison)

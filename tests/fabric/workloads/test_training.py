@@ -13,7 +13,9 @@ from fabric.workloads.compute import Compute, amounts
 from fabric.workloads.memory import activation_bytes, kept_per_token, memory
 from fabric.workloads.mix import mix
 from fabric.workloads.parallel import Parallel, parse_parallel
+from fabric.workloads.pipelining import bubble_s
 from fabric.workloads.training import TrainingStep, timeline, train
+from fabric.workloads.wiring import spread
 from fabric.workloads.zoo import model
 from topologies.errors import ConfigError, InfeasibleError
 
@@ -61,6 +63,52 @@ def test_zero3_by_hand() -> None:
     assert fsum(e.sent_bytes for e in mix(m, p)) == pytest.approx(15 / 16 * 3 * 2 * layers)
     again = replace(p, kept=False, global_batch=64)  # four micro-batches, gathered for each
     assert fsum(e.sent_bytes for e in mix(m, again)) == pytest.approx(4 * 15 / 16 * 3 * 2 * layers)
+
+
+def test_zero3_in_a_pipeline_by_hand() -> None:
+    """A stage of 4 gathers its eight layers over dp = 4: a quarter of the layers' weights, four micro-batches in turn;
+    kept, they are gathered once, and stay whole in memory."""
+    m = model("llama-3-8b")
+    p = parse_parallel("zero=3,pp=4,batch=16,seq=8192").on(16, m)
+    layers = m.params - 2 * m.vocab * m.hidden
+    sent = [
+        fsum(e.sent_bytes for e in mix(m, replace(p, kept=kept)) if e.dimension == "dp") for kept in (False, True)
+    ]
+    assert sent == [pytest.approx(times * 3 / 4 * 3 * 2 * layers / 4) for times in (4, 1)]
+    assert memory(m, replace(p, kept=True)).weights == pytest.approx(memory(m, p).weights / (2 / 8 + 1 / 4))
+
+
+def test_copies_by_hand() -> None:
+    """Two copies of 8 ranks each: a copy reduces inside it, then a rank its eighth of the gradients with its twin."""
+    m = model("llama-3-8b")
+    p = parse_parallel("zero=3,kept=true,copies=2,batch=16,seq=8192").on(16, m)
+    layers = m.params - 2 * m.vocab * m.hidden
+    inside, across = mix(m, p)
+    assert (inside.ranks, across.ranks, across.over) == (8, 2, "copies")
+    assert inside.sent_bytes == pytest.approx(7 / 8 * 3 * 2 * layers)
+    assert across.sent_bytes == pytest.approx(2 * layers / 8)
+    assert spread(across) == (8, 2)
+    assert memory(m, p).optimizer == pytest.approx(12 * m.params / 8)
+
+
+def test_dualpipe_holds_two_stages() -> None:
+    """Twice the weights and gradients, 9 micro-batches in flight in place of 8: arXiv:2412.19437, table 2."""
+    m = model("deepseek-v3")
+    p = parse_parallel("pp=8,ep=8,batch=256,seq=4096").on(64, m)
+    one, two = memory(m, p), memory(m, replace(p, schedule="dualpipe"))
+    assert (two.weights, two.gradients, two.optimizer) == (2 * one.weights, 2 * one.gradients, one.optimizer)
+    assert two.activations / one.activations == pytest.approx(9 / 8)
+    sent = [fsum(e.sent_bytes for e in mix(m, q) if e.dimension == "dp") for q in (p, replace(p, schedule="dualpipe"))]
+    assert sent[1] == pytest.approx(2 * sent[0])
+
+
+def test_a_head_for_a_further_token_is_a_layer_and_an_output_layer() -> None:
+    m = model("llama-3-70b")
+    p = parse_parallel("batch=8,seq=8192").on(8, m)
+    one, more = amounts(m, p), amounts(m, replace(p, mtp=1))
+    assert more.gemm / one.gemm == pytest.approx(81 / 80)
+    assert more.head == 2 * one.head
+    assert (amounts(m, replace(p, graphs=True)).layers, one.layers) == (0, 80)
 
 
 def test_activations_are_those_of_the_paper() -> None:
@@ -162,6 +210,25 @@ def test_bubble_is_that_of_1f1b() -> None:
     assert bubble == pytest.approx(16 * PARTS.micro_batch_s * 7 / (2 * 16))
 
 
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [  # F 0.03 s, B 0.07 s less what is not of products: micro-batch 0.1 s, W a third of 0.06 s
+        ("1f1b", 7 * 0.1), ("zero-bubble", 7 * (0.1 - 2 * 0.02)), ("dualpipe", 3 * (0.1 + 0.1 * 2 / 3 - 3 * 0.02)),
+    ],
+)  # fmt: skip
+def test_bubbles_by_hand(schedule: str, expected: float) -> None:
+    assert bubble_s(Parallel(pp=8, schedule=schedule), PARTS, 0.1) == pytest.approx(expected)
+
+
+def test_experts_hide_only_behind_another_micro_batch() -> None:
+    wire = {**dict.fromkeys(("tp", "cp", "dp", "pp"), 0.0), "ep": 1.0}
+    shown = [
+        timeline(PARTS, wire, p, achieved())[2]["ep"]
+        for p in (Parallel(global_batch=64), Parallel(global_batch=64, overlap=True), Parallel(v=2, global_batch=64))
+    ]
+    assert shown == [1.0, achieved().ep_exposed, achieved().ep_exposed]
+
+
 def test_what_does_not_fit_a_rank() -> None:
     found = train("hgx-h100", "llama-3-70b", "tp=8,batch=8,seq=8192")
     assert found.fits is False
@@ -176,7 +243,9 @@ def test_what_does_not_fit_a_rank() -> None:
      ("tp=8,tp=8", "given twice"), ("tp=0", "from 1 on"), ("tp=-1", "not a whole number"), ("zero=4", "is not 0, 1"),
      ("recompute=some", "recomputation"), ("precision=fp9", "precision"), ("ep=8", "does not divide the 0 experts"),
      ("batch=12", "no multiple"), ("cp=8,seq=100", "does not divide the sequence"), ("sp=1", "not true or false"),
-     ("zero=3,pp=2", "FSDP")],
+     ("schedule=zigzag", "schedule"), ("schedule=dualpipe,pp=8,v=2", "leave v"), ("copies=3", "does not divide dp"),
+     ("schedule=dualpipe,pp=8,batch=9", "even number"), ("mtp=-1", "not a whole number"),
+     ("graphs=1", "not true or false")],
 )  # fmt: skip
 def test_layouts_that_are_none(layout: str, why: str) -> None:
     with pytest.raises(ConfigError, match=why):
@@ -197,8 +266,10 @@ def test_megascale() -> None:
 
 def test_deepseek_v3() -> None:
     """DeepSeek-V3, arXiv:2412.19437, sections 1 and 3.2: 180,000 hours of H800 for 1e12 tokens on 2,048 of them, 16
-    stages, experts over 64 ranks, batch 15,360 sequences of 4,096. That its pipeline (DualPipe) overlaps more than
-    1F1B, and its 20 multiprocessors of communication, are not modelled."""
-    layout = "pp=16,ep=64,batch=15360,seq=4096,precision=fp8"
+    stages under DualPipe, experts over 64 ranks, one head for a further token, batch 15,360 sequences of 4,096."""
+    layout = "pp=16,ep=64,batch=15360,seq=4096,precision=fp8,schedule=dualpipe,mtp=1"
     found = train("dgx-h100-superpod-256:servers=256,accelerator=h800", "deepseek-v3", layout)
     assert found.tokens_per_s_per_accelerator == pytest.approx(1e12 / (180_000 * 3600), rel=0.1)
+    parts = found.compute
+    whole, weights = parts.micro_batch_s + found.exposed_s["ep"] / 120, (parts.gemm_s + parts.experts_s) / 3
+    assert found.bubble_s == pytest.approx(7 * (whole + 2 / 3 * whole - 3 * weights))
