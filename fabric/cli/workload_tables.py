@@ -179,14 +179,24 @@ def _shares(found: Serving) -> Table:
 
 
 def _curve(found: Serving) -> Table:
+    """What of a replica's requests runs has a column where some wait."""
+    points = found.inference.points
+    columns = {
+        "requests": [format_number(p.concurrency) for p in points],
+        "running": [format_number(p.running) for p in points],
+        "tokens/s\na user": [format_number(p.tokens_per_s_per_user) for p in points],
+        "tokens/s\nper acc.": [format_number(p.tokens_per_s_per_accelerator) for p in points],
+        "first\ntoken": [format_time_us(p.first_token_s * 1e6) for p in points],
+        "worst\ntoken": [format_time_us(p.worst_token_s * 1e6) for p in points],
+    }  # fmt: skip
+    if columns["running"] == columns["requests"]:
+        del columns["running"]
     table = new_table("by load of a replica")
-    for head in ("requests", "running", "tokens/s/user", "tokens/s/acc.", "first token", "worst token"):
-        table.add_column(head, justify="right")
-    table.add_column("binds")
-    for p in found.inference.points:
-        table.add_row(format_number(p.concurrency), format_number(p.running), format_number(p.tokens_per_s_per_user),
-                      format_number(p.tokens_per_s_per_accelerator), format_time_us(p.first_token_s * 1e6),
-                      format_time_us(p.worst_token_s * 1e6), p.wall)  # fmt: skip
+    for head in columns:
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("binds", overflow="fold")
+    for cells in zip(*columns.values(), (p.wall for p in points), strict=True):
+        table.add_row(*cells)
     return table
 
 
@@ -208,12 +218,15 @@ def _serving_facts(found: Serving) -> list[tuple[str, Any]]:
     ]  # fmt: skip
     if point.hidden_s:
         hidden = format_time_us(point.hidden_s * 1e6)
-        facts.append(("hidden", f"{hidden} of exchanges behind the other micro-batch, which reads weights again"))
+        facts.append(("hidden", f"{hidden} of exchanges behind the other micro-batch, net of its reading of weights"))
     if point.tokens_per_j_facility is not None:
         rack, site = _rate(point.tokens_per_j_rack), _rate(point.tokens_per_j_facility)
         facts.append(("energy", f"{rack} tokens/J of racks and network, {site} of the site, of what is provisioned"))
     if served.transfer_s is not None:
-        facts.append(("transfer", f"{format_time_us(served.transfer_s * 1e6)} of a prompt's cache"))
+        pairs = min(served.prefill_replicas, served.replicas - served.prefill_replicas)
+        busy = point.tokens_per_s / served.output_tokens * served.transfer_s / pairs
+        one = format_time_us(served.transfer_s * 1e6)
+        facts.append(("transfer", f"{one} of a prompt's cache, {_percent(busy)} of the time at this load"))
     return facts
 
 

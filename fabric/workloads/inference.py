@@ -115,14 +115,16 @@ def infer(
     found = serve(d, c, ex, asked, micro_batches, USABLE, chunk_tokens)
     moved = transfer_seconds(topology, d, layout, input_tokens, transport) if prefill_replicas else None
     deciding = _Deciding(topology, layout, replicas, prefill_replicas, moved, stack, asked)
+    points = deciding.points(found)
     said = [*ex.said, *_said(row, weights, stack, served_by), *_idle(n, layout, replicas)]
+    said += _halves(micro_batches, points)
     return Inference(
         topology=topology.name, model=model.name, accelerator=row.name, accelerators=n, stack=served_by,
         weights=weights, cache=cache, layout=layout, replicas=replicas, prefill_replicas=prefill_replicas,
         input_tokens=input_tokens, output_tokens=output_tokens, batch_limit=limit,
         weights_gb=float(weights_bytes(d)[0]) / 1e9, cache_bytes_per_token=float(d.cache_bytes[0]),
         request_gb=float(request_bytes(d, context)[0]) / 1e9, transfer_s=moved,
-        prefill_s=float(found.prefill.time_s[0]), points=deciding.points(found), estimates=tuple(said),
+        prefill_s=float(found.prefill.time_s[0]), points=points, estimates=tuple(said),
     )  # fmt: skip
 
 
@@ -283,6 +285,12 @@ def _interval(stack: str | None) -> tuple[float, float]:
 def _idle(accelerators: int, layout: Layout, replicas: int) -> list[str]:
     idle = accelerators - replicas * layout.accelerators
     return [f"{idle:,} of {accelerators:,} accelerators are in no replica: rates and watts count them"] if idle else []
+
+
+def _halves(micro_batches: int, points: Sequence[Point]) -> list[str]:
+    if micro_batches == 1 or any(point.hidden_s for point in points):
+        return []
+    return ["two micro-batches: exchanges are shorter than a second reading of the weights, and none is hidden"]
 
 
 def _said(row: Accelerator, weights: str, stack: str | None, served_by: str) -> list[str]:

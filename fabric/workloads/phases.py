@@ -76,7 +76,9 @@ def decode_step(
     exchange = latency + moved + sync
     hidden = np.zeros_like(exchange)
     if micro_batches == 2:
-        again = _larger(dense_read, dense_flops) + _larger(expert_read, expert_flops)
+        half = touched_experts(d, c, together / 2) / touched * expert_read
+        halves = np.maximum(2 * dense_read, dense_flops) + np.maximum(2 * half, expert_flops)
+        again = halves + cache - work
         hidden = np.minimum(exchange, work) - again
         hidden = np.maximum(hidden, 0.0)  # a scheduler does not split where it would lose
     time = np.hypot(work + exchange - hidden, launch) + overhead

@@ -76,6 +76,19 @@ def test_latent_attention_over_a_long_context_is_bound_by_operations() -> None:
     assert step.arithmetic_s[0] == 0
 
 
+def test_halves_read_the_weights_twice() -> None:
+    """What two micro-batches hide grows with the batch without a jump where operations begin to bind."""
+    d = demands(SEVENTY, part("h100-sxm", Accelerator), Layout(tp=4), "fp8", "bf16")
+    ex, c = exchanges(H100, SEVENTY, Layout(tp=4)), calibration("hopper", "vllm", "fp8")
+    batch = np.arange(1.0, 2000.0)
+    alike = Demands(**{name: np.repeat(getattr(d, name), len(batch)) for name in Demands.__slots__})
+    one, two = (decode_step(alike, c, ex, batch, np.full(len(batch), 1500.0), halves) for halves in (1, 2))
+    assert one.arithmetic_s[0] == 0 < one.arithmetic_s[-1]
+    hidden = one.time_s - two.time_s
+    assert hidden[0] == 0 < hidden[-1]
+    assert np.abs(np.diff(hidden)).max() < 1e-4
+
+
 def test_replicas_that_prefill_can_be_the_limit() -> None:
     found = infer(H100, SEVENTY, Layout(tp=2), stack="vllm", input_tokens=8192, prefill_replicas=1)
     most, least = found.points[-1], found.points[0]
