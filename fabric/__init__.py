@@ -33,6 +33,7 @@ _WHERE = {
     "site_power": "fabric.powering",
     "size": "fabric.sizing",
     "total_cost_of_ownership": "fabric.costing.ownership",
+    "Load": "fabric.workloads.replicas",
     "train": "fabric.workloads.training",
     "trace": "fabric.tracing",
     "tune": "fabric.tuning",
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from fabric.tuning import tune
     from fabric.validation import validate
     from fabric.workloads.comparing import workload
+    from fabric.workloads.replicas import Load
     from fabric.workloads.training import train
     from fabric.workloads.zoo import model
     from topologies.errors import FabricError
@@ -74,7 +76,7 @@ if TYPE_CHECKING:
     from topologies.registry import build
 
 __all__ = [
-    "Conditions", "FabricError", "Result", "Topology", "build", "capital_cost", "catalogue", "compare",
+    "Conditions", "FabricError", "Load", "Result", "Topology", "build", "capital_cost", "catalogue", "compare",
     "compare_measured", "describe", "draw", "fail", "fluid_completion", "model", "network_power", "plan", "plan_demand",
     "plan_repair", "power_trace", "replay", "schema", "simulate", "site_power", "size", "total_cost_of_ownership",
     "trace", "train", "tune", "validate", "wall_growth", "walls", "workload",

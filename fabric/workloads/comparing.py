@@ -18,7 +18,7 @@ from fabric.workloads.replicas import SPACE as REPLICAS
 from fabric.workloads.replicas import Load, Serving, best_replica, check_context, checked
 from fabric.workloads.scale_up import SAID, with_domain
 from fabric.workloads.searching import Found, fastest
-from fabric.workloads.splits import SPACE, Question
+from fabric.workloads.splits import SPACE, Question, read_question
 from fabric.workloads.sram import is_sram
 from fabric.workloads.sram_serving import serve_from_sram
 from fabric.workloads.training import TRANSPORT, TrainingStep, accelerator_with_rate, timed
@@ -72,7 +72,7 @@ class Answer:
 def workload(
     specs: "Sequence[str | Topology]",
     model: "Model | str",
-    asked: "Question | Load",
+    asked: "Question | Load | str" = "auto",
     *,
     layout: str = "auto",
     vary: Sequence[str] = (),
@@ -83,20 +83,20 @@ def workload(
     """The workload on each fabric, ranked by tokens a second and accelerator; then what does not fit into memory, and
     what has no answer, with why.
 
-    A `Question` (`fabric.workloads.splits`) trains: its layout, or where parts of it are free the fastest feasible
-    split. A `Load` (`fabric.workloads.replicas`) serves, with `layout` or the best there is. `vary` changes
+    A `Question` (`fabric.workloads.splits`) trains, or its text, "tp=8,pp=8,batch=512" or "auto,batch=512": its layout,
+    or where parts of it are free the fastest feasible split. A `Load` (`fabric.workloads.replicas`) serves, with
+    `layout` or the best there is. `vary` changes
     parameters of each fabric, "technology=dac,cpo", or "domain=8,72": scale-up domains of these sizes.
 
     The error of a single fabric is raised, as is one that all share: ConfigError, TopologyError, InfeasibleError.
 
-    >>> from fabric.workloads.splits import read_question
-    >>> asked = read_question("auto,batch=64,seq=8192")
-    >>> best, *_ = workload(["rail:servers=8"], "llama-3.1-8b", asked, vary=["domain=8,16"])
+    >>> best, *_ = workload(["rail:servers=8"], "llama-3.1-8b", "auto,batch=64,seq=8192", vary=["domain=8,16"])
     >>> best.values, best.search.splits >= best.search.fitting > best.search.priced
     ({'domain': '16'}, True)
     """
     rows = catalogue() if parts is None else parts
     shape = model if isinstance(model, Model) else named(model)
+    asked = read_question(asked) if isinstance(asked, str) else asked
     cases = _cases(specs, vary)
     found: list[Answer] = []
     errors: list[FabricError] = []
