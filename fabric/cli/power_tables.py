@@ -13,7 +13,7 @@ def render(found: dict[str, Any], quiet: bool, verbose: bool, width: int) -> lis
     """All that is known, in the order of the question: network, inside accelerators, site, step."""
     shown: list[Any] = [facts_table(_facts(found)), Text(), _kinds(found)]
     if found["site"] is not None:
-        shown += [Text(), _site(found)]
+        shown += [Text(), _site(found), *_parts(found["site"])]
         if verbose:
             shown += [Text(), _stages(found["site"]["delivery"])]
     if found["trace"] is not None:
@@ -80,7 +80,7 @@ def _kinds(found: dict[str, Any]) -> Table:
 
 def _site(found: dict[str, Any]) -> Table:
     site = found["site"]
-    table = _watts_table("site", "what")
+    table = _watts_table(f"site, racks by {site['racks_by']}", "what")
     number = f"{site['racks']:,} rack" + ("s" if site["racks"] > 1 else "")
     housed = f"{number}, {site['rack']}" if site["rack"] else "accelerators and hosts, no rack known"
     table.add_row(housed, *_watts_cells(site["racks_w"]))
@@ -90,6 +90,14 @@ def _site(found: dict[str, Any]) -> Table:
     table.add_row("IT", *_watts_cells(site["it"]))
     table.add_row(f"facility, PUE {site['pue']:g}, {site['delivery']['chain']}", *_watts_cells(site["facility"]))
     return table
+
+
+def _parts(site: dict[str, Any]) -> list[Any]:
+    """What the parts of a rack add up to beside its nameplate."""
+    if site["rack_parts_w"] is None:
+        return []
+    told = f"TDPs, hosts, network and conversion of {site['rack_parts_of']:,} accelerators in a rack add up to "
+    return [Text(f"{told}{format_power_w(site['rack_parts_w'])}: walls judge its feed by that")]
 
 
 def _stages(delivery: dict[str, Any]) -> Table:

@@ -77,4 +77,4 @@ def put_under(
         told = f"{served.replicas:,} x {served.layout} in {served.weights}", point.wall, point.tokens_per_s
     at_tdp = walls(topology, replace(given, duty=replace(duty, drawn=1.0)))
     found = tuple(rooms(topology, shape, answer, duty))
-    return Under(shape.name, *told, duty, drawn, found, at_tdp, (HELD, *answer.said))
+    return Under(shape.name, *told, duty, drawn, found, at_tdp, (HELD, *answer.stands_on))

@@ -7,6 +7,8 @@ from typing import Any
 
 from fabric.boundary import excluded
 from fabric.choices import check_choices
+from fabric.limits.conditions import Conditions
+from fabric.limits.racks import hottest, rack_loads
 from fabric.powering.delivery import BASELINE, stages_of
 from fabric.powering.nameplates import NOTHING, Watts, ranged
 from fabric.powering.network import Power, network_power
@@ -91,7 +93,7 @@ def report(topology: Topology, asked: Asked) -> dict[str, Any]:
         "scope": list(scope),
         "not_counted": [*(f"{name} network" for name in SCOPES if name not in scope), *topology.left_out],
         "sides": [_side(side) for side in sides],
-        "site": None if site is None else _site_row(site),
+        "site": None if site is None else {**_site_row(site), **_parts_of_rack(topology, site, asked)},
         "site_why": why,
         "generation": _generation(topology, site, asked.generation),
         "collectives": [_collective(topology, power, name, size, asked.transport) for name, size in asked.collectives],
@@ -179,6 +181,15 @@ def _site_row(site: SitePower) -> dict[str, Any]:
             "stages": [asdict(stage) for stage in chain.stages],
         },
     }  # fmt: skip
+
+
+def _parts_of_rack(topology: Topology, site: SitePower, asked: Asked) -> dict[str, Any]:
+    """By what racks count, and beside it what the parts of the fullest add up to, by which walls judge its feed."""
+    loads = hottest(rack_loads(topology, Conditions(rack=asked.rack)))
+    total = loads[0].total_w if loads and loads[0].rack is not None and loads[0].rack.name == site.rack else None
+    by = "TDP and a share for hosts" if site.rack is None else "nameplate"
+    return {"racks_by": by, "rack_parts_w": None if total is None else total.value,
+            "rack_parts_of": None if total is None else loads[0].accelerators}  # fmt: skip
 
 
 def _generation(topology: Topology, site: SitePower | None, name: str | None) -> dict[str, Any] | None:

@@ -49,7 +49,7 @@ def worked(answer: Answer, weight: Weight | None) -> Worked | None:
         rate = step.tokens_per_s
         return Worked(
             written(step.parallel), binds(step), rate, rate / step.accelerators, None, None, per(rate, watts),
-            per(rate, musd), answer.first_wall, answer.said,
+            per(rate, musd), answer.first_wall, answer.stands_on,
         )  # fmt: skip
     if serving is None:
         return None
@@ -58,5 +58,5 @@ def worked(answer: Answer, weight: Weight | None) -> Worked | None:
     return Worked(
         f"{served.replicas:,} x {served.layout} in {served.weights}", point.wall, rate, rate / served.accelerators,
         point.tokens_per_s_per_user, point.first_token_s, per(rate, watts), per(rate, musd), answer.first_wall,
-        answer.said,
+        answer.stands_on,
     )  # fmt: skip

@@ -32,6 +32,7 @@ from topologies.registry import topology_of
 MODES = ("train", "serve")
 MOST = 64  # fabrics of one question
 DOMAIN = "domain"
+JOULES = "tokens/J of the site: nameplates of racks and network, {}, x PUE (walls --workload: as the step draws)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,11 @@ class Answer:
     first_wall: str | None = None
     said: tuple[str, ...] = ()
     why: str | None = None
+
+    @property
+    def stands_on(self) -> tuple[str, ...]:
+        """What it takes for granted but for the watts of the site, for those who count their own."""
+        return tuple(line for line in self.said if not line.startswith(JOULES.partition(":")[0]))
 
     @property
     def fits(self) -> bool:
@@ -185,6 +191,7 @@ def _trained(fabric: Topology, model: Model, asked: Question, transport: str, ro
     if found.unreached:
         said.append(f"{found.unreached:,} splits that may be faster have exchanges without a path, and are left out")
     said += [*found.occupancy.said, *_straddling(found), *_switching(fabric, step)]
+    said += [] if step.facility_power_w is None else [JOULES.format("typical")]
     return {"step": step, "search": found if asked.free else None, "given": _held(step), "said": (*said, *step.said)}
 
 
@@ -224,6 +231,8 @@ def _served(fabric: Topology, model: Model, load: Load, layout: str) -> dict[str
     tried = [] if "auto" not in layout else [
         f"auto, exact: the best of {found.fitting:,} layouts that hold the weights of {found.layouts:,}: {REPLICAS}"
     ]
+    if found.point.tokens_per_j_facility is not None:
+        tried.append(JOULES.format("at most, as they are provisioned"))
     return {"serving": found, "given": _cached(found), "said": (*tried, *found.inference.estimates)}
 
 
