@@ -11,7 +11,7 @@ from fabric.workloads.comparing import Answer
 from fabric.workloads.inference import USABLE, Inference
 from fabric.workloads.model import Model
 from fabric.workloads.server_watts import board_watts
-from fabric.workloads.sram import is_sram
+from fabric.workloads.sram_machines import is_sram
 from fabric.workloads.training import TrainingStep
 from topologies.errors import ConfigError
 from topologies.graph import Topology

@@ -13,7 +13,7 @@ from fabric.workloads.inference import USABLE, Inference, accelerator_of_fabric
 from fabric.workloads.memory import memory
 from fabric.workloads.memory_wall import request_bytes, weights_bytes
 from fabric.workloads.model import Model
-from fabric.workloads.sram import is_sram
+from fabric.workloads.sram_machines import is_sram
 from fabric.workloads.training import TrainingStep
 from topologies.graph import Topology
 from topologies.kinds import Accelerator

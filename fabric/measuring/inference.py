@@ -14,7 +14,7 @@ from fabric.workloads.calibration import constants
 from fabric.workloads.inference import CONCURRENCIES, infer
 from fabric.workloads.layout import Layout
 from fabric.workloads.server_watts import board_watts, wall_watts
-from fabric.workloads.sram import is_sram
+from fabric.workloads.sram_machines import is_sram
 from fabric.workloads.zoo import model
 from topologies.errors import ConfigError, FabricError
 from topologies.registry import build

@@ -21,9 +21,12 @@ def compare_sram(row: InferenceRow) -> ComparedStep:
     devices = row.accelerators
     if devices is None and single is not None:
         devices = _explaining(shape, machine, single)
-    outputs = row.output_tokens if row.metric == "tok_per_s_total" else None
-    step = sram_step(shape, machine, devices=devices, batch=row.concurrency or 1.0, output_tokens=outputs)
-    both = 1.0 if outputs is None or not row.says("both") else ((row.input_tokens or 0) + outputs) / outputs
+    total = row.metric == "tok_per_s_total"
+    inputs, outputs = (row.input_tokens, row.output_tokens) if total else (None, None)
+    step = sram_step(
+        shape, machine, devices=devices, batch=row.concurrency or 1.0, input_tokens=inputs, output_tokens=outputs
+    )
+    both = 1.0 if outputs is None or not row.says("both") else ((inputs or 0) + outputs) / outputs
     value = {
         "tpot_ms": step.token_s * 1e3, "tok_per_s_per_user": 1 / step.token_s,
         "tok_per_s_total": step.tokens_per_s * both,

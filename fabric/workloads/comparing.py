@@ -19,7 +19,7 @@ from fabric.workloads.replicas import Load, Serving, best_replica, check_context
 from fabric.workloads.scale_up import SAID, with_domain
 from fabric.workloads.searching import Found, fastest
 from fabric.workloads.splits import SPACE, Question, read_question
-from fabric.workloads.sram import is_sram
+from fabric.workloads.sram_machines import is_sram
 from fabric.workloads.sram_serving import serve_from_sram
 from fabric.workloads.training import TRANSPORT, TrainingStep, accelerator_with_rate, timed
 from fabric.workloads.wiring import Wiring

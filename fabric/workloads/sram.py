@@ -1,29 +1,26 @@
-"""Machines that hold a model in SRAM: as many devices as hold its weights, a pipeline of layers over the fabric."""
+"""A token on machines that hold a model in SRAM: floors of its layers, readings, and the way over the fabric."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 from math import ceil
-from pathlib import Path
-from typing import Any
 
 from fabric.collectives import collective
 from fabric.timing import Assumptions, candidates
 from fabric.workloads.model import Model
-from topologies.errors import ConfigError, InfeasibleError, unknown
+from fabric.workloads.sram_machines import SramMachine, sram_machine
+from topologies.errors import InfeasibleError
 from topologies.graph import Topology
 from topologies.kinds import Accelerator
-from topologies.toml_documents import read_toml
 
-_FILE = Path(__file__).with_name("sram_machines.toml")
 _HALF = 2  # bytes of an activation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SramStep:
-    """One token of each stream. `floor_s` is what the layers' schedules take, `read_s` the weights' reading on all
-    devices at once, `hops_s` the activations' way from device to device; their sum is `token_s`. `tokens_per_s` of
-    all streams, with their prompts where `output_tokens` are given: a pipeline works on as many streams at a time as it
-    has devices, which are `running`."""
+    """One token of each stream. `floor_s` is what the layers' schedules take, `read_s` the reading of weights and
+    caches on all devices at once, `hops_s` the activations' way from device to device; their sum is `token_s`.
+    `prompt_s` is a prompt's time on the whole pipeline. Of so many streams as asked, `running` are under way: what has
+    room (`fits`, none where no lengths are given) and, where layers lie apart, one a layer, or one a device where a
+    layer takes several. `tokens_per_s` of all."""
 
     devices: int
     least_devices: int
@@ -31,30 +28,13 @@ class SramStep:
     read_s: float
     hops_s: float
     token_s: float
+    prompt_s: float
     first_token_s: float
     running: float
+    fits: int | None
     tokens_per_s: float
     bound_by: str
     said: tuple[str, ...]
-
-
-def is_sram(accelerator: str) -> bool:
-    """Is it one of these machines?
-
-    >>> is_sram("wse-3"), is_sram("h100-sxm")
-    (True, False)
-    """
-    return accelerator in _machines()
-
-
-def own_format(row: Accelerator) -> str:
-    """The number format in which a machine keeps weights where none is asked for.
-
-    >>> from topologies.parts import part
-    >>> own_format(part("wse-3", Accelerator))
-    'bf16'
-    """
-    return str(_machine(row)["weights"])
 
 
 def least_devices(model: Model, row: Accelerator, weights: str | None = None) -> int:
@@ -65,20 +45,32 @@ def least_devices(model: Model, row: Accelerator, weights: str | None = None) ->
     >>> least_devices(model("llama-3.1-405b"), part("wse-3", Accelerator))  # 811.7 GB / 44 GB
     19
     """
-    machine = _machine(row)
-    if row.memory_gb is None:
-        raise InfeasibleError(f"'{row.name}' has no memory_gb: not modelled; give --parts with it")
-    each: float = row.memory_gb * 1e9 * machine["usable"]
-    return max(1, ceil(model.weight_bytes(weights or machine["weights"]) / each - 1e-9))
+    machine = sram_machine(row)
+    return max(1, ceil(model.weight_bytes(weights or machine.weights) / _room(row, machine) - 1e-9))
+
+
+def fitting_requests(model: Model, row: Accelerator, devices: int, tokens: float, weights: str | None = None) -> int:
+    """Caches of so many tokens that find room beside the weights.
+
+    >>> from fabric.workloads.zoo import model
+    >>> from topologies.parts import part
+    >>> fitting_requests(model("llama-3.1-8b"), part("wse-3", Accelerator), 1, 2048)  # 27.9 GB / (2048 x 131,072 B)
+    104
+    """
+    machine = sram_machine(row)
+    left = devices * _room(row, machine) - model.weight_bytes(weights or machine.weights)
+    return int(left / model.kv_bytes(tokens, machine.cache))
 
 
 def sram_step(
     model: Model, row: Accelerator, *, devices: int | None = None, batch: float = 1.0, weights: str | None = None,
-    hop_s: float = 0.0, output_tokens: float | None = None,
+    hop_s: float = 0.0, input_tokens: float | None = None, output_tokens: float | None = None,
 ) -> SramStep:  # fmt: skip
-    """A token of `batch` streams on `devices` devices, or on as many as hold the weights.
+    """A token of `batch` streams on `devices` devices, or on as many as hold the weights; behind half of an answer,
+    with the prompts and the room that all of it takes, where lengths are given.
 
-    InfeasibleError where fewer are given, or the machine's memory is not known; ConfigError for other machines.
+    InfeasibleError where fewer devices are given, a request finds no room, or the machine's memory is not known;
+    ConfigError for other machines.
 
     >>> from fabric.workloads.zoo import model
     >>> from topologies.parts import part
@@ -86,28 +78,29 @@ def sram_step(
     >>> round(1 / step.token_s), step.bound_by  # 32 x 17 us + 16.06 GB / 21 PB/s
     (1836, 'fabric latency')
     """
-    machine, least = _machine(row), least_devices(model, row, weights)
+    machine, least = sram_machine(row), least_devices(model, row, weights)
     count = least if devices is None else devices
     if count < least:
         raise InfeasibleError(f"{count} of {row.name} do not hold {model.name}; {least} do")
-    rate = (row.memory_bandwidth_tb_per_s or 0) * 1e12 * machine["read_share"]
-    if not rate:
-        raise InfeasibleError(f"'{row.name}' has no memory_bandwidth_tb_per_s; give --parts with it")
-    read_s = read_bytes(model, weights or machine["weights"], batch) / (count * rate)
-    layer_s = machine["layer_s"] + machine["request_layer_s"] * (batch - 1)
-    floor_s = model.layers * layer_s + model.moe_layers * machine["expert_layer_s"]
+    seen = (input_tokens or 0.0) + (output_tokens or 0.0) / 2
+    fits = None if output_tokens is None else _fits(model, row, count, weights, seen)
+    places = float(max(model.layers, least)) if machine.spatial else batch
+    most = min(batch, places, batch if fits is None else float(fits))
+    together = 1.0 if machine.spatial else most  # streams that a layer works on at once
+    weights_s = _read_s(model, row, machine, read_bytes(model, weights or machine.weights, together), count)
+    read_s = weights_s + _read_s(model, row, machine, together * model.kv_bytes(seen, machine.cache), count)
+    layer_s = machine.layer_s + machine.request_layer_s * (together - 1)
+    floor_s = model.layers * layer_s + model.moe_layers * machine.expert_layer_s
     hops_s = (min(least, model.layers) - 1) * hop_s
     token_s = floor_s + read_s + hops_s
-    pipelined = machine["request_layer_s"] == 0  # else streams take turns in each layer, and all go on together
-    prompts_s = batch * machine["prompt_reads"] * read_s
-    spread_s = token_s if output_tokens is None else token_s + prompts_s / output_tokens
-    together = min(batch, float(count)) if pipelined else batch
+    prompt_s = machine.prompt_reads * weights_s + _operations_s(model, machine, input_tokens or 0.0, count)
+    spread_s = token_s if output_tokens is None else token_s + most * prompt_s / output_tokens
     parts = {"fabric latency": floor_s + hops_s, "memory bandwidth": read_s}
-    said = [machine["source"], "draft models, admission and the network in front are not in it"]
+    bound = "memory capacity" if fits is not None and most == fits < batch else max(parts, key=lambda name: parts[name])
     return SramStep(
         devices=count, least_devices=least, floor_s=floor_s, read_s=read_s, hops_s=hops_s, token_s=token_s,
-        first_token_s=token_s + prompts_s, running=together, tokens_per_s=together / spread_s,
-        bound_by=max(parts, key=lambda name: parts[name]), said=tuple(said),
+        prompt_s=prompt_s, first_token_s=token_s + prompt_s, running=most, fits=fits, tokens_per_s=most / spread_s,
+        bound_by=bound, said=(machine.source, machine.estimate),
     )  # fmt: skip
 
 
@@ -119,13 +112,12 @@ def explaining_devices(model: Model, row: Accelerator, token_s: float, weights: 
     >>> explaining_devices(model("llama-3.1-405b"), part("wse-3", Accelerator), 1 / 969) is None
     True
     """
-    machine = _machine(row)
-    floor_s = model.layers * machine["layer_s"] + model.moe_layers * machine["expert_layer_s"]
-    rate = (row.memory_bandwidth_tb_per_s or 0) * 1e12 * machine["read_share"]
-    if token_s <= floor_s or not rate:
+    machine = sram_machine(row)
+    floor_s = model.layers * machine.layer_s + model.moe_layers * machine.expert_layer_s
+    if token_s <= floor_s:
         return None
-    reading: float = read_bytes(model, weights or machine["weights"], 1.0) / rate / (token_s - floor_s)
-    return max(least_devices(model, row, weights), ceil(reading))
+    one_s = _read_s(model, row, machine, read_bytes(model, weights or machine.weights, 1.0), 1)
+    return max(least_devices(model, row, weights), ceil(one_s / (token_s - floor_s)))
 
 
 def read_bytes(model: Model, weights: str, batch: float) -> float:
@@ -147,13 +139,30 @@ def hop_seconds(topology: Topology, model: Model, batch: float = 1.0) -> float:
     return min(plan.time_s(batch * model.hidden * _HALF) for plan in plans)
 
 
-def _machine(row: Accelerator) -> dict[str, Any]:
-    machines = _machines()
-    if row.name not in machines:
-        raise ConfigError(unknown("SRAM machine", row.name, machines, "what a layer takes on others is not modelled"))
-    return dict(machines[row.name])
+def _room(row: Accelerator, machine: SramMachine) -> float:
+    """Bytes of a device."""
+    if row.memory_gb is None:
+        raise InfeasibleError(f"'{row.name}' has no memory_gb: not modelled; give --parts with it")
+    return row.memory_gb * 1e9 * machine.usable
 
 
-@lru_cache(maxsize=1)
-def _machines() -> dict[str, Any]:
-    return dict(read_toml(_FILE, "SRAM machines")["machines"])
+def _fits(model: Model, row: Accelerator, count: int, weights: str | None, tokens: float) -> int:
+    fits = fitting_requests(model, row, count, tokens, weights)
+    if fits < 1:
+        need = f"no room beside the weights for the cache of one request of {tokens:,.0f} tokens"
+        raise InfeasibleError(f"{count} of {row.name} hold {model.name}, with {need}")
+    return fits
+
+
+def _read_s(model: Model, row: Accelerator, machine: SramMachine, size: float, count: int) -> float:
+    rate = (row.memory_bandwidth_tb_per_s or 0) * 1e12 * machine.read_share
+    if not rate:
+        raise InfeasibleError(f"'{row.name}' has no memory_bandwidth_tb_per_s; give --parts with it")
+    return size / (count * rate)
+
+
+def _operations_s(model: Model, machine: SramMachine, tokens: float, count: int) -> float:
+    """A prompt's operations on all devices."""
+    if not machine.prompt_share:
+        return 0.0
+    return tokens * model.forward_flops(tokens / 2) / (count * machine.tflops * 1e12 * machine.prompt_share)

@@ -144,12 +144,12 @@ def test_formats_that_an_accelerator_lacks_are_said() -> None:
 
 
 def test_wafers_take_turns() -> None:
-    """A hundred streams on eight pipelines of one wafer: one runs on each, the others wait."""
-    (answer,) = workload(["switch:n=8,accelerator=wse-3"], "llama-3.1-8b", Load(concurrency=100))
+    """Llama-3.1 8B on eight pipelines of one wafer: 32 streams, one a layer, are under way on each, the others wait."""
+    (answer,) = workload(["switch:n=8,accelerator=wse-3"], "llama-3.1-8b", Load(concurrency=800))
     point = answer.serving.point
-    assert (point.running, point.users) == (1, 8)
-    assert point.tokens_per_s == pytest.approx(8 * point.tokens_per_s_per_user)
-    assert point.first_token_s > 11 * 1024 * point.token_s
+    assert (point.running, point.users) == (32, 256)
+    assert point.tokens_per_s == pytest.approx(256 * point.tokens_per_s_per_user)
+    assert point.first_token_s > 2 * 1024 * point.token_s
 
 
 def _more(d: Demands, field: str, factor: float) -> Demands:

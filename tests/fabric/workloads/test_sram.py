@@ -2,7 +2,9 @@
 
 import pytest
 
-from fabric.workloads.sram import explaining_devices, hop_seconds, least_devices, sram_step
+from fabric.workloads.comparing import workload
+from fabric.workloads.replicas import Load
+from fabric.workloads.sram import explaining_devices, fitting_requests, hop_seconds, least_devices, sram_step
 from fabric.workloads.zoo import model
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.kinds import Accelerator
@@ -59,3 +61,48 @@ def test_others_are_refused() -> None:
         sram_step(model("llama-3.1-8b"), row("h100-sxm"))
     with pytest.raises(ConfigError, match="no SRAM machine is named 'groq-3-lpx'"):
         sram_step(model("llama-3.1-8b"), row("groq-3-lpx"))
+
+
+def test_caches_take_the_room_that_weights_leave() -> None:
+    """Llama-3.1 70B in 16 bits: 141.1 GB on four wafers of 44 leave 34.9 GB; a request of 2,048 tokens takes 0.67."""
+    shape, wafer = model("llama-3.1-70b"), row("wse-3")
+    assert fitting_requests(shape, wafer, 4, 2048) == int((4 * 44e9 - shape.params * 2) / (2048 * 327680)) == 51
+    full = sram_step(shape, wafer, batch=64, input_tokens=1536, output_tokens=1024)
+    assert (full.running, full.fits, full.bound_by) == (51, 51, "memory capacity")
+    with pytest.raises(InfeasibleError, match="no room beside the weights for the cache of one request"):
+        sram_step(shape, wafer, input_tokens=200_000, output_tokens=1)
+
+
+def test_streams_under_way_are_one_a_layer_or_a_device() -> None:
+    few = sram_step(model("llama-3.1-8b"), row("wse-3"), batch=1000)
+    assert (few.running, few.tokens_per_s) == (32, pytest.approx(32 / few.token_s))
+    many = sram_step(model("llama-2-70b"), row("groq-lpu1"), devices=576, batch=1000)
+    assert (many.running, many.least_devices) == (300, 300)
+    together = sram_step(model("llama-3-8b"), row("sn40l"), devices=8, batch=64)
+    assert together.floor_s == pytest.approx(32 * (8e-6 + 63 * 4.5e-6))
+
+
+def test_a_prompt_takes_its_operations() -> None:
+    """1,024 tokens of 8B on a wafer: 2 x 7.5e9 and attention over 512 tokens each, at half of 12.5 PFLOP/s."""
+    shape = model("llama-3.1-8b")
+    found = sram_step(shape, row("wse-3"), input_tokens=1024, output_tokens=1)
+    flops = 1024 * (2 * shape.multiplied_params + 4 * 32 * 4096 * 512)
+    assert found.prompt_s == pytest.approx(flops / 6.25e15)
+    assert found.first_token_s == found.token_s + found.prompt_s
+    assert sram_step(shape, row("sn40l"), input_tokens=1024, output_tokens=1024).prompt_s > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("cs3-4", "llama-3.1-70b"), ("groqrack-8", "llama-2-70b"), ("corsair-rack", "llama-3-70b"),
+        ("sn40l-16", "llama-3-8b"),
+    ],
+)  # fmt: skip
+def test_ready_made_machines_answer_as_a_rack_of_gpus_does(name: str, shape: str) -> None:
+    (answer,) = workload([name], shape, Load())
+    point = answer.serving.point
+    assert point.tokens_per_j_rack and point.tokens_per_j_facility
+    assert point.tokens_per_j_facility < point.tokens_per_j_rack
+    assert answer.walls and answer.walls["thermal"]["state"] in ("ok", "marginal")
+    assert sum(point.shares.values()) == pytest.approx(1)
