@@ -64,6 +64,7 @@ def command(
         raise click.UsageError(f"'{specs[0]}' alone is given; give SPEC and MODEL, e.g. nvl72-x8 llama-3.1-405b")
     catalogue = load_parts(parts)
     *fabrics, name = specs
+    _last(specs)
     asked = asked_workload(given)
     try:
         check_vary(fabrics, vary)
@@ -82,6 +83,15 @@ def command(
         emit_csv(_flat(rows), out)
     else:
         emit_tables(rendered(answers, shape, asked, console(out.color).width, explain=explain, quiet=quiet), out)
+
+
+def _last(specs: tuple[str, ...]) -> None:
+    """UsageError where a model stands where a fabric should."""
+    from fabric.workloads.zoo import is_model
+
+    early = next((name for name in specs[:-1] if is_model(name)), None)
+    if early is not None and not is_model(specs[-1]):
+        raise click.UsageError(f"'{early}' is a model; it comes last, after every SPEC")
 
 
 def _ranked(answers: "list[Answer]") -> "list[tuple[int | None, Answer]]":

@@ -33,6 +33,7 @@ MODES = ("train", "serve")
 MOST = 64  # fabrics of one question
 DOMAIN = "domain"
 JOULES = "tokens/J of the site: nameplates of racks and network, {}, x PUE (walls --workload: as the step draws)"
+MOST_TOKENS = "no load given: that of most tokens/s, however slow for a user; --min-tokens-per-user gives each a speed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,16 +225,17 @@ def _served(fabric: Topology, model: Model, load: Load, layout: str) -> dict[str
     """A model served by the layout that is given, or by the best of all that hold it."""
     row, load = accelerator_of_fabric(fabric), checked(load)
     check_context(model, load)
+    loads = [] if load.floor or load.concurrency else [MOST_TOKENS]
     if is_sram(row.name):
-        found = serve_from_sram(fabric, model, row, load)
-        return {"serving": found, "given": _cached(found), "said": found.inference.estimates}
+        found = serve_from_sram(fabric, model, row, load, layout)
+        return {"serving": found, "given": _cached(found), "said": (*loads, *found.inference.estimates)}
     found = best_replica(fabric, model, row, layout, load)
     tried = [] if "auto" not in layout else [
         f"auto, exact: the best of {found.fitting:,} layouts that hold the weights of {found.layouts:,}: {REPLICAS}"
     ]
     if found.point.tokens_per_j_facility is not None:
         tried.append(JOULES.format("at most, as they are provisioned"))
-    return {"serving": found, "given": _cached(found), "said": (*tried, *found.inference.estimates)}
+    return {"serving": found, "given": _cached(found), "said": (*tried, *loads, *found.inference.estimates)}
 
 
 def _cached(found: Serving) -> Conditions:

@@ -107,7 +107,11 @@ def layouts_of(text: str, model: Model, accelerators: int) -> tuple[bool, list[L
     """
     words = [word.strip() for word in text.split(",")]
     if AUTO not in words:
-        return False, [read_layout(text).checked(model)]
+        one = read_layout(text).checked(model)
+        if one.dp > 1 and not model.moe_layers:
+            what = f"dp = {one.dp} of {model.name}, which has no experts: its copies are replicas"
+            raise ConfigError(f"{what}; leave dp out")
+        return False, [one]
     given = {word.partition("=")[0] for word in words if word != AUTO}
     fixed = read_layout(",".join(word for word in words if word != AUTO) or "tp=1")
     every = [one for one in layouts(model, accelerators) if all(getattr(one, k) == getattr(fixed, k) for k in given)]

@@ -4,6 +4,7 @@ from fabric.workloads.inference import CONCURRENCIES, Inference, Point, provisio
 from fabric.workloads.layout import Layout
 from fabric.workloads.model import Model
 from fabric.workloads.replicas import Load, Serving, best_point, idling
+from fabric.workloads.splits import AUTO
 from fabric.workloads.sram import SramStep, hop_seconds, least_devices, sram_step
 from fabric.workloads.sram_machines import sram_machine
 from topologies.errors import InfeasibleError
@@ -14,9 +15,10 @@ ALIKE = 0.98  # rates that are no reason for fewer pipelines
 SAID = ("no interval of a token is known; draft models, admission and the network in front are not in it",)
 
 
-def serve_from_sram(topology: Topology, model: Model, row: Accelerator, load: Load) -> Serving:
+def serve_from_sram(topology: Topology, model: Model, row: Accelerator, load: Load, layout: str = AUTO) -> Serving:
     """A model on devices that hold it in SRAM: as many pipelines side by side as hold the weights, or fewer where the
-    room for caches that this gives is worth more; what the weights leave of devices holds caches.
+    room for caches that this gives is worth more; what the weights leave of devices holds caches. What of a load, and
+    of a `layout`, they do not have is said.
 
     InfeasibleError where the fabric has too few, or no user gets the floor.
 
@@ -37,7 +39,7 @@ def serve_from_sram(topology: Topology, model: Model, row: Accelerator, load: Lo
     fastest, reason = 0.0, ""
     for pipelines in _numbers(n // least):
         try:
-            inference = _pipelines(topology, model, row, load, pipelines)
+            inference = _pipelines(topology, model, row, load, layout, pipelines)
         except InfeasibleError as error:
             reason = reason or str(error)
             continue
@@ -57,7 +59,9 @@ def _numbers(most: int) -> list[int]:
     return [most >> i for i in range(most.bit_length())]
 
 
-def _pipelines(topology: Topology, model: Model, row: Accelerator, load: Load, pipelines: int) -> Inference:
+def _pipelines(
+    topology: Topology, model: Model, row: Accelerator, load: Load, layout: str, pipelines: int
+) -> Inference:
     n, machine = len(topology.accelerators), sram_machine(row)
     devices, weights = n // pipelines, load.weights or machine.weights
     share = None if load.concurrency is None else load.concurrency / pipelines
@@ -83,8 +87,18 @@ def _pipelines(topology: Topology, model: Model, row: Accelerator, load: Load, p
         weights_gb=model.weight_bytes(weights) / 1e9 / devices,
         cache_bytes_per_token=model.kv_bytes_per_token(machine.cache),
         request_gb=model.kv_bytes(tokens, machine.cache) / 1e9 / devices, transfer_s=None,
-        prefill_s=steps[0].prompt_s, points=tuple(points), estimates=(*steps[0].said, *SAID),
+        prefill_s=steps[0].prompt_s, points=tuple(points), estimates=(*steps[0].said, *_unused(load, layout), *SAID),
     )  # fmt: skip
+
+
+def _unused(load: Load, layout: str) -> list[str]:
+    """What is asked that these machines do not have."""
+    given = {
+        "layout": layout != AUTO, "stack": load.stack is not None, "halves": load.micro_batches > 1,
+        "chunks": load.chunk_tokens is not None, "replicas that prefill": load.prefill_replicas > 0,
+    }  # fmt: skip
+    found = [name for name, is_there in given.items() if is_there]
+    return [f"pipelines of devices that hold the weights have no {', '.join(found)}: left out"] if found else []
 
 
 def _point(topology: Topology, step: SramStep, streams: float, pipelines: int, answer: float) -> Point:

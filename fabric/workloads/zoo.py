@@ -33,8 +33,20 @@ def model(name: "str | Path") -> Model:
     rows = _by_name()
     found = next((rows[spelled] for spelled in spellings(text) if spelled in rows), None)
     if found is None:
-        raise ConfigError(unknown("model", text, models(), "give one of them, a .toml, or a config.json"))
+        raise ConfigError(unknown("model", text, models(), "aifabric models lists them; a file of one does too"))
     return found
+
+
+def is_model(name: str) -> bool:
+    """Does a model that comes with the program have that name?
+
+    >>> is_model("Llama-3.1-8B"), is_model("nvl72")
+    (True, False)
+    """
+    try:
+        return bool(model(name)) and not name.endswith((".toml", ".json"))
+    except ConfigError:
+        return False
 
 
 @lru_cache(maxsize=1)

@@ -162,6 +162,9 @@ def test_what_cannot_be_served():
         (["hgx-h100", "llama-3.1-8b", "--input", "1e9"], 3, "exceed the 131,072 of llama-3.1-8b"),
         (["hgx-h100", "llama-3.1-8b", "--parallel", "tp=16", "--input", "8"], 3, "takes 16 accelerators"),
         (["hgx-h100", "llama-3.1-8b", "--prefill-replicas", "9"], 3, "leave none of 8 accelerators"),
+        (["llama-3.1-8b", "hgx-h100"], 2, "'llama-3.1-8b' is a model; it comes last"),
+        (["hgx-h100", "nonesuch"], 3, "no model is named 'nonesuch'; aifabric models lists them"),
+        (["hgx-h100", "llama-3.1-8b", "--parallel", "dp=8", "--mode", "serve"], 3, "which has no experts"),
         (["hgx-h100", "llama-3.1-405b", "--batch", "8"], 4, "give more accelerators, or a smaller batch"),
     ],
 )

@@ -145,7 +145,9 @@ def test_formats_that_an_accelerator_lacks_are_said() -> None:
 
 def test_wafers_take_turns() -> None:
     """Llama-3.1 8B on eight pipelines of one wafer: 32 streams, one a layer, are under way on each, the others wait."""
-    (answer,) = workload(["switch:n=8,accelerator=wse-3"], "llama-3.1-8b", Load(concurrency=800))
+    load = Load(concurrency=800, stack="vllm")
+    (answer,) = workload(["switch:n=8,accelerator=wse-3"], "llama-3.1-8b", load, layout="tp=2")
+    assert "pipelines of devices that hold the weights have no layout, stack: left out" in answer.said
     point = answer.serving.point
     assert (point.running, point.users) == (32, 256)
     assert point.tokens_per_s == pytest.approx(256 * point.tokens_per_s_per_user)
