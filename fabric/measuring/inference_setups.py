@@ -107,7 +107,7 @@ def _weights(row: InferenceRow, accelerator: Accelerator, shape: Model, said: li
             return str(rule["to"])
     if not stated:
         found = _fitting(row, accelerator, shape, found, said)
-    if found == "nvfp4" and ("gpt-oss" in row.model.lower() or "mxfp4" in row.words):
+    if (found == "nvfp4" and "mxfp4" in row.words) or (found in ("nvfp4", "fp8") and "gpt-oss" in row.model.lower()):
         found = "mxfp4"  # the only checkpoint there is
     return found
 

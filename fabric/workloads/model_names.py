@@ -23,7 +23,7 @@ def plain(name: str) -> str:
 
 def spellings(name: str) -> Iterator[str]:
     """What to look a name up as, plain, the most literal first: as it stands, without its publisher, with `3_3` and
-    `v3` read as versions, and without the words that do not change shapes.
+    `v3` read as versions, and without the words that do not change shapes or stand in brackets.
 
     >>> list(spellings("meta-llama/Llama-3.3-70B-Instruct-FP8"))[-1]
     'llama3.370b'
@@ -31,9 +31,9 @@ def spellings(name: str) -> Iterator[str]:
     True
     """
     seen: set[str] = set()
-    bare = name.rsplit("/", 1)[-1]
+    bare = name[name.rfind("/", 0, (name + "(").find("(")) + 1 :]
     versioned = re.sub(r"(?<=[a-z][-_ ])v(?=\d)", "", re.sub(r"(?<=\d)[_-](?=\d[-_ ])", ".", bare.lower()))
-    for text in (name, bare, versioned):
+    for text in (name, bare, versioned, re.sub(r"\([^()]*\)", " ", versioned)):
         for words in (_APART.split(text.lower()), _kept(text)):
             found = plain("-".join(words))
             if found and found not in seen:

@@ -20,6 +20,8 @@ WRITTEN = {
     "amd/Llama-2-70b-chat-hf-WMXFP4FP8-AMXFP4FP8-AMP-KVFP8": "llama-2-70b",
     "Qwen2.5-7B-Instruct-GPTQ-Int4": "qwen2-7b",
     "GPT-3 (175B)": "gpt3-175b",
+    "DeepSeekV3 (w/o MTP)": "deepseek-v3",
+    "Qwen3_30B_a3B (tokendrop)": "qwen3-30b-a3b",
 }
 
 
