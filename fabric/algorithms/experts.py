@@ -1,5 +1,6 @@
 """Experts: tokens put straight to the ranks of their experts, or once to each domain and passed on inside; and back."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -25,10 +26,12 @@ def two_hop(topology: Topology, collective: Collective) -> Schedule:
     the number of its ranks there. Combine goes the other way and sums up in the domain (DeepEP's normal kernels).
 
     On D domains of g, hit with probability p_D, a rank sends tokens (D-1) p_D on its rail, and passes on those of D
-    ranks inside.
+    ranks inside. Of groups that run at once, one inside a domain has the second hop alone.
     """
     if collective.moe is None:
         raise NotApplicable(f"two-hop does moe-dispatch and moe-combine, not {collective.name}")
+    if topology.whole is not None and len(topology.domains) == 1 < len(topology.whole.domains):
+        return replace(to_experts(topology, collective), algorithm="two-hop")
     along, inside = exchange(topology, collective.name, collective.moe).relayed(np.array(equal_domains(topology)))
     steps = Step("along the rail", along, 1), Step("inside the domain", inside, 1)
     if collective.name == "moe-combine":

@@ -1,6 +1,6 @@
 """Rings: data passed from neighbour to neighbour, on as many rings at once as the fabric has room for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fabric.algorithms.draft import Draft, Ids
 from fabric.algorithms.messages import Messages
-from fabric.algorithms.schedule import NotApplicable, Schedule, Step, equal_domains
+from fabric.algorithms.schedule import NotApplicable, Schedule, Step
 from fabric.algorithms.tours import Ring, Tours
 from fabric.collectives import Collective
 from topologies.graph import Topology
@@ -82,10 +82,10 @@ def rings_of(topology: Topology) -> tuple[list[Ring], str | None]:
         return [_snake(topology.grid.dims)], None
     if topology.family == "full-mesh":
         return _mesh_rings(n), None
-    try:
-        return _rail_rings(np.array(equal_domains(topology)))
-    except NotApplicable:
+    domains = [np.asarray(ranks) for ranks in topology.domains]
+    if len(domains) < 2 or sum(map(len, domains)) < n:
         return [np.arange(n)], None
+    return _rail_rings(domains)
 
 
 def _mesh_rings(n: int) -> list[Ring]:
@@ -105,20 +105,27 @@ def _mesh_rings(n: int) -> list[Ring]:
     return [np.append((zigzag + turn) % others, others) for turn in range(turns)]
 
 
-def _rail_rings(domains: NDArray[np.int64]) -> tuple[list[Ring], str | None]:
+def _rail_rings(domains: Sequence[Ring]) -> tuple[list[Ring], str | None]:
     """One ring per rail: ring c enters even servers at accelerator c and leaves at c-1, odd ones the other way round.
 
-    An odd number of servers does not close on one rail: the last server then passes on from c-1 to c before it sends.
+    Of servers that are not alike the smallest says how many. An odd number of servers does not close on one rail: the
+    last server then passes on from c-1 to c before it sends.
+
+    >>> [order.tolist() for order in _rail_rings([np.array([0, 1]), np.array([2, 3, 4])])[0]]
+    [[0, 1, 4, 3, 2], [1, 0, 2, 4, 3]]
     """
-    count, size = domains.shape
+    smallest = min(len(row) for row in domains)
+    odd = len(domains) % 2 == 1 and smallest > 1
     rings = []
-    for c in range(size):
-        path = np.roll(np.arange(size), -c)
-        legs = [row[path if s % 2 == 0 else path[::-1]] for s, row in enumerate(domains)]
-        if count % 2 and size > 1:
-            legs.append(domains[-1, c : c + 1])
+    for c in range(smallest):
+        legs = []
+        for s, row in enumerate(domains):
+            path = np.roll(np.arange(len(row)), -c)
+            legs.append(row[path if s % 2 == 0 else path[::-1]])
+        if odd:
+            legs.append(domains[-1][c : c + 1])
         rings.append(np.concatenate(legs))
-    return rings, "one accelerator of the last server" if count % 2 and size > 1 else None
+    return rings, "one accelerator of the last server" if odd else None
 
 
 def _snake(dims: tuple[int, ...]) -> Ring:

@@ -69,7 +69,8 @@ def machine(topology: Topology) -> Machine:
 
 
 def among(topology: Topology, groups: Groups | None) -> Machine:
-    """The machine that one group finds: the group that is spread over most domains, with its ranks' part of adapters.
+    """The machine that one group finds: the group that is spread over most domains, with its ranks' part of adapters;
+    where it has fewer ranks in one of its domains, that decides how many adapters rings go by.
 
     >>> from topologies.registry import build
     >>> m = among(build("dgx-h100-superpod-256"), Groups(np.array([[0, 8], [1, 9]])))
@@ -86,7 +87,7 @@ def among(topology: Topology, groups: Groups | None) -> Machine:
     spans = 1 + np.count_nonzero(np.diff(held, axis=1), axis=1)
     _, sizes = np.unique(held[int(np.argmax(spans))], return_counts=True)
     size = int(sizes.max())
-    part = size / whole.size
+    part = int(sizes.min()) / whole.size
     return replace(
         whole, ranks=groups.n, domains=len(sizes), size=size, adapters=max(1, round(whole.adapters * part)),
         adapters_gb_per_s=whole.adapters_gb_per_s * part,

@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 
 from fabric.algorithms import ALGORITHMS, NotApplicable
+from fabric.algorithms.grouped import scheduled
+from fabric.algorithms.ring import rings_of
 from fabric.algorithms.tours import Tours
 from fabric.collectives import COLLECTIVES, collective
+from fabric.moe import Moe
+from fabric.patterns import pattern_of
 from topologies.registry import build
+from topologies.selection import with_ranks
 
 fabric = cache(build)  # one of each, to look at
 
@@ -273,3 +278,26 @@ def test_bucket_loads_every_dimension_of_a_cube_alike():
 def test_not_applicable(spec, name, algorithm, said):
     with pytest.raises(NotApplicable, match=said):
         schedule(spec, name, algorithm)
+
+
+def test_rings_through_unlike_servers_take_an_adapter_each():
+    """8 of 32 ranks in one domain of 72 and 24 in the next: eight rings cross, each by adapters of its own."""
+    topology = build("nvl72-x8")
+    ranks = np.arange(64, 96)
+    rings = rings_of(with_ranks(topology, ranks))[0]
+    assert len(rings) == 8
+    assert all(sorted(order.tolist()) == list(range(32)) for order in rings)
+    far = np.array([[(a, b) for a, b in zip(o, np.roll(o, -1), strict=True) if (a < 8) != (b < 8)] for o in rings])
+    assert far.shape == (8, 2, 2)
+    assert [len(set(far[:, hop, end].tolist())) for hop in (0, 1) for end in (0, 1)] == [8] * 4
+
+
+def test_tokens_of_groups_inside_and_across_domains_take_two_hops():
+    """Of groups of 16 on domains of 72 most are inside one and some lie in two; each token crosses once."""
+    topology = build("nvl72-x8")
+    moe = Moe(tokens=256, hidden=512, topk=4, experts=64)
+    pattern = pattern_of(topology, "moe-combine", group="ep=16,edp=36", over="ep", moe=moe)
+    found = scheduled(ALGORITHMS["two-hop"], topology, pattern)
+    assert [step.name for step in found.steps] == ["to or from experts and inside the domain", "along the rail"]
+    with pytest.raises(NotApplicable):
+        scheduled(ALGORITHMS["two-hop"], topology, pattern_of(topology, "moe-combine", ranks="60-91", moe=moe))
