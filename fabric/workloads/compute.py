@@ -19,8 +19,9 @@ ROUTING = 0.5  # of a layer's launches: routing and permutation stand where one 
 @dataclass(frozen=True, slots=True)
 class Amounts:
     """A micro-batch on one rank, forward and backward, recomputation included: operations by kind, and bytes through
-    memory. `layers` and `moe_layers` are those of a stage that a host launches, none where a step is one graph;
-    `local_experts` are a rank's of a layer."""
+    memory. `layers` and `moe_layers` are those of a stage that a host launches, of a forward pass, a backward one
+    and one for the gradients of weights each a third, none where a step is one graph; `local_experts` a rank's of a
+    layer."""
 
     gemm: float
     head: float
@@ -77,17 +78,18 @@ def amounts(model: Model, p: Parallel) -> Amounts:
     own = precision(p.precision).weight_bytes
     moved = (passes - 1) * own + (0 if p.adapters else bytes_of("accumulated"))
     scores = tokens * model.heads * sequence * bytes_of("activation") * model.attending_layers * full / p.tp
+    launched = 0.0 if p.graphs else passes / 3
     return Amounts(
         gemm=2.0 * (passes * dense + up) * rank,
         head=2.0 * (2 if p.adapters else 3) * (1 + p.mtp) * model.head_params * tokens / (p.tp * p.pp),
         experts=2.0 * passes * routed * rank,
         attention=core * model.attention_flops(seen) * rank,
-        vector_bytes=hidden * (1 + (again or p.cheap) / 3) / p.tp,
+        vector_bytes=hidden * (passes + p.cheap) / 3 / p.tp,
         score_bytes=0.0 if p.fused else scores * core / 3,
         weight_bytes=dense_held * moved,
         expert_bytes=experts_held * moved,
-        layers=0.0 if p.graphs else model.layers * full,
-        moe_layers=0.0 if p.graphs else model.moe_layers * full,
+        layers=launched * model.layers * full,
+        moe_layers=launched * model.moe_layers * full,
         local_experts=model.experts / p.ep,
     )
 

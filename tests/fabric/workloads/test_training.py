@@ -111,6 +111,16 @@ def test_a_head_for_a_further_token_is_a_layer_and_an_output_layer() -> None:
     assert (amounts(m, replace(p, graphs=True)).layers, one.layers) == (0, 80)
 
 
+def test_what_is_frozen_or_computed_again_is_launched_so_often() -> None:
+    """Forward, backward, gradients of weights: two of three with frozen weights, four with all computed again."""
+    m = model("llama-3-8b")
+    p = parse_parallel("batch=8,seq=8192").on(8, m)
+    plain, frozen, again = (amounts(m, q) for q in (p, replace(p, adapters=True), replace(p, recompute="full")))
+    for key in ("layers", "vector_bytes"):
+        assert getattr(frozen, key) == pytest.approx(2 / 3 * getattr(plain, key))
+        assert getattr(again, key) == pytest.approx(4 / 3 * getattr(plain, key))
+
+
 def test_activations_are_those_of_the_paper() -> None:
     """sbh(34 + 5as/h) a layer without parallelism, 34 sbh/t with all of it and selective recomputation."""
     m = model("megatron-530b")
