@@ -1,9 +1,13 @@
 """Domains: which nodes and links of a fabric lie inside one scale-up domain."""
 
+from dataclasses import replace
+
+import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from topologies.graph import Topology
+from topologies.graph import Topology, no_generators, once
+from topologies.links import HOST_TECHNOLOGIES
 
 
 def domains_of_nodes(topology: Topology) -> NDArray[np.int64]:
@@ -50,3 +54,37 @@ def blocks_of(topology: Topology, size: int) -> int:
 def alone(topology: Topology) -> bool:
     """Is every node an accelerator, as in a server whose accelerators form a mesh?"""
     return len(topology.accelerators) == len(topology.nodes)
+
+
+@once
+def first_domain(topology: Topology) -> Topology | None:
+    """The first scale-up domain as a fabric of its own: its accelerators, and the switches that their links lead to
+    but through no adapter and no host. None where these do not join it, or lead out of it.
+
+    Its traffic stays there even where a way through the network beside has fewer links.
+
+    >>> from topologies.registry import build
+    >>> len(first_domain(build("nvl72-x8")).accelerators), first_domain(build("torus:dims=4x4"))
+    (72, None)
+    """
+    if len(topology.domains) < 2:
+        return None
+    graph, ends = topology.graph, [topology.accelerators[rank] for rank in topology.domains[0]]
+    found = dict.fromkeys(ends)
+    reached = list(ends)
+    for node in reached:  # grows meanwhile
+        for other, edge in graph.adj[node].items():
+            if other not in found and edge.get("nic") is None and edge["technology"] not in HOST_TECHNOLOGIES:
+                found[other] = None
+                reached.append(other)
+    kinds = [graph.nodes[node]["kind"] for node in found]
+    alone = nx.Graph(graph.subgraph(found))
+    alone.remove_edges_from([
+        (a, b) for a, b, edge in alone.edges(data=True)
+        if edge.get("nic") is not None or edge["technology"] in HOST_TECHNOLOGIES
+    ])  # fmt: skip
+    if kinds.count("accelerator") > len(ends) or set(kinds) > {"accelerator", "switch"} or not nx.is_connected(alone):
+        return None
+    return replace(
+        topology, graph=alone, circuits=None, grid=None, halves=(), tours=(), generators=no_generators,
+    )  # fmt: skip

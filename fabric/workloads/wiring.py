@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from fabric.collectives import Collective
+from fabric.domains import first_domain
 from fabric.patterns import bytes_of, pattern_of
 from fabric.placement import Placement, placed
 from fabric.timing import Assumptions, Plan, candidates, choose, priced_by
@@ -98,37 +99,42 @@ class Wiring:
         return self._least.seconds(exchange)
 
     def _wired(self, exchange: Exchange) -> Wired:
-        pattern = self._pattern(exchange)
+        fabric, pattern = self._pattern(exchange)
         size = max(1.0, exchange.size_bytes)
         if exchange.moe is not None:
-            size = float(bytes_of(self.topology, pattern, None))
-        plan = self._plan(exchange, pattern, size)
+            size = float(bytes_of(fabric, pattern, None))
+        plan = self._plan(fabric, exchange, pattern, size)
         return Wired(exchange, plan.schedule.algorithm, plan.routing, plan.time_s(size))
 
-    def _plan(self, exchange: Exchange, pattern: Collective, size: float) -> Plan:
+    def _plan(self, fabric: Topology, exchange: Exchange, pattern: Collective, size: float) -> Plan:
         """The fastest at a size. Where few algorithms do, those of a library or of experts' tokens, all are routed once
         and kept; loads are in proportion to tokens."""
         given = Assumptions(transport=self.transport, routing=self.routing)
         moe = exchange.moe
         if moe is not None:
             given = replace(given, transport=IDEAL)
-        elif priced_by(self.topology, pattern, given) is None:
+        elif priced_by(fabric, pattern, given) is None:
             self.priced += 1
-            return choose(self.topology, pattern, size, given)
+            return choose(fabric, pattern, size, given)
         key = (exchange.collective, *spread(exchange), None if moe is None else replace(moe, tokens=1))
         if key not in self._plans:
             self.priced += 1
-            self._plans[key] = candidates(self.topology, pattern, given)
+            self._plans[key] = candidates(fabric, pattern, given)
         times = [plan.time_s(size) for plan in self._plans[key]]
         least = min(times) * (1 + _SAME)
         return next(plan for plan, time in zip(self._plans[key], times, strict=True) if time <= least)
 
-    def _pattern(self, exchange: Exchange) -> Collective:
+    def _pattern(self, exchange: Exchange) -> tuple[Topology, Collective]:
+        """Groups of an exchange, and the fabric that they see: of those inside domains one domain alone."""
         stride, ranks = spread(exchange)
-        g, n = self.domain, self.ranks or len(self.topology.accelerators)
-        inside = g is not None and g < n and g % (stride * ranks) == 0
-        least = g if inside and g else self.ranks
-        return pattern_of(
-            self.topology, exchange.collective, ranks=f"0-{least - 1}" if least else None,
-            group={"inner": stride, "group": ranks}, over="group", placement=self.placement, moe=exchange.moe,
+        fabric, placement, last = self.topology, self.placement, self.ranks
+        g, n = self.domain, self.ranks or len(fabric.accelerators)
+        if g is not None and g < n and g % (stride * ranks) == 0:
+            alone = first_domain(fabric) if self.routing == "auto" else None
+            fabric, last = alone or fabric, g
+            placement = "packed" if alone else placement
+        pattern = pattern_of(
+            fabric, exchange.collective, ranks=f"0-{last - 1}" if last else None,
+            group={"inner": stride, "group": ranks}, over="group", placement=placement, moe=exchange.moe,
         )  # fmt: skip
+        return fabric, pattern

@@ -8,7 +8,7 @@ from fabric.workloads.achieved import achieved
 from fabric.workloads.comparing import workload
 from fabric.workloads.least import spread
 from fabric.workloads.memory import memory
-from fabric.workloads.mix import mix
+from fabric.workloads.mix import Exchange, mix
 from fabric.workloads.occupancy import alike, occupancies
 from fabric.workloads.parallel import Parallel
 from fabric.workloads.searching import fastest
@@ -195,3 +195,22 @@ def test_who_may_work_by_hand():
         assert [one.ranks for one in found] == sorted((a * b for a in each for b in (13, 12, 8)), reverse=True)
         assert (found[0].placement, found[0].said) == ("packed", [])
     assert len(occupancies(build("torus:dims=4x4,accelerator=tpu-v5p"), model("llama-3.1-8b"))) == 1
+
+
+def test_what_stays_in_a_domain_takes_its_links():
+    """Ranks 0, 4, .. 28 of a rack of 72 have a rail's switch in common, which is no way between them: 4 x 18 links of
+    50 GB/s in a tray bring a neighbour 1 GB in 1/900 s, whatever rails join the racks."""
+    exchange = Exchange("cp", "send-recv", 2, 1e9, 1, 1e9, "tp=4,cp=2,dp=72", "cp")
+    racks, rack = Wiring(build("nvl72-x8"), "ideal"), Wiring(build("nvl72"), "ideal")
+    assert racks.wired(exchange).one_s == pytest.approx(1e9 / 900e9, rel=0.01)
+    assert racks.wired(exchange).one_s == pytest.approx(rack.wired(replace(exchange, group="tp=4,cp=2,dp=9")).one_s)
+
+
+@pytest.mark.parametrize("name", ["llama-3.1-70b", "mixtral-8x22b"])
+def test_a_larger_domain_is_no_slower(name):
+    """The best split of 144 accelerators in domains of 8, 72 and 144."""
+    asked = read_question("auto,batch=288,seq=8192,mbs=1,recompute=none,zero=1")
+    found = workload(["nvl72-x8:servers=2"], name, asked, vary=["domain=8,72,144"])
+    steps = {int(answer.values["domain"]): answer.step.step_s for answer in found}
+    assert steps[144] <= steps[72] * 1.001
+    assert steps[72] <= steps[8] * 1.001
