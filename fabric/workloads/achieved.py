@@ -39,6 +39,17 @@ class Achieved:
         """Share of the peak rate of a format whose weights take so many bytes, at 1 W for each TFLOP/s of 16 bits."""
         return self.gemm_16 if weight_bytes > 1.5 else self.gemm_8 if weight_bytes > 0.75 else self.gemm_4
 
+    def experts_of(self, width: float) -> float:
+        """Rate of the products of experts so wide over that of dense ones: `experts` up to the widest of the measured
+        steps; beyond, what narrow matrices leave, w / (w + half), continued from there.
+
+        >>> a = achieved()
+        >>> a.experts_of(2048) == a.experts < a.experts_of(16384) < 1
+        True
+        """
+        half = widest_experts() * (1 / self.experts - 1)
+        return max(self.experts, width / (width + half))
+
     def sustained(self, row: Accelerator) -> float:
         """What the power of an accelerator leaves of its peak clock: (TDP in W / 16-bit TFLOP/s) to the power `power`,
         for TPUs a constant, `ultra` times for Blackwell Ultra. ConfigError where its row has no TDP or no rate.
@@ -54,6 +65,12 @@ class Achieved:
             raise ConfigError(f"accelerator '{row.name}' has no tdp_w or no bf16_tflops; use --parts FILE")
         own = self.ultra if row.name in _lists()["ultra"] else 1.0
         return float((row.tdp_w / row.bf16_tflops) ** self.power) * own
+
+
+@lru_cache(maxsize=1)
+def widest_experts() -> float:
+    """Width of the widest experts of the measured steps, but for those in a latent space."""
+    return float(tomllib.loads(_FILE.read_text("utf-8"))["experts"]["widest"])
 
 
 @lru_cache(maxsize=1)

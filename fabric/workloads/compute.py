@@ -34,6 +34,7 @@ class Amounts:
     layers: float
     moe_layers: float
     local_experts: float
+    expert_width: float  # 0 in a latent space
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def amounts(model: Model, p: Parallel) -> Amounts:
         expert_bytes=experts_held * moved,
         layers=launched * model.layers * full,
         moe_layers=launched * model.moe_layers * full,
-        local_experts=model.experts / p.ep,
+        local_experts=model.experts / p.ep, expert_width=0.0 if model.moe_latent else model.expert_ffn,
     )
 
 
@@ -113,7 +114,7 @@ def compute(
     launches = work.layers + work.moe_layers * (ROUTING + a.expert_launch * work.local_experts)
     return Compute(
         gemm_s=max(work.gemm / rate + work.head / head, work.weight_bytes / memory),
-        experts_s=work.experts / (rate * a.experts) + work.expert_bytes / memory,
+        experts_s=work.experts / (rate * a.experts_of(work.expert_width)) + work.expert_bytes / memory,
         attention_s=work.attention / (plain * a.attention),
         vector_s=(work.vector_bytes * a.vector_passes + work.score_bytes * a.score_passes) / memory,
         launch_s=a.launch_ms * 1e-3 * launches,

@@ -10,7 +10,7 @@ from fabric.placement import Placement
 from fabric.powering import network_power, site_power
 from fabric.results import accelerator_of
 from fabric.simulation import time_estimates
-from fabric.workloads.achieved import Achieved, achieved, generation_of
+from fabric.workloads.achieved import Achieved, achieved, generation_of, widest_experts
 from fabric.workloads.compute import Compute, amounts, compute
 from fabric.workloads.memory import Memory, held_params, memory
 from fabric.workloads.mix import DIMENSIONS, mix
@@ -248,6 +248,9 @@ def _said(model: Model, p: Parallel, row: Accelerator, held: Memory, limit: floa
     said = ["achieved rates and exposed shares are fitted to published steps: fabric/workloads/achieved.toml"]
     if generation_of(row.name) is None:
         said.append(f"no published step is of {row.name}: achieved rates are those of others at its power")
+    if not model.moe_latent and model.expert_ffn > widest_experts():
+        what = f"experts {model.expert_ffn:,} wide, published steps have {widest_experts():,.0f} at most"
+        said.append(f"{what}: their rate is continued towards that of dense products (estimate)")
     if model.layers % (p.pp * p.v):
         said.append(f"{model.layers} layers in {p.pp * p.v} chunks: an average stage, the fullest has more")
     if limit is not None and held.total > limit:
