@@ -55,7 +55,8 @@ def hides_behind(p: Parallel) -> dict[str, str]:
     """What the communication of each dimension runs beside (`fabric.workloads.training.timeline`)."""
     return {
         "tp": "matrix products, less what shows in any case", "cp": "attention",
-        "ep": "the micro-batch, less what shows in any case", "pp": "other micro-batches, but to fill and drain",
+        "ep": "another micro-batch, less what shows in any case" if p.hides else "nothing: one chunk a rank",
+        "pp": "other micro-batches, but to fill and drain",
         "dp": f"{'all micro-batches' if p.zero == 3 else 'one micro-batch'}, less what shows in any case",
     }  # fmt: skip
 

@@ -100,6 +100,7 @@ TEXTS = {
     "trace-compare.txt": ["trace", "switch:n=4", "ring:n=4", "step.goal", "--compute-scale", "0.5"],
     "trace-explain.txt": [*LAYERS, "--explain"],
     "workload.txt": [*STEPPED, "--explain"],
+    "workload-dlrm.txt": ["workload", "hgx-h100", "switch:n=8", "dlrm", "--explain"],
     "workload-serve.txt": [*SERVED, "--explain"],
     "plan.txt": PLANNED,
     "import.txt": IMPORTED,
