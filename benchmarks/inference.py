@@ -19,7 +19,7 @@ from scipy.optimize import least_squares
 from fabric.measuring.inference_predictions import FIRST, LATENCY, RATE, Batch, batch_of, predicted
 from fabric.measuring.inference_rows import InferenceRow, read_inference
 from fabric.measuring.inference_setups import Setup, quantity, setup_of
-from fabric.workloads.calibration import FIELDS, Calibration, constants, width
+from fabric.workloads.calibration import FIELDS, Calibration, constants, fitted_stack, width
 from topologies.errors import FabricError
 
 FILE = Path(__file__).parents[1] / "fabric" / "workloads" / "inference.toml"
@@ -28,7 +28,15 @@ FOLDS = 10
 SCALE = 0.05  # log error from which a row's loss grows linearly: below it lies the noise of repeats
 EVEN = 0.45  # a group of n rows weighs n ** (1 - 2 EVEN): 0.5 would make all groups alike
 PULL = 0.1  # of a constant to its prior, in log
-WIDE = {"first_token_s": 6.0, "layer_s": 2.0, "sync_s": 1.6}  # times that, where classes differ by more
+WIDE = {  # times that: how far classes differ, by kind and field; chosen by the errors of groups left out
+    ("all", "half_columns"): 10.0, ("all", "half_expert_columns"): 15.0, ("all", "sync_s"): 1.6,
+    ("all", "layer_s"): 2.0, ("all", "first_token_s"): 6.0, ("all", "expert_memory_share"): 0.3,
+    ("all", "attention_share"): 2.5, ("all", "cache_share"): 0.4, ("all", "collide"): 0.4,
+    ("stacks", "first_token_s"): 6.0, ("stacks", "layer_s"): 1.6, ("stacks", "cache_share"): 0.6,
+    ("generations", "layer_s"): 1.4, ("generations", "prefill_share"): 2.0, ("generations", "memory_share"): 0.7,
+    ("precisions", "prefill_share"): 0.5,
+}  # fmt: skip
+STEP, TINY = 1e-5, 1e-6
 WEIGHT = {LATENCY: 1.0, RATE: 1.2, FIRST: 1.0}  # of a metric
 
 Floats = NDArray[np.float64]
@@ -46,9 +54,13 @@ class Table:
         """Which constants apply to which rows, float64[constants, rows]."""
         return np.array([[p[0] == "all" or row[p[0]] == p[1] for row in classes] for p in self.places], float)
 
+    def logs(self, x: Floats, masks: Floats) -> Floats:
+        """Logs of the constants of rows, float64[fields, rows]."""
+        return np.array([x[mine] @ masks[mine] for mine in self.fields().values()])
+
     def constants(self, x: Floats, masks: Floats) -> Calibration:
         """The constants of rows."""
-        return Calibration(**{name: np.exp(x[mine] @ masks[mine]) for name, mine in self.fields().items()})
+        return Calibration(**dict(zip(FIELDS, np.exp(self.logs(x, masks)), strict=True)))
 
     def fields(self) -> dict[str, slice]:
         """Where the constants of a field stand: next to one another."""
@@ -59,7 +71,9 @@ class Table:
 def main(path: Path, write: bool, left_out: bool) -> None:
     """Fit, print, write."""
     rows, setups = usable(path)
-    classes = [{"stacks": s.stack, "generations": s.generation, "precisions": width(s.weights)} for s in setups]
+    classes = [
+        {"stacks": fitted_stack(s.stack), "generations": s.generation, "precisions": width(s.weights)} for s in setups
+    ]
     table = table_of()
     masks = table.masks(classes)
     batch, measured = batch_of(rows, setups), np.array([row.value for row in rows])
@@ -121,15 +135,30 @@ def fit(
     weight = np.array([WEIGHT[g[0]] * count[g] ** -EVEN for g in mine])
     weight *= np.sqrt(len(weight) / np.sum(weight**2))
     part, some = batch.taken(index), masks[:, index]
-    pull = np.array([SCALE / (PULL * WIDE.get(place[-1], 1.0)) for place in table.places])
+    pull = np.array([SCALE / (PULL * WIDE.get((place[0], place[-1]), 1.0)) for place in table.places])
+
+    def off(logs: Floats) -> Floats:
+        constants = Calibration(**dict(zip(FIELDS, np.exp(logs), strict=True)))
+        return np.asarray(np.log(predicted(part, constants) / measured[index]))
 
     def residuals(x: Floats) -> Floats:
-        log = np.log(predicted(part, table.constants(x, some)) / measured[index])
-        soft = np.sign(log) * np.sqrt(2 * (np.sqrt(1 + (log / SCALE) ** 2) - 1)) * SCALE * weight
+        log = off(table.logs(x, some))
+        soft = np.sign(log) * np.sqrt(2 * (np.hypot(1, log / SCALE) - 1)) * SCALE * weight
         return np.concatenate([soft, pull * (x - table.prior)])
 
+    def slopes(x: Floats) -> Floats:
+        """By field first: a constant moves a row as its field does, where it applies."""
+        logs = table.logs(x, some)
+        log = off(logs)
+        by_field = np.array([(off(logs + STEP * unit[:, None]) - log) / STEP for unit in np.eye(len(FIELDS))])
+        bend = np.hypot(1, log / SCALE)
+        length = np.sqrt(2 * (bend - 1))
+        steep = np.where(length > TINY, np.abs(log / SCALE) / (bend * np.maximum(length, TINY)), 1.0)
+        rows = by_field[[FIELDS.index(place[-1]) for place in table.places]] * some * (steep * weight)
+        return np.concatenate([rows.T, np.diag(pull)])
+
     begin = table.prior if start is None else start
-    return np.asarray(least_squares(residuals, begin, max_nfev=most, ftol=1e-4, xtol=1e-4).x)
+    return np.asarray(least_squares(residuals, begin, slopes, max_nfev=most, ftol=1e-4, xtol=1e-4).x)
 
 
 def errors(table: Table, x: Floats, batch: Batch, masks: Floats, measured: Floats) -> Floats:

@@ -1,23 +1,19 @@
 """Measured inference against predictions: serving rows all at once, then machines of SRAM, watts and joules."""
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from fabric.measuring.inference_predictions import batch_of, constants_of, predicted
-from fabric.measuring.inference_rows import InferenceRow, read_inference, rules
+from fabric.measuring.inference_rows import InferenceRow, read_inference
 from fabric.measuring.inference_setups import Setup, accelerator_of_row, quantity, setup_of
 from fabric.measuring.inference_steps import ENERGY, POWER, TIMES, compared
+from fabric.measuring.provisioned import compare_provisioned
 from fabric.measuring.sram_rows import compare_sram
 from fabric.measuring.steps import ComparedStep, StepComparison, Unmodelled, chosen
 from fabric.workloads.calibration import constants
-from fabric.workloads.inference import CONCURRENCIES, infer
-from fabric.workloads.layout import Layout
 from fabric.workloads.server_watts import board_watts, wall_watts
 from fabric.workloads.sram_machines import is_sram
-from fabric.workloads.zoo import model
-from topologies.errors import ConfigError, FabricError
-from topologies.registry import build
+from topologies.errors import FabricError
 
 
 def compare_inference(path: Path | None = None, only: str | None = None, stack: str | None = None) -> StepComparison:
@@ -71,7 +67,7 @@ def _served(rows: Sequence[InferenceRow], setups: Sequence[Setup], stack: str | 
 def _watts(row: InferenceRow) -> ComparedStep:
     """A row of watts, or of tokens a joule."""
     if row.says("provisioned"):
-        return _provisioned(row)
+        return compare_provisioned(row)
     machine, n = accelerator_of_row(row), row.accelerators or 1
     if row.says("board"):
         watts, where = board_watts(machine, row.concurrency or 1.0), "board"  # of one, however many served
@@ -82,27 +78,3 @@ def _watts(row: InferenceRow) -> ComparedStep:
     setup = setup_of(row)
     rate = float(predicted(batch_of([row], [setup]), constants_of([setup]))[0])
     return compared(row, f"{ENERGY}, {where}", rate / watts, setup.spec, setup.transport, setup.said)
-
-
-def _provisioned(row: InferenceRow) -> ComparedStep:
-    """Tokens a joule of a facility's provisioned power: the best layout in one server or rack at a user's speed."""
-    machine, rule = accelerator_of_row(row), rules()["provisioned"]
-    spec = rule["specs"].get(machine.name)
-    speed = next((s["speed"] for s in rule["speeds"] if fnmatchcase(row.model.lower(), s["model"])), None)
-    if spec is None or speed is None or row.input_tokens is None or row.output_tokens is None:
-        raise ConfigError("the row gives no lengths, or no speed of a user that its rate is at")
-    topology, shape, best = build(spec), model(row.model), 0.0
-    for tp in rule["tp"]:
-        try:
-            found = infer(
-                topology, shape, Layout(tp=tp), weights="mxfp4" if "gpt-oss" in shape.name else "fp8",
-                input_tokens=row.input_tokens, output_tokens=row.output_tokens,
-                concurrency=[load * step for load in CONCURRENCIES for step in (1.0, 1.5)],
-            ).at_speed(speed)  # fmt: skip
-        except FabricError:
-            continue  # too small for the weights
-        best = max(best, found.tokens_per_j_facility or 0.0) if found else best
-    if not best:
-        raise ConfigError(f"no layout in {spec} gives a user {speed:g} tokens/s")
-    said = (f"at {speed:g} tokens/s a user: {rule['source']}", "facility power: racks' maximum times PUE")
-    return compared(row, f"{ENERGY}, provisioned", best, spec, "auto", said)

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from fabric.measuring.inference_rows import InferenceRow, rules
 from fabric.measuring.inference_setups import Setup
-from fabric.workloads.calibration import FIELDS, Calibration, calibration
-from fabric.workloads.demands import Demands, Floats, demands, stacked
+from fabric.workloads.calibration import FIELDS, Calibration, Floats, calibration, own_reductions, reads_by_head
+from fabric.workloads.demands import Demands, demands, stacked
 from fabric.workloads.exchanges import Exchanges, priced, stacked_exchanges
 from fabric.workloads.serving import Requests, Served, serve
 
@@ -37,7 +37,7 @@ class Batch:
 def batch_of(rows: Sequence[InferenceRow], setups: Sequence[Setup]) -> Batch:
     """Rows and what they ran; FabricError where a fabric or a layout cannot be priced."""
     each = [_demanded(s) for s in setups]
-    priced_each = [priced(s.spec, s.model, s.layout, s.transport) for s in setups]
+    priced_each = [priced(s.spec, s.model, s.layout, s.transport, own_reductions(s.stack)) for s in setups]
 
     def field(name: str) -> Floats:
         return np.array([float(getattr(s, name)) for s in setups])
@@ -55,7 +55,7 @@ def batch_of(rows: Sequence[InferenceRow], setups: Sequence[Setup]) -> Batch:
 
 def _demanded(s: Setup) -> Demands:
     """What a setup asks of its accelerators; copies of one request go to the experts of one."""
-    found = demands(s.model, s.accelerator, s.layout, s.weights, s.cache)
+    found = demands(s.model, s.accelerator, s.layout, s.weights, s.cache, reads_by_head(s.stack))
     return replace(found, experts=found.topk) if s.copies else found
 
 

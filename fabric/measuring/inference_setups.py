@@ -9,7 +9,7 @@ from fabric.measuring.inference_rows import InferenceRow, rules
 from fabric.measuring.machines import NoMachineError, machine_of
 from fabric.measuring.predicting import serves
 from fabric.measuring.reading import Measurement
-from fabric.workloads.calibration import DEFAULT_STACK, cache_format, generation_of
+from fabric.workloads.calibration import DEFAULT_STACK, cache_format, cores_of, generation_of
 from fabric.workloads.exchanges import ALONE
 from fabric.workloads.layout import Layout
 from fabric.workloads.model import Model
@@ -63,16 +63,15 @@ def setup_of(row: InferenceRow, stack: str | None = None) -> Setup:
     if row.says("at_least"):
         raise ConfigError("a bound, no figure")
     said: list[str] = []
-    weights = _weights(row, accelerator, shape, said)
+    weights = weights_of_row(row, accelerator, shape, said)
     name, static = _stack(row)
     if stack is not None or name is None:
         name = stack or DEFAULT_STACK
         said.append(f"served by {name}" + (", which the row does not say" if stack is None else ""))
     layout = _layout(row, accelerator, shape, weights, said)
     apart = row.says("apart")
-    workers = _workers(row) if apart else None
     accelerators = row.accelerators or layout.accelerators
-    replicas = float(workers) if workers else max(1.0, accelerators / layout.accelerators)
+    replicas = _decoders(row, layout, said) if apart else max(1.0, accelerators / layout.accelerators)
     inputs, outputs = _lengths(row, said)
     concurrency = 1.0 if row.concurrency is None and row.scenario == "single-user" else row.concurrency
     if concurrency is None:
@@ -96,7 +95,7 @@ def accelerator_of_row(row: InferenceRow) -> Accelerator:
     return named_accelerator(row.accelerator)
 
 
-def _weights(row: InferenceRow, accelerator: Accelerator, shape: Model, said: list[str]) -> str:
+def weights_of_row(row: InferenceRow, accelerator: Accelerator, shape: Model, said: list[str]) -> str:
     """The precision that the row states, or the name of its checkpoint; else 16 bits, or what fits of fewer."""
     known, stated = rules()["precisions"], row.precision or stated_precision(row.model) or ""
     if stated not in known:
@@ -133,7 +132,7 @@ def _stack(row: InferenceRow) -> tuple[str | None, bool]:
 
 def _layout(row: InferenceRow, accelerator: Accelerator, shape: Model, weights: str, said: list[str]) -> Layout:
     """That of the row; else as few shards as hold the weights twice, in powers of two."""
-    cores = rules()["cores"].get(accelerator.name, 1)
+    cores = cores_of(accelerator.name)
     if row.tp is None and row.dp is None:
         most, held = row.accelerators or 1 << 10, shape.weight_bytes(_plain(weights))
         tp = 1
@@ -152,10 +151,14 @@ def _plain(weights: str) -> str:
     return precision(weights).name
 
 
-def _workers(row: InferenceRow) -> int | None:
-    """Decode workers of a disaggregated row."""
+def _decoders(row: InferenceRow, layout: Layout, said: list[str]) -> float:
+    """Replicas that decode in a disaggregated row: those that it counts, else all but one."""
     found = re.search(rules()["words"]["decode_workers"], row.words)
-    return None if found is None else int(next(g for g in found.groups() if g))
+    if found is not None:
+        return float(next(g for g in found.groups() if g))
+    workers = max(1.0, (row.accelerators or layout.accelerators) / layout.accelerators - 1)
+    said.append(f"{workers:g} replicas decode, which the row does not say")
+    return workers
 
 
 def _lengths(row: InferenceRow, said: list[str]) -> tuple[float, float]:

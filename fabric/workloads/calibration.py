@@ -5,9 +5,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from fabric.workloads.demands import Floats
+import numpy as np
+from numpy.typing import NDArray
+
 from topologies.errors import ConfigError, unknown
 from topologies.toml_documents import read_toml
+
+Floats = NDArray[np.float64]
 
 _FILE = Path(__file__).with_name("inference.toml")
 DEFAULT_STACK = "vllm"
@@ -33,6 +37,8 @@ class Calibration:
     expert_prefill_share: float | Floats  # times prefill_share
     attention_share: float | Floats
     ramp_tokens: float | Floats  # that reach half of the share, at 1 PFLOP/s
+    half_columns: float | Floats  # of a shard of a dense matrix, which reaches half of what a wide one does
+    half_expert_columns: float | Floats  # of an expert's shard
     prefill_layer_s: float | Floats
     prefill_expert_layer_s: float | Floats
     first_token_s: float | Floats
@@ -57,7 +63,8 @@ def calibration(generation: str, stack: str = DEFAULT_STACK, weights: str = "bf1
     rows = constants()
     if stack not in rows["stacks"]:
         raise ConfigError(unknown("serving stack", stack, rows["stacks"]))
-    classes = (rows["stacks"][stack], rows["generations"].get(generation, {}), rows["precisions"][width(weights)])
+    fitted = rows["stacks"][fitted_stack(stack)]
+    classes = (fitted, rows["generations"].get(generation, {}), rows["precisions"][width(weights)])
     found = {}
     for name in FIELDS:
         value = float(rows["all"][name])
@@ -86,6 +93,30 @@ def width(weights: str) -> str:
             return str(name)
     known = [name for row in constants()["precisions"].values() for name in row["formats"]]
     raise ConfigError(unknown("precision of weights", weights, known))
+
+
+def fitted_stack(stack: str) -> str:
+    """The stack whose constants another one has: itself, but for one that differs in what its kernels do only."""
+    return str(constants()["stacks"][stack].get("like", stack))
+
+
+def reads_by_head(stack: str) -> bool:
+    """Do its kernels read the cache once for every query head, where several heads share keys?"""
+    return bool(constants()["stacks"][stack].get("reads_by_head", False))
+
+
+def own_reductions(stack: str) -> bool:
+    """Does it reduce within a scale-up domain with kernels of its own, in place of a collective library's?"""
+    return bool(constants()["stacks"][stack].get("own_reductions", False))
+
+
+def cores_of(accelerator: str) -> int:
+    """Cores of an accelerator, each of which holds a shard of its own.
+
+    >>> cores_of("trainium1"), cores_of("b200-sxm")
+    (2, 1)
+    """
+    return int(constants()["cores"].get(accelerator, 1))
 
 
 def cache_format(stack: str, weights: str) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fabric.workloads.calibration import Floats, cores_of
 from fabric.workloads.layout import Layout
 from fabric.workloads.model import Model
 from fabric.workloads.precisions import precision
@@ -17,7 +17,6 @@ from topologies.errors import ConfigError
 from topologies.kinds import Accelerator
 from topologies.toml_documents import read_toml
 
-Floats = NDArray[np.float64]
 _CHECKPOINTS = Path(__file__).with_name("checkpoints.toml")
 
 
@@ -31,6 +30,7 @@ class Demands:
     memory_bytes_per_s: Floats
     peak_flops: Floats  # at the weights' precision
     attention_flops: Floats  # the 16-bit rate
+    scores_flops: Floats  # the rate of the cache's format, in decode
     # the layout
     tp: Floats
     pp: Floats
@@ -49,7 +49,9 @@ class Demands:
     dense_flops: Floats  # of a token
     expert_bytes: Floats  # of one expert in every expert layer
     expert_flops: Floats  # of a token
+    expert_width: Floats
     cache_ranks: Floats  # accelerators that share a request's cache
+    cache_reads: Floats  # of each byte of it in a step: one, or one by each query head
     cache_bytes: Floats  # that one more token of context adds, all layers that see all of it
     cache_layers: Floats
     window_bytes: Floats  # that one more token adds to windowed layers
@@ -75,7 +77,7 @@ class Demands:
         """Bytes of cache that one token in decode reads behind a context of so many tokens."""
         seen = np.where(self.index_topk > 0, np.minimum(context, np.maximum(self.index_topk, 1)), context)
         whole = (self.cache_bytes - self.sparse_bytes) * context + self.sparse_bytes * seen
-        return whole + self.window_bytes * np.minimum(context, self.window) + self.state_bytes
+        return self.cache_reads * (whole + self.window_bytes * np.minimum(context, self.window)) + self.state_bytes
 
     def kept_bytes(self, context: Floats) -> Floats:
         """Bytes of cache that a request of so many tokens holds."""
@@ -94,9 +96,11 @@ class Demands:
 
 
 def demands(
-    model: Model, accelerator: Accelerator, layout: Layout, weights: str = "bf16", cache: str = "bf16"
-) -> Demands:
+    model: Model, accelerator: Accelerator, layout: Layout, weights: str = "bf16", cache: str = "bf16",
+    by_head: bool = False,
+) -> Demands:  # fmt: skip
     """What a model in a precision of `weights`, its cache in one of `cache`, asks of an accelerator; arrays of one.
+    `by_head`: kernels read the cache once for every query head.
 
     ConfigError where the accelerator's row has no memory, bandwidth or 16-bit rate. Weights in a format that the
     accelerator does not multiply are expanded and run at its 16-bit rate.
@@ -122,6 +126,7 @@ def demands(
         "memory_bytes": _of(accelerator, "memory_gb") * 1e9,
         "memory_bytes_per_s": _of(accelerator, "memory_bandwidth_tb_per_s") * 1e12,
         "peak_flops": peak * 1e12, "attention_flops": half * 1e12,
+        "scores_flops": (getattr(accelerator, precision(cache).peak, None) or half) * 1e12,
         "tp": layout.tp, "pp": layout.pp, "ep": layout.ep, "dp": layout.dp,
         "layers": model.layers, "expert_layers": moe, "latent_layers": model.layers if model.kv_lora else 0,
         "hidden": model.hidden, "heads": model.heads, "experts": model.experts or 1, "topk": model.topk or 1,
@@ -129,7 +134,9 @@ def demands(
         "dense_flops": 2.0 * (model.multiplied_params - moe * model.topk * model.expert_params),
         "expert_bytes": moe * model.expert_params * form.weight_bytes,
         "expert_flops": 2.0 * moe * model.topk * model.expert_params,
-        "cache_ranks": 1 if model.kv_lora else min(layout.tp, model.key_heads),
+        "expert_width": model.expert_ffn or 1,
+        "cache_ranks": _cache_ranks(model, layout, cores_of(accelerator.name)),
+        "cache_reads": model.heads / model.key_heads if by_head and not model.kv_lora else 1.0,
         "cache_bytes": model.kv_bytes_per_token(cache) + index, "cache_layers": model.attending_layers,
         "window_bytes": model.window_layers * values * cache_bytes, "window": model.window or 1,
         "state_bytes": model.kv_bytes(0), "sparse_bytes": sparse, "index_topk": model.index_topk,
@@ -142,6 +149,15 @@ def demands(
 def stacked(each: Sequence[Demands]) -> Demands:
     """Many as one, in their order."""
     return Demands(**{f.name: np.concatenate([getattr(d, f.name) for d in each]) for f in fields(Demands)})
+
+
+def _cache_ranks(model: Model, layout: Layout, cores: int) -> float:
+    """By what the bytes of a request's cache are divided: every core holds whole heads, one at least; latent ones are
+    not divided."""
+    if model.kv_lora:
+        return 1.0
+    heads = -(-model.key_heads // (layout.tp * cores))
+    return model.key_heads / (heads * cores)
 
 
 def _dense_bytes(model: Model, weights: str) -> tuple[float, float]:

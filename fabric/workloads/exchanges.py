@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.collectives import collective
+from fabric.domains import alone
 from fabric.moe import Moe
 from fabric.one_sided import carried, crossing, kernel_of, kernel_s
 from fabric.patterns import bytes_of, pattern_of
 from fabric.timing import Assumptions, candidates
-from fabric.workloads.demands import Floats
+from fabric.workloads.calibration import Floats
 from fabric.workloads.layout import Layout
 from fabric.workloads.model import Model
 from topologies.errors import ConfigError, InfeasibleError
@@ -21,6 +22,7 @@ from topologies.registry import build
 SIZES: Floats = np.exp2(np.arange(6, 32, dtype=np.float64))  # bytes
 TOKENS: Floats = np.exp2(np.arange(20, dtype=np.float64))
 ALONE = "alone"  # the spec of one accelerator, which exchanges nothing
+OWN = "all-reduces within a domain by the stack's own kernels: its links' latency and rate, and a fitted barrier"
 _UNIT = 4096  # tokens that a layer is routed with; loads are proportional
 
 
@@ -60,11 +62,15 @@ def stacked_exchanges(each: "list[Exchanges]") -> Exchanges:
     )  # fmt: skip
 
 
-def exchanges(topology: Topology, model: Model, layout: Layout, transport: str = "auto") -> Exchanges:
+def exchanges(
+    topology: Topology, model: Model, layout: Layout, transport: str = "auto", own_reductions: bool = False
+) -> Exchanges:
     """The collectives of a replica on the first accelerators of a fabric.
 
-    An attention group is `tp` accelerators that follow one another, so are the experts' ranks of a stage. Where no
-    one-sided kernel is known for the accelerator, experts' tokens go at raw link rates, and `said` says so.
+    `own_reductions`: where an attention group lies in one scale-up domain, the serving stack's kernels reduce, at its
+    links' latency and rate, in place of a library's; their barrier is the calibration's `sync_s`. An attention group is
+    `tp` accelerators that follow one another, so are the experts' ranks of a stage. Where no one-sided kernel is known
+    for the accelerator, experts' tokens go at raw link rates, and `said` says so.
 
     >>> from fabric.workloads.zoo import model
     >>> from topologies.registry import build
@@ -77,7 +83,9 @@ def exchanges(topology: Topology, model: Model, layout: Layout, transport: str =
         raise ConfigError(f"a replica of {layout.accelerators} accelerators does not fit on {n}; give a smaller layout")
     said: list[str] = []
     none = np.zeros((1, 1))
-    reduces = none if layout.tp == 1 else _times(topology, "all-reduce", layout.tp, transport)
+    inside = own_reductions and layout.tp > 1 and _in_one_domain(topology, layout.tp)
+    said += [OWN] if inside else []
+    reduces = none if layout.tp == 1 else _times(topology, "all-reduce", layout.tp, "ideal" if inside else transport)
     sends = none if layout.pp == 1 else _times(topology, "send-recv", layout.expert_ranks * 2, transport)
     experts = none
     if layout.dp > 1 and model.moe_layers:
@@ -90,9 +98,11 @@ def exchanges(topology: Topology, model: Model, layout: Layout, transport: str =
 
 
 @lru_cache(maxsize=256)
-def priced(spec: str, model: Model, layout: Layout, transport: str = "auto") -> Exchanges:
+def priced(
+    spec: str, model: Model, layout: Layout, transport: str = "auto", own_reductions: bool = False
+) -> Exchanges:
     """The same, of a spec, once for all."""
-    return nothing() if spec == ALONE else exchanges(built(spec), model, layout, transport)
+    return nothing() if spec == ALONE else exchanges(built(spec), model, layout, transport, own_reductions)
 
 
 def nothing() -> Exchanges:
@@ -104,6 +114,13 @@ def nothing() -> Exchanges:
 def built(spec: str) -> Topology:
     """A fabric of its spec, built once."""
     return build(spec)
+
+
+def _in_one_domain(topology: Topology, ranks: int) -> bool:
+    """Do the first ranks lie in one scale-up domain, or is the whole fabric one?"""
+    if not topology.domains:
+        return alone(topology) or topology.family == "switch"
+    return any(ranks - 1 in members and 0 in members for members in topology.domains)
 
 
 def _times(topology: Topology, name: str, ranks: int, transport: str) -> Floats:

@@ -8,8 +8,17 @@ import numpy as np
 from fabric.domains import blocks_of
 from fabric.powering import site_power
 from fabric.results import accelerator_of
-from fabric.workloads.calibration import DEFAULT_STACK, cache_format, calibration, constants, generation_of
-from fabric.workloads.demands import Demands, Floats, demands
+from fabric.workloads.calibration import (
+    DEFAULT_STACK,
+    Floats,
+    cache_format,
+    calibration,
+    constants,
+    generation_of,
+    own_reductions,
+    reads_by_head,
+)  # fmt: skip
+from fabric.workloads.demands import Demands, demands
 from fabric.workloads.exchanges import exchanges
 from fabric.workloads.layout import Layout
 from fabric.workloads.memory_wall import batch_limit, request_bytes, weights_bytes
@@ -101,15 +110,16 @@ def infer(
     >>> from topologies.registry import build
     >>> found = infer(build("hgx-h100"), model("llama-3.1-70b"), Layout(tp=8), concurrency=[1, 64])
     >>> found.points[0].tokens_per_s_per_user > found.points[1].tokens_per_s_per_user, found.points[0].wall
-    (True, 'fabric latency')
+    (True, 'launch')
     """
     row, served_by = accelerator_of_fabric(topology), stack or DEFAULT_STACK
     cache = cache or cache_format(served_by, weights)
-    d, n = demands(model, row, layout, weights, cache), len(topology.accelerators)
+    d, n = demands(model, row, layout, weights, cache, reads_by_head(served_by)), len(topology.accelerators)
     replicas = _replicas(topology, layout, prefill_replicas)
     context = np.array([input_tokens + output_tokens / 2])
     limit = _limit(d, row, model, layout, context)
-    c, ex = calibration(generation_of(row.name), served_by, weights), exchanges(topology, model, layout, transport)
+    c = calibration(generation_of(row.name), served_by, weights)
+    ex = exchanges(topology, model, layout, transport, transport == "auto" and own_reductions(served_by))
     loads = np.array(sorted(_loads(limit) if concurrency is None else concurrency), float)
     asked = _requests(loads, input_tokens, output_tokens, apart=prefill_replicas > 0)
     found = serve(d, c, ex, asked, micro_batches, USABLE, chunk_tokens)
@@ -269,12 +279,12 @@ def accelerator_of_fabric(topology: Topology) -> Accelerator:
 
 @once
 def provisioned_watts(topology: Topology) -> tuple[float, float] | None:
-    """Provisioned watts of racks and network, and of the facility; None where the catalogue has none."""
+    """Provisioned watts of racks and network, and of the facility at its PUE; None where the catalogue has none."""
     try:
         site = site_power(topology)
     except ConfigError:
         return None
-    return site.it_w.maximum, site.facility_w.maximum
+    return site.it_w.maximum, site.it_w.maximum * site.pue
 
 
 def _interval(stack: str | None) -> tuple[float, float]:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from fabric.workloads.demands import Demands, Floats
+from fabric.workloads.calibration import Floats
+from fabric.workloads.demands import Demands
 
 
 def weights_bytes(d: Demands) -> Floats:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fabric.workloads.calibration import Calibration
-from fabric.workloads.demands import Demands, Floats
+from fabric.workloads.calibration import Calibration, Floats
+from fabric.workloads.demands import Demands
 from fabric.workloads.exchanges import Exchanges
 
 HALF = 2.0  # bytes of an activation
@@ -65,14 +65,14 @@ def decode_step(
     touched = touched_experts(d, c, together)
     expert_read = touched * d.expert_bytes / d.ranks / (rate * c.expert_memory_share)
     expert_flops = d.expert_flops * together / d.ranks / flops
-    scores = d.absorbed_flops / d.tp * local * context / (d.attention_flops * c.attention_share)
+    scores = d.absorbed_flops / d.tp * local * context / (d.scores_flops * c.attention_share)
     cache = local * d.read_bytes(context) / d.cache_ranks / (d.memory_bytes_per_s * c.cache_share)
     arithmetic = _larger(dense_flops, dense_read) + _larger(expert_flops, expert_read) + _larger(scores, cache)
     cache = np.maximum(cache, scores)
     work = np.maximum(dense_read, dense_flops) + np.maximum(expert_read, expert_flops) + cache
     latency, moved, sync = exchanges_s(d, c, ex, local)
     launch = d.layers * c.layer_s + d.expert_layers * c.expert_layer_s + d.latent_layers * c.latent_layer_s
-    overhead = c.step_s + c.request_s * batch
+    overhead = c.step_s + c.request_s * local  # each attention group has a scheduler of its own
     exchange = latency + moved + sync
     hidden = np.zeros_like(exchange)
     if micro_batches == 2:
@@ -122,14 +122,15 @@ def exchanges_s(d: Demands, c: Calibration, ex: Exchanges, tokens: Floats) -> tu
 
 
 def prefill(d: Demands, c: Calibration, ex: Exchanges, prompts: Floats, tokens: Floats) -> Prefill:
-    """A prefill of `prompts` prompts of `tokens` tokens together, on one replica: matrix products by their ramp, the
-    weights' reading (a cubic mean of both), attention, exchanges, launches."""
+    """A prefill of `prompts` prompts of `tokens` tokens together, on one replica: matrix products by their ramp and the
+    width of their shards, the weights' reading (a cubic mean of both), attention, exchanges, launches."""
     local = np.maximum(prompts / d.dp, 1.0)  # each attention group has prompts of its own
     own = local * tokens
     ramp = own / (own + c.ramp_tokens * d.peak_flops / 1e15)
     rate = d.peak_flops * c.prefill_share * ramp
-    dense = d.dense_flops * own / d.tp / rate
-    experts = d.expert_flops * own * np.minimum(prompts, d.dp) / d.ranks / (rate * c.expert_prefill_share)
+    dense = d.dense_flops * own / d.tp / (rate * _filled(d.hidden / d.tp, c.half_columns))
+    sliced = _filled(d.expert_width * d.ep / d.ranks, c.half_expert_columns)
+    experts = d.expert_flops * own * np.minimum(prompts, d.dp) / d.ranks / (rate * c.expert_prefill_share * sliced)
     products = dense + experts
     everything = d.dense_bytes / d.tp + touched_experts(d, c, own) * d.expert_bytes / d.ranks
     read = everything / (d.memory_bytes_per_s * c.memory_share)
@@ -142,3 +143,8 @@ def prefill(d: Demands, c: Calibration, ex: Exchanges, prompts: Floats, tokens: 
         time_s=alone + attention + latency + moved + sync + launch,
         marginal_s=products + attention + moved + c.prompt_s,
     )  # fmt: skip
+
+
+def _filled(columns: Floats, half: float | Floats) -> Floats:
+    """What narrow slices of a matrix leave of the rate of wide ones: a half at so many columns."""
+    return columns / (columns + half)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fabric.workloads.calibration import Calibration
-from fabric.workloads.demands import Demands, Floats
+from fabric.workloads.calibration import Calibration, Floats
+from fabric.workloads.demands import Demands
 from fabric.workloads.exchanges import Exchanges
 from fabric.workloads.memory_wall import batch_limit
 from fabric.workloads.phases import Prefill, Step, decode_step, prefill

@@ -9,6 +9,7 @@ from fabric.measuring.comparing import compare_measured
 from fabric.measuring.inference import compare_inference
 from fabric.measuring.inference_rows import SHIPPED, InferenceRow, is_inference, read_inference
 from fabric.measuring.inference_setups import quantity, setup_of
+from fabric.measuring.provisioned import compare_provisioned
 from fabric.measuring.steps import StepComparison
 from fabric.workloads.calibration import constants
 from fabric.workloads.layout import Layout
@@ -55,16 +56,16 @@ def test_tokens_of_a_provisioned_megawatt(found: StepComparison) -> None:
     (h100,) = (r for r in found.rows if "provisioned" in r.metric)
     assert abs(h100.error) < 0.3
     blank = row(
-        accelerators=None, tp=None, concurrency=None, model="gpt-oss-120b", output_tokens=8192.0, metric="tok_per_j",
-        words="per provisioned mw",
+        accelerators=None, tp=None, concurrency=None, model="gpt-oss-120b", precision="fp4", output_tokens=8192.0,
+        metric="tok_per_j", words="per provisioned mw",
     )  # fmt: skip
     published = {"H100-SXM": 0.9, "B200-SXM": 2.8, "MI300X": 0.75}  # InferenceMAX v1, at 90 tokens/s a user
-    from fabric.measuring.inference import _provisioned
-
-    ours = {name: _provisioned(replace(blank, accelerator=name)).predicted for name in published}
+    ours = {name: compare_provisioned(replace(blank, accelerator=name)).predicted for name in published}
     assert sorted(ours, key=ours.__getitem__) == sorted(published, key=published.__getitem__)
     for name, value in published.items():
         assert ours[name] == pytest.approx(value, rel=0.3)
+    later = [compare_provisioned(replace(blank, accelerator=name)).predicted for name in ("H200-SXM", "GB200")]
+    assert ours["H100-SXM"] < later[0] < ours["B200-SXM"] < later[1]
 
 
 def test_no_more_constants_than_the_first_fit() -> None:

@@ -187,3 +187,45 @@ def test_refusals_say_what_would_do() -> None:
     for bad in ("tp", "tp=0x1", "xp=1", "tp=1,tp=2"):
         with pytest.raises(ConfigError, match="is not one of tp, pp, ep, dp"):
             read_layout(bad)
+
+
+def test_own_reductions_stay_within_a_domain() -> None:
+    """A stack's own kernels take no longer than the library inside a server; across servers the library is left."""
+    from fabric.workloads.exchanges import OWN, exchanges
+
+    sizes = np.array([2.0, 16384.0, 2.0**20])
+    inside, beyond = Layout(tp=8), Layout(tp=16)
+    m, server, pod = model("llama-3.1-70b"), build("hgx-h100"), build("rail:servers=2,gpus=8")
+    own, library = (exchanges(server, m, inside, own_reductions=flag) for flag in (True, False))
+    assert (own.all_reduce_s(sizes) < library.all_reduce_s(sizes)).all()
+    assert OWN in own.said
+    far, near = (exchanges(pod, m, beyond, own_reductions=flag) for flag in (True, False))
+    assert (far.all_reduce_s(sizes) == near.all_reduce_s(sizes)).all()
+
+
+def test_cores_hold_whole_heads() -> None:
+    """Mistral's 8 key heads on 12 chips of 2 cores: each core holds one, so a chip reads a quarter of the cache; 40
+    heads of Llama-2 13B on 24 cores: two each."""
+    assert of("mistral-7b", "inferentia2", Layout(tp=12)).cache_ranks[0] == 4
+    assert of("llama-2-13b", "inferentia2", Layout(tp=12)).cache_ranks[0] == 10
+    assert of("llama-2-13b", "h100-sxm", Layout(tp=8)).cache_ranks[0] == 8
+
+
+def test_kernels_that_read_by_head_read_grouped_keys_again() -> None:
+    """Llama-2 70B has 64 query heads on 8 key heads; Llama-2 7B has one each."""
+    row, context = part("h100-sxm", Accelerator), np.array([1000.0])
+    for name, times in (("llama-2-70b", 8), ("llama-2-7b", 1)):
+        once, each = (demands(model(name), row, Layout(tp=4), by_head=flag) for flag in (False, True))
+        assert each.read_bytes(context)[0] == pytest.approx(times * once.read_bytes(context)[0])
+        assert each.kept_bytes(context)[0] == once.kept_bytes(context)[0]
+
+
+def test_an_attention_group_schedules_its_own_requests() -> None:
+    """Eight groups with a thousand requests each have the overhead of one with a thousand."""
+    c = calibration("hopper", "sglang", "fp8")
+    spread, one = (of("deepseek-v3", "h200-sxm", layout, "fp8") for layout in (Layout(dp=8, ep=8), Layout(tp=8)))
+    overheads = [
+        float(decode_step(d, c, nothing(), np.array([load]), np.array([100.0])).overhead_s[0])
+        for d, load in ((spread, 8000.0), (one, 1000.0))
+    ]
+    assert overheads[0] == pytest.approx(overheads[1])

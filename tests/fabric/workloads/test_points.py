@@ -58,7 +58,7 @@ def test_shares_are_of_a_tokens_time() -> None:
     assert sum(point.shares.values()) == pytest.approx(1)
     d = demands(SEVENTY, part("h100-sxm", Accelerator), Layout(tp=2), "fp8", "bf16")
     c = calibration("hopper", "vllm", "fp8")
-    alone = serve(d, c, exchanges(H100, SEVENTY, Layout(tp=2)), requests(128))
+    alone = serve(d, c, exchanges(H100, SEVENTY, Layout(tp=2), own_reductions=True), requests(128))
     joined = float((alone.token_s - alone.step.time_s)[0])
     assert point.shares["prefill"] * point.token_s == pytest.approx(joined)
     step = alone.step
