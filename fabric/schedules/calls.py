@@ -1,18 +1,23 @@
 """Calls: the collectives that a trace names and leaves to an algorithm of ours, as flows or at their price."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fabric.collectives import Collective
 from fabric.flows import Flows
+from fabric.groups import Groups
 from fabric.patterns import pattern_of
 from fabric.placement import Placement, placed
 from fabric.schedules.program import Exchange, Program
-from fabric.timing import Assumptions, choose, steady, unrolled
+from fabric.timing import Assumptions, Plan, choose, steady, unrolled
+from topologies.errors import InfeasibleError
 from topologies.graph import Topology
 
 BARRIER = "barrier"
+
+_Key = tuple[str, float, tuple[int, ...]]  # of a collective: its pattern, bytes and ranks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,28 +40,66 @@ def called(
     before it begins.
     """
     said: dict[str, None] = {}
-    known: dict[tuple[str, float, tuple[int, ...]], Call] = {}
+    known: dict[_Key, Call] = {}
+    fastest: dict[tuple[str, float, int], str] = {}
+    place = placed(topology, placement, given.options.seed)
+    kind_of = _kinds(topology, made, place)
     for exchange in made.exchanges:
-        key = exchange.collective, exchange.bytes, exchange.members
-        if key not in known:
-            known[key], words = _call(topology, exchange, given, placement)
-            said |= dict.fromkeys(words)
-    calls = [known[exchange.collective, exchange.bytes, exchange.members] for exchange in made.exchanges]
+        key = _key(exchange)
+        if key in known:
+            continue
+        own = place[list(exchange.members)].astype(np.int32)
+        if exchange.collective == BARRIER or len(own) == 1:
+            known[key] = Call(exchange.collective, _meeting(own, 0.0))
+            said |= {"barriers cost no messages": None} if exchange.collective == BARRIER else {}
+            continue
+        alike = exchange.collective, exchange.bytes, kind_of[exchange.members]
+        pattern = _pattern(topology, exchange, placement, given.options.seed)
+        plan = _plan(topology, pattern, exchange.bytes, given, fastest.get(alike))
+        if alike in fastest and given.algorithm == "auto":
+            said["of process groups that lie alike, all take the algorithm that is the fastest for the first"] = None
+        fastest.setdefault(alike, plan.schedule.algorithm)
+        known[key], words = _call(plan, exchange, own, given)
+        said |= dict.fromkeys(words)
     if given.fidelity == "steady" and len({exchange.members for exchange in made.exchanges}) > 1:
         said["steady: a collective of some ranks shares no links with those of others"] = None
-    return calls, list(said)
+    return [known[_key(exchange)] for exchange in made.exchanges], list(said)
 
 
-def _call(
-    topology: Topology, exchange: Exchange, given: Assumptions, placement: Placement
-) -> tuple[Call, list[str]]:  # fmt: skip
-    name, members = exchange.collective, exchange.members
-    own = placed(topology, placement, given.options.seed)[list(members)].astype(np.int32)
-    if name == BARRIER or len(members) == 1:
-        return Call(name, _meeting(own, 0.0)), ["barriers cost no messages"] if name == BARRIER else []
-    ranks = None if members == tuple(range(len(topology.accelerators))) else members
-    pattern = pattern_of(topology, name, ranks=ranks, placement=placement, seed=given.options.seed)
-    plan = choose(topology, pattern, exchange.bytes, given)
+def _key(exchange: Exchange) -> _Key:
+    return exchange.collective, exchange.bytes, exchange.members
+
+
+def _kinds(topology: Topology, made: Program, place: NDArray[np.int64]) -> dict[tuple[int, ...], int]:
+    """A number for each set of ranks that call a collective; those that look alike to an algorithm have the same."""
+    found: dict[tuple[int, ...], int] = {}
+    sets = dict.fromkeys(exchange.members for exchange in made.exchanges)
+    for size in sorted({len(members) for members in sets}):
+        own = [members for members in sets if len(members) == size]
+        for rows in Groups(place[np.array(own)]).kinds(topology):
+            number = len(found)
+            found |= {own[row]: number for row in rows.tolist()}
+    return found
+
+
+def _pattern(topology: Topology, exchange: Exchange, placement: Placement, seed: int) -> Collective:
+    every = exchange.members == tuple(range(len(topology.accelerators)))
+    ranks = None if every else exchange.members
+    return pattern_of(topology, exchange.collective, ranks=ranks, placement=placement, seed=seed)
+
+
+def _plan(topology: Topology, pattern: Collective, size: float, given: Assumptions, known: str | None) -> Plan:
+    """The fastest algorithm, or the one that is known to be it for ranks that lie alike, where it applies."""
+    if known is not None:
+        try:
+            return choose(topology, pattern, size, replace(given, algorithm=known))
+        except InfeasibleError:
+            pass
+    return choose(topology, pattern, size, given)
+
+
+def _call(plan: Plan, exchange: Exchange, own: NDArray[np.int32], given: Assumptions) -> tuple[Call, list[str]]:
+    name = exchange.collective
     if given.fidelity == "steady":
         outcome = steady(plan, exchange.bytes)
         how = f"{name} goes by {outcome.algorithm}, {outcome.overlap}"

@@ -205,18 +205,20 @@ def _calls(nodes: Nodes, collectives: "np.ndarray[tuple[int], np.dtype[np.int64]
 def _add_exchanges(program: Program, calls: list[list[_Call]]) -> None:
     """Match the collectives of the ranks: all of a process group call its collectives in the same order, who calls none
     of a named group is not in it."""
-    groups = dict.fromkeys(call.group for own in calls for call in own)
-    for group in groups:
-        of_rank = [[call for call in own if call.group == group] for own in calls]
-        most = max(of_rank, key=len)
-        members = tuple(rank for rank, own in enumerate(of_rank) if own or not group)
-        short = next((rank for rank in members if len(of_rank[rank]) < len(most)), None)
+    groups: dict[str, dict[int, list[_Call]]] = {}
+    for rank, own in enumerate(calls):
+        for call in own:
+            groups.setdefault(call.group, {}).setdefault(rank, []).append(call)
+    for group, callers in groups.items():
+        of_rank = callers if group else {rank: callers.get(rank, []) for rank in range(len(calls))}
+        members, most = tuple(of_rank), max(of_rank.values(), key=len)
+        short = next((rank for rank, own in of_rank.items() if len(own) < len(most)), None)
         if short is not None:
             named = f" of process group '{group[:40]}'" if group else ""
             told = most[len(of_rank[short])]
             few = f"but rank {short} calls {len(of_rank[short])} of {len(most)} there"
             raise ConfigError(f"{told.where}: {told.collective}{named}, {few}")
-        for same in zip(*(of_rank[rank] for rank in members), strict=True):
+        for same in zip(*of_rank.values(), strict=True):
             odd = next((c for c in same if (c.collective, c.bytes) != (same[0].collective, same[0].bytes)), None)
             if odd is not None:
                 raise ConfigError(
