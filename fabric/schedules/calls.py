@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from fabric.algorithms import ALGORITHMS
+from fabric.algorithms.grouped import scheduled
 from fabric.collectives import Collective
 from fabric.flows import Flows
 from fabric.groups import Groups
@@ -41,7 +43,7 @@ def called(
     """
     said: dict[str, None] = {}
     known: dict[_Key, Call] = {}
-    fastest: dict[tuple[str, float, int], str] = {}
+    first: dict[tuple[str, float, int], _First] = {}
     place = placed(topology, placement, given.options.seed)
     kind_of = _kinds(topology, made, place)
     for exchange in made.exchanges:
@@ -54,16 +56,42 @@ def called(
             said |= {"barriers cost no messages": None} if exchange.collective == BARRIER else {}
             continue
         alike = exchange.collective, exchange.bytes, kind_of[exchange.members]
-        pattern = _pattern(topology, exchange, placement, given.options.seed)
-        plan = _plan(topology, pattern, exchange.bytes, given, fastest.get(alike))
-        if alike in fastest and given.algorithm == "auto":
+        before, pattern = first.get(alike), _pattern(topology, exchange, placement, given)
+        if before is not None and given.algorithm == "auto":
             said["of process groups that lie alike, all take the algorithm that is the fastest for the first"] = None
-        fastest.setdefault(alike, plan.schedule.algorithm)
+        if before is not None and given.fidelity == "fluid":
+            known[key] = _again(topology, before, exchange, own, pattern)
+            continue
+        plan = _plan(topology, pattern, exchange.bytes, given, before)
         known[key], words = _call(plan, exchange, own, given)
+        first.setdefault(alike, _First(plan, own, known[key].flows))
         said |= dict.fromkeys(words)
     if given.fidelity == "steady" and len({exchange.members for exchange in made.exchanges}) > 1:
         said["steady: a collective of some ranks shares no links with those of others"] = None
     return [known[_key(exchange)] for exchange in made.exchanges], list(said)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _First:
+    """What the first of those ranks that lie alike do in a collective: their plan, accelerators, and flows."""
+
+    plan: Plan
+    own: NDArray[np.int32]
+    flows: Flows
+
+
+def _again(topology: Topology, before: _First, exchange: Exchange, own: NDArray[np.int32], pattern: Collective) -> Call:
+    """The flows of the first for others that lie alike: the same between their own ranks; where switches take part,
+    which are those of a group, the same algorithm."""
+    place = np.full(len(topology.csr().ends), -1, np.int32)
+    place[before.own] = own
+    source, target = place[before.flows.source], place[before.flows.target]
+    if min(source.min(initial=0), target.min(initial=0)) >= 0:
+        return Call(exchange.collective, replace(before.flows, source=source, target=target))
+    schedule = scheduled(ALGORITHMS[before.plan.schedule.algorithm], topology, pattern)
+    overlap = before.plan.schedule.overlap
+    schedule = schedule if schedule.overlap == overlap else schedule.overlapped(overlap)
+    return Call(exchange.collective, unrolled(replace(before.plan, schedule=schedule), exchange.bytes)[0])
 
 
 def _key(exchange: Exchange) -> _Key:
@@ -82,17 +110,17 @@ def _kinds(topology: Topology, made: Program, place: NDArray[np.int64]) -> dict[
     return found
 
 
-def _pattern(topology: Topology, exchange: Exchange, placement: Placement, seed: int) -> Collective:
+def _pattern(topology: Topology, exchange: Exchange, placement: Placement, given: Assumptions) -> Collective:
     every = exchange.members == tuple(range(len(topology.accelerators)))
     ranks = None if every else exchange.members
-    return pattern_of(topology, exchange.collective, ranks=ranks, placement=placement, seed=seed)
+    return pattern_of(topology, exchange.collective, ranks=ranks, placement=placement, seed=given.options.seed)
 
 
-def _plan(topology: Topology, pattern: Collective, size: float, given: Assumptions, known: str | None) -> Plan:
+def _plan(topology: Topology, pattern: Collective, size: float, given: Assumptions, before: _First | None) -> Plan:
     """The fastest algorithm, or the one that is known to be it for ranks that lie alike, where it applies."""
-    if known is not None:
+    if before is not None:
         try:
-            return choose(topology, pattern, size, replace(given, algorithm=known))
+            return choose(topology, pattern, size, replace(given, algorithm=before.plan.schedule.algorithm))
         except InfeasibleError:
             pass
     return choose(topology, pattern, size, given)

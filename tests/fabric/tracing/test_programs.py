@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import fabric
 from fabric.schedules import Recorded
-from fabric.schedules.program import SEND, Program
+from fabric.schedules.program import SEND, Exchange, Program
 from fabric.tracing.timeline import MEETING, Timeline, ready_times, row_times
 from topologies.errors import ConfigError, FabricError
 from topologies.registry import build
@@ -248,6 +248,27 @@ def test_collectives_have_the_prices_of_their_library(real):
     assert steady.critical_parts["latency"] / US == pytest.approx(asked.latency_us, rel=1e-12)
     fluid = fabric.trace(spec, real("chakra/all_reduce-8-1MB"), algorithm="nvls")
     assert fluid.times.communication / US == pytest.approx([fluid.makespan_s / US] * 8)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "placement"),
+    [("ring", "packed"), ("nvls", "packed"), ("auto", "packed"), ("ring", "striped"), ("auto", "striped")],
+)
+def test_groups_that_lie_alike_do_what_each_would_by_itself(algorithm, placement):
+    """Four groups of four at once, each with flows of its own: what `simulate` makes of all of them."""
+    made, spec = Program(16, "groups"), "rail:servers=2"
+    for group in range(4):
+        own = tuple(range(4 * group, 4 * group + 4))
+        entry = [made.compute(rank, "in", 0.0) for rank in own]
+        leave = [made.compute(rank, "out", 0.0, after=[entry[i]]) for i, rank in enumerate(own)]
+        made.exchanges.append(Exchange("all-reduce", 2**20, entry, leave, own))
+    ours = fabric.simulate(
+        spec, "all-reduce", 2**20, group="tp=4,dp=4", over="tp", fidelity="fluid", algorithm=algorithm,
+        placement=placement,
+    )  # fmt: skip
+    recorded = Recorded("groups", "chakra", 16, None, lambda size: made)
+    found = trace(spec, recorded, algorithm=algorithm, placement=placement)
+    assert found.makespan_s / US == pytest.approx(ours.time_us, rel=1e-12)
 
 
 @pytest.mark.parametrize(
