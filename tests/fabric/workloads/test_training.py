@@ -190,6 +190,27 @@ def test_utilisation_by_hand(step: TrainingStep) -> None:
     assert 0.3 < step.mfu < 0.5
 
 
+def test_energy_of_16384_by_hand() -> None:
+    """Llama 3.1 405B on 2,048 DGX H100. Network: 16,384 adapters of 25 W, 49,152 modules of 17 W, 1,280 switches of
+    747 W, 8,192 NVSwitches of 120 W, 16,384 x 18 x 200 Gb/s of NVLink at 4.5 pJ/bit. Site: 512 racks of 30 kW, what of
+    the network is outside them, and 15 % for cooling. Meta's own run: 15.6e12 tokens in 30.84 million GPU hours, which
+    at the 1.2 kW of a GPU's share of the site is 0.117 tokens a joule, stops and long contexts included
+    (arXiv:2407.21783, section 3.3; model card)."""
+    found = train("dgx-h100-superpod-256:servers=2048,tiers=3", "llama-3.1-405b", "tp=8,pp=16,v=8,batch=2048,seq=8192")
+    outside = 49_152 * 17 + 1_280 * 747
+    inside = 16_384 * 25 + 8_192 * 120 + 16_384 * 18 * 200e9 * 4.5e-12
+    site = (512 * 30e3 + outside) * 1.15
+    assert found.network_power_w == pytest.approx(outside + inside, rel=0.01)
+    assert found.facility_power_w == pytest.approx(site, rel=0.01)
+    assert found.network_share == pytest.approx((outside + inside) / site, rel=0.01)
+    tokens_per_s = 2048 * 8192 / found.step_s
+    assert found.tokens_per_joule == pytest.approx(tokens_per_s / site, rel=0.01)
+    assert found.tokens_per_joule_network == pytest.approx(tokens_per_s / (outside + inside), rel=0.01)
+    published = 15.6e12 / (30.84e6 * 3600) / (site / 16_384)
+    assert published == pytest.approx(0.117, rel=0.01)
+    assert 1 < found.tokens_per_joule / published < 1.3
+
+
 def test_a_faster_network_never_costs_time() -> None:
     times = [
         train(f"dgx-h100-superpod-256:servers=8,rate_gbps={rate}", "mixtral-8x7b", "ep=8,batch=512,seq=4096").step_s
