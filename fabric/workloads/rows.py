@@ -71,12 +71,16 @@ def written(p: Parallel) -> str:
 
     >>> written(Parallel(tp=8, pp=2, dp=4, global_batch=64, sequence=8192))
     'tp=8,dp=4,pp=2,micro_batch=1,batch=64,seq=8192,zero=1,recompute=none,precision=bf16'
+    >>> written(Parallel(pp=8, global_batch=64, sequence=8192, schedule="dualpipe", mtp=1, zero=3, kept=True))
+    'pp=8,micro_batch=1,batch=64,seq=8192,zero=3,recompute=none,precision=bf16,kept=true,schedule=dualpipe,mtp=1'
     """
+    dimensions = ("tp", "cp", "ep", "dp", "pp", "v")
     always = ("micro_batch", "global_batch", "sequence", "zero", "recompute", "precision")
     short = {"global_batch": "batch", "sequence": "seq"}
-    plain, told = Parallel(), []
-    for name in ("tp", "cp", "ep", "dp", "pp", "v", *always, "kept", "sp", "fused", "adapters", "gradient_bytes"):
+    plain, told = Parallel(dp=1), []
+    others = [field.name for field in fields(Parallel) if field.name not in (*dimensions, *always)]
+    for name in (*dimensions, *always, *others):
         value = getattr(p, name)
-        if name in always or value not in (getattr(plain, name), 1):
+        if name in always or value != getattr(plain, name):
             told.append(f"{short.get(name, name)}={str(value).lower() if isinstance(value, bool) else value}")
     return ",".join(told)
