@@ -57,7 +57,8 @@ def _served(rows: Sequence[InferenceRow], setups: Sequence[Setup], stack: str | 
     for row, setup, value in zip(rows, setups, values, strict=True):
         known = not any("does not say" in said and "served by" in said for said in setup.said)
         met = setup.generation in constants()["generations"]
-        low, high = constants()["interval"]["known_stack" if known and met else "unknown_stack"]
+        own = not any("stands in" in said for said in setup.said)
+        low, high = constants()["interval"]["known_stack" if known and met and own else "unknown_stack"]
         said = (*setup.said, *(() if met else (f"no constants are fitted for {setup.accelerator.name}: those of all",)))
         ends = (value * low, value * high) if row.metric in TIMES else (value / high, value / low)
         found.append(compared(row, quantity(row, setup), float(value), setup.spec, setup.transport, said, ends))

@@ -9,13 +9,13 @@ from fabric.measuring.inference_rows import InferenceRow, rules
 from fabric.measuring.machines import NoMachineError, machine_of
 from fabric.measuring.predicting import serves
 from fabric.measuring.reading import Measurement
+from fabric.measuring.unmet_models import met_model
 from fabric.workloads.calibration import DEFAULT_STACK, cache_format, cores_of, generation_of
 from fabric.workloads.exchanges import ALONE
 from fabric.workloads.layout import Layout
 from fabric.workloads.model import Model
 from fabric.workloads.model_names import stated_precision
 from fabric.workloads.precisions import precision
-from fabric.workloads.zoo import model
 from topologies.errors import ConfigError
 from topologies.kinds import Accelerator
 from topologies.parts import part
@@ -59,10 +59,10 @@ def setup_of(row: InferenceRow, stack: str | None = None) -> Setup:
     >>> found.generation, found.transport
     ('hopper', 'nccl')
     """
-    accelerator, shape = accelerator_of_row(row), model(row.model)
+    accelerator, (shape, unmet) = accelerator_of_row(row), met_model(row.model)
     if row.says("at_least"):
         raise ConfigError("a bound, no figure")
-    said: list[str] = []
+    said = [] if unmet is None else [unmet]
     weights = weights_of_row(row, accelerator, shape, said)
     name, static = _stack(row)
     if stack is not None or name is None:
@@ -72,7 +72,7 @@ def setup_of(row: InferenceRow, stack: str | None = None) -> Setup:
     apart = row.says("apart")
     accelerators = row.accelerators or layout.accelerators
     replicas = _decoders(row, layout, said) if apart else max(1.0, accelerators / layout.accelerators)
-    inputs, outputs = _lengths(row, said)
+    inputs, outputs = _lengths(row, shape, said)
     concurrency = 1.0 if row.concurrency is None and row.scenario == "single-user" else row.concurrency
     if concurrency is None:
         static, concurrency = False, rules()["load"]["most_offline"] * replicas
@@ -161,13 +161,12 @@ def _decoders(row: InferenceRow, layout: Layout, said: list[str]) -> float:
     return workers
 
 
-def _lengths(row: InferenceRow, said: list[str]) -> tuple[float, float]:
+def _lengths(row: InferenceRow, shape: Model, said: list[str]) -> tuple[float, float]:
     if row.scenario == "prefill" and row.input_tokens is not None:
         return row.input_tokens, row.output_tokens or 1.0
     if row.input_tokens is not None and row.output_tokens is not None:
         return row.input_tokens, row.output_tokens
-    name = model(row.model).name
-    data = next(d for d in rules()["data"] if d["model"] in ("*", name) and re.search(d["pattern"], row.words))
+    data = next(d for d in rules()["data"] if d["model"] in ("*", shape.name) and re.search(d["pattern"], row.words))
     inputs, outputs = row.input_tokens or float(data["input"]), row.output_tokens or float(data["output"])
     said.append(f"prompts of {inputs:g} tokens, answers of {outputs:g}: {data['source']}")
     return inputs, outputs
