@@ -87,7 +87,7 @@ def _metric(batch: Batch, found: Served) -> Floats:
     kinds = np.array(batch.kinds)
     choices = {
         LATENCY: found.token_s, FIRST: found.first_token_s, RATE: found.tokens_per_s, "user": 1 / found.token_s,
-        "input": 1 / found.prefill.marginal_s,
+        "input": batch.demands.dp / found.round.marginal_s,  # attention groups prefill side by side
     }  # fmt: skip
     values = np.select([kinds == name for name in choices], list(choices.values()))
     return np.asarray(values * batch.factor)

@@ -69,15 +69,18 @@ def setup_of(row: InferenceRow, stack: str | None = None) -> Setup:
         name = stack or DEFAULT_STACK
         said.append(f"served by {name}" + (", which the row does not say" if stack is None else ""))
     layout = _layout(row, accelerator, shape, weights, said)
-    apart = row.says("apart")
+    disaggregated = row.says("apart")
+    apart = disaggregated or row.scenario == "decode"
     accelerators = row.accelerators or layout.accelerators
-    replicas = _decoders(row, layout, said) if apart else max(1.0, accelerators / layout.accelerators)
+    part = accelerators / layout.accelerators  # of a replica, where the row is of a node of it
+    alone = part if layout.dp > accelerators else max(1.0, part)
+    replicas = _decoders(row, layout, said) if disaggregated else alone
     inputs, outputs = _lengths(row, shape, said)
     concurrency = 1.0 if row.concurrency is None and row.scenario == "single-user" else row.concurrency
     if concurrency is None:
-        static, concurrency = False, rules()["load"]["most_offline"] * replicas
+        static, concurrency = False, rules()["load"]["most_offline"] * max(replicas, 1 / replicas)
         said.append("as many requests as fit, which the row does not say")
-    each = max(1.0, concurrency / replicas)
+    each = max(1.0, concurrency / max(replicas, 1.0))
     low = (static or each <= rules()["load"]["low_concurrency"]) and not apart
     spec, transport = _fabric(accelerator.name, layout.accelerators)
     return Setup(
@@ -133,6 +136,9 @@ def _stack(row: InferenceRow) -> tuple[str | None, bool]:
 def _layout(row: InferenceRow, accelerator: Accelerator, shape: Model, weights: str, said: list[str]) -> Layout:
     """That of the row; else as few shards as hold the weights twice, in powers of two."""
     cores = cores_of(accelerator.name)
+    if row.tp is None and row.dp is None and (wide := _wide(row, shape)):
+        said.append(f"experts over {wide}, attention by requests, of which the row's accelerators are a part")
+        return Layout(dp=wide, ep=wide)
     if row.tp is None and row.dp is None:
         most, held = row.accelerators or 1 << 10, shape.weight_bytes(_plain(weights))
         tp = 1
@@ -145,6 +151,17 @@ def _layout(row: InferenceRow, accelerator: Accelerator, shape: Model, weights: 
         tp = max(1, row.accelerators // (dp * pp))  # tp as of the experts, attention is split by requests
     ep = row.ep or 1
     return Layout(tp=tp, pp=pp, dp=dp, ep=ep if tp * dp % ep == 0 else 1)
+
+
+def _wide(row: InferenceRow, shape: Model) -> int | None:
+    """Accelerators that share the experts, where they are more than those of the row: a node of a cluster. As many as
+    divide the experts, of those that the row tells."""
+    if not shape.moe_layers or row.accelerators is None:
+        return None
+    nodes = re.search(rules()["words"]["cluster"], row.words) if row.says("per_node") else None
+    told = row.ep or (row.accelerators * int(nodes.group(1)) if nodes else 0)
+    most = max((n for n in range(1, told + 1) if shape.experts % n == 0), default=0)
+    return most if most > row.accelerators else None
 
 
 def _plain(weights: str) -> str:

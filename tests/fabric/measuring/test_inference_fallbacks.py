@@ -72,3 +72,15 @@ def test_copies_of_one_prompt_go_to_the_experts_of_one() -> None:
         read.append(float(batch.demands.experts[0]))
         assert serve_all(batch, constants_of([setup])).token_s[0] > 0
     assert read == [8, 2]
+
+
+def test_a_node_of_a_cluster_is_a_part_of_a_replica() -> None:
+    """Twelve nodes of eight H100 hold DeepSeek's 256 experts in 64 parts: a node's rate is an eighth of a replica's."""
+    node = row(
+        model="DeepSeek-R1", precision="fp8", scenario="decode", tp=None, input_tokens=2000.0, output_tokens=None,
+        concurrency=None, metric="tok_per_s_total", words="sglang; per node of 8 h100; cluster of 12 nodes",
+    )  # fmt: skip
+    found = setup_of(node)
+    assert (str(found.layout), found.replicas, found.apart) == ("ep=64,dp=64", 0.125, True)
+    assert setup_of(replace(node, words="sglang", ep=144)).layout.ep == 128
+    assert setup_of(replace(node, words="sglang")).layout.ep == 1
