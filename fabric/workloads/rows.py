@@ -81,6 +81,6 @@ def written(p: Parallel) -> str:
     others = [field.name for field in fields(Parallel) if field.name not in (*dimensions, *always)]
     for name in (*dimensions, *always, *others):
         value = getattr(p, name)
-        if name in always or value != getattr(plain, name):
+        if name in always or (value is not None and value != getattr(plain, name)):
             told.append(f"{short.get(name, name)}={str(value).lower() if isinstance(value, bool) else value}")
     return ",".join(told)
