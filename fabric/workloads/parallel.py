@@ -117,9 +117,11 @@ class Parallel:
         >>> Parallel(tp=8, pp=16, global_batch=2048).on(16384, model("llama-3.1-405b")).dp
         128
         """
+        self._check_shapes(model)
         one = self.tp * self.cp * self.pp
         if accelerators % one:
-            raise ConfigError(f"tp x cp x pp = {one:,} does not divide {accelerators:,} accelerators; give a divisor")
+            what = f"tp x cp x pp = {one:,} does not divide {accelerators:,} accelerators"
+            raise ConfigError(f"{what}; give {near(one, accelerators)}")
         if self.dp is not None and self.dp * one != accelerators:
             what = f"tp x cp x dp x pp = {self.dp * one:,}, not the {accelerators:,} accelerators"
             raise ConfigError(f"{what}; leave dp out")
@@ -128,16 +130,28 @@ class Parallel:
         made._check(model)
         return made
 
+    def _check_shapes(self, m: Model) -> None:
+        """What no number of accelerators mends."""
+        if m.heads % self.tp:
+            what = f"tp = {self.tp} does not divide the {m.heads} heads of {m.name}"
+            raise ConfigError(f"{what}; give {near(self.tp, m.heads)}")
+        if self.pp * self.v > m.layers + 2:  # the table of tokens and the output layer count as one each
+            what = f"pp x v = {self.pp * self.v} exceeds the {m.layers} layers and two ends of {m.name}"
+            raise ConfigError(f"{what}; give {m.layers + 2} at most")
+        if self.ep > 1 and not m.moe_layers:
+            raise ConfigError(f"ep = {self.ep} of {m.name}, which has no experts; leave ep out")
+        if self.ep > 1 and m.experts % self.ep:
+            what = f"ep = {self.ep} does not divide the {m.experts} experts of {m.name}"
+            raise ConfigError(f"{what}; give {near(self.ep, m.experts)}")
+        sequence = self.sequence or min(m.sequence, TRAINED)
+        if sequence % self.cp:
+            what = f"cp = {self.cp} does not divide the sequence of {sequence:,}"
+            raise ConfigError(f"{what}; give {near(self.cp, sequence)}")
+
     def _check(self, m: Model) -> None:
         def refuse(what: str) -> None:
             raise ConfigError(f"{what} of {m.name}; give another layout")
 
-        if m.heads % self.tp:
-            refuse(f"tp = {self.tp} does not divide the {m.heads} heads")
-        if self.pp * self.v > m.layers + 2:  # the table of tokens and the output layer count as one each
-            refuse(f"pp x v = {self.pp * self.v} exceeds the {m.layers} layers and two ends")
-        if self.ep > 1 and (not m.moe_layers or m.experts % self.ep):
-            refuse(f"ep = {self.ep} does not divide the {m.experts if m.moe_layers else 0} experts")
         if self.replicas % self.copies:
             refuse(f"copies = {self.copies} does not divide dp = {self.replicas}")
         stage = self.tp * self.cp * self.replicas // self.copies
@@ -146,14 +160,21 @@ class Parallel:
         if self.schedule == "dualpipe" and (self.pp % 2 or self.micro_batches % 2):
             refuse(f"dualpipe takes even numbers of stages and micro-batches, not {self.pp} and {self.micro_batches},")
         assert self.global_batch is not None
-        assert self.sequence is not None
         if self.global_batch % (self.replicas * self.micro_batch):
             raise ConfigError(
                 f"a batch of {self.global_batch:,} is no multiple of dp x micro_batch = {self.replicas} x "
                 f"{self.micro_batch}; give one"
             )
-        if self.sequence % self.cp:
-            raise ConfigError(f"cp = {self.cp} does not divide the sequence of {self.sequence:,}; give a divisor")
+
+
+def near(wrong: int, whole: int) -> str:
+    """The nearest divisors below and above, as words.
+
+    >>> near(3, 64), near(128, 64)
+    ('2 or 4', '64')
+    """
+    low, high = ((n for n in span if whole % n == 0) for span in (range(wrong, 0, -1), range(wrong, whole + 1)))
+    return " or ".join(str(n) for n in (next(low, None), next(high, None)) if n is not None)
 
 
 def parse_parallel(text: str) -> Parallel:

@@ -12,6 +12,7 @@ from fabric.workloads.inference import USABLE, Inference, Point, infer
 from fabric.workloads.layout import Layout, read_layout
 from fabric.workloads.memory_wall import batch_limit
 from fabric.workloads.model import Model
+from fabric.workloads.parallel import near
 from fabric.workloads.splits import AUTO, divisors
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.graph import Topology
@@ -111,6 +112,9 @@ def layouts_of(text: str, model: Model, accelerators: int) -> tuple[bool, list[L
         if one.dp > 1 and not model.moe_layers:
             what = f"dp = {one.dp} of {model.name}, which has no experts: its copies are replicas"
             raise ConfigError(f"{what}; leave dp out")
+        if model.heads % one.tp:
+            what = f"tp = {one.tp} does not divide the {model.heads} heads of {model.name}"
+            raise ConfigError(f"{what}; give {near(one.tp, model.heads)}")
         return False, [one]
     given = {word.partition("=")[0] for word in words if word != AUTO}
     fixed = read_layout(",".join(word for word in words if word != AUTO) or "tp=1")

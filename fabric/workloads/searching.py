@@ -12,6 +12,7 @@ from fabric.workloads.mix import DIMENSIONS, Exchange, mix
 from fabric.workloads.model import Model
 from fabric.workloads.occupancy import Occupancy, occupancies
 from fabric.workloads.parallel import Parallel
+from fabric.workloads.pipelining import bubble_s
 from fabric.workloads.splits import Question, completed, fits, splits
 from fabric.workloads.training import timeline, updated
 from fabric.workloads.wiring import Wired, Wiring
@@ -58,7 +59,8 @@ class _Split:
     def least_s(self, a: Achieved) -> float:
         """A step, at least: of exchanges that are not priced, rates of links alone."""
         if self.exchanges is None:
-            return self.parts.micro_batch_s * (self.parallel.micro_batches + (self.parallel.pp - 1) / self.parallel.v)
+            micro_batch_s = self.parts.micro_batch_s
+            return self.parallel.micro_batches * micro_batch_s + bubble_s(self.parallel, self.parts, micro_batch_s)
         wiring = self.room.wiring
         known = [(e, wiring.known(e)) for e in self.exchanges]
         return step_s(self, [(e, wiring.least_s(e) if w is None else w.one_s) for e, w in known], a)
@@ -192,6 +194,10 @@ def _nothing(search: _Search, n: int) -> ConfigError | InfeasibleError:
         return search.refused
     if search.splits == 0:
         what = f"no split of {model.name} fits {n:,} accelerators and a batch of {given.global_batch:,}"
+        try:
+            given.on(n, model)
+        except ConfigError as reason:
+            return reason
         return search.refused or ConfigError(f"{what}; give less of it")
     least = min(memory(model, p).total for p in splits(search.asked, n, model))
     return InfeasibleError(

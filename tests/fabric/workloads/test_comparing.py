@@ -175,3 +175,28 @@ def test_bad_input_takes_one_line(words, code, says, capsys):
         main(["workload", *words])
     said = capsys.readouterr().err
     assert (left.value.code, said.count("\n"), says in said) == (code, 1, True), said
+
+
+@pytest.mark.parametrize(
+    ("layout", "says"),
+    [
+        ("tp=3", "tp = 3 does not divide the 64 heads of llama-3.1-70b; give 2 or 4"),
+        ("tp=8,pp=7", "tp x cp x pp = 56 does not divide 64 accelerators; give 32 or 64"),
+        ("tp=8,pp=100", "pp x v = 100 exceeds the 80 layers and two ends of llama-3.1-70b; give 82 at most"),
+        ("tp=8,cp=3", "cp = 3 does not divide the sequence of 8,192; give 2 or 4"),
+        ("tp=8,cp=64", "tp x cp x pp = 512 does not divide 64 accelerators; give 64"),
+        ("tp=8,dp=3", "tp x cp x dp x pp = 24, not the 64 accelerators; leave dp out"),
+        ("tp=8,ep=8", "ep = 8 of llama-3.1-70b, which has no experts; leave ep out"),
+        ("tp=8,batch=7", "a batch of 7 is no multiple of dp x micro_batch = 8 x 1; give one"),
+        ("auto,tp=5", "tp = 5 does not divide the 64 heads of llama-3.1-70b; give 4 or 8"),
+    ],
+)
+def test_a_layout_that_fits_nothing_says_what_does(layout, says):
+    with pytest.raises(ConfigError) as error:
+        workload(["rail:servers=8"], "llama-3.1-70b", read_question(layout))
+    assert str(error.value) == says
+
+
+def test_a_replica_of_what_heads_do_not_divide():
+    with pytest.raises(ConfigError, match=r"tp = 3 does not divide the 64 heads of llama-3\.1-70b; give 2 or 4"):
+        workload(["hgx-h100"], "llama-3.1-70b", Load(), layout="tp=3")

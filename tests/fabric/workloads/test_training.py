@@ -288,9 +288,11 @@ def test_what_does_not_fit_a_rank() -> None:
 
 @pytest.mark.parametrize(
     ("layout", "why"),
-    [("tp=3", "does not divide 8"), ("tp=8,dp=2", "leave dp out"), ("tp=8,pp", "pp"), ("tq=8", "write e.g. tp=8"),
+    [("tp=3", "does not divide the 32 heads of llama-3-8b; give 2 or 4"),
+     ("tp=8,dp=2", "leave dp out"), ("tp=8,pp", "pp"), ("tq=8", "write e.g. tp=8"),
      ("tp=8,tp=8", "given twice"), ("tp=0", "from 1 on"), ("tp=-1", "not a whole number"), ("zero=4", "is not 0, 1"),
-     ("recompute=some", "recomputation"), ("precision=fp9", "precision"), ("ep=8", "does not divide the 0 experts"),
+     ("recompute=some", "recomputation"), ("precision=fp9", "precision"), ("ep=8", "has no experts; leave ep out"),
+     ("tp=16", "does not divide 8 accelerators; give 8"),
      ("batch=12", "no multiple"), ("cp=8,seq=100", "does not divide the sequence"), ("sp=1", "not true or false"),
      ("schedule=zigzag", "schedule"), ("schedule=dualpipe,pp=8,v=2", "leave v"), ("copies=3", "does not divide dp"),
      ("schedule=dualpipe,pp=8,batch=9", "even number"), ("mtp=-1", "not a whole number"),
