@@ -49,10 +49,14 @@ class Compute:
     update_s: float
 
     @property
+    def work_s(self) -> float:
+        """One micro-batch without its launches."""
+        return self.gemm_s + self.experts_s + self.attention_s + self.vector_s
+
+    @property
     def micro_batch_s(self) -> float:
         """One micro-batch, forward and backward."""
-        work_s = self.gemm_s + self.experts_s + self.attention_s + self.vector_s
-        return hypot(work_s, self.launch_s)
+        return hypot(self.work_s, self.launch_s)
 
 
 def amounts(model: Model, p: Parallel) -> Amounts:

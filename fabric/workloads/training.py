@@ -190,7 +190,7 @@ def timed(
         topology=topology.name, model=model, accelerators=len(topology.accelerators), parallel=p, exchanges=wires,
         compute=parts, memory=held, memory_limit_bytes=limit, tokens=tokens, step_s=step, compute_s=busy,
         bubble_s=bubble, wire_s=wire, exposed_s=exposed, mfu=mfu, network_power_w=network, facility_power_w=facility,
-        said=(*_said(model, p, row, held, limit), *unpowered, *time_estimates(topology)),
+        said=(*_said(model, p, row, held, limit), *_waits(p, parts, wire), *unpowered, *time_estimates(topology)),
     )  # fmt: skip
 
 
@@ -241,6 +241,16 @@ def _powers(topology: Topology) -> tuple[float | None, float | None, list[str]]:
     except ConfigError as reason:
         return network, None, [f"no power of the site: {reason}"]
     return network, site.facility_w.typical, list(site.estimates)
+
+
+def _waits(p: Parallel, parts: Compute, wire: Mapping[str, float]) -> list[str]:
+    """What a step waits for that another layout would not."""
+    told = []
+    if parts.launch_s > parts.work_s:
+        told.append("hosts launch kernels for longer than these run: graphs=true is a step as one captured graph")
+    if wire["ep"] > 0 and not p.hides:
+        told.append("experts' exchanges show in whole: v=2, schedule=dualpipe or overlap=true hides them")
+    return told
 
 
 def _said(model: Model, p: Parallel, row: Accelerator, held: Memory, limit: float | None) -> list[str]:

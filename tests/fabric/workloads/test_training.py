@@ -278,6 +278,16 @@ def test_experts_hide_only_behind_another_micro_batch() -> None:
     assert shown == [1.0, achieved().ep_exposed, achieved().ep_exposed]
 
 
+def test_a_step_says_what_it_waits_for() -> None:
+    layout = "ep=8,batch=64,seq=4096,precision=fp8"
+    plain = train("hgx-h100", "qwen3-30b-a3b", layout)
+    told = [text for text in plain.said if "graphs=true" in text or "overlap=true" in text]
+    assert len(told) == 2
+    better = train("hgx-h100", "qwen3-30b-a3b", f"{layout},graphs=true,overlap=true")
+    assert not any(text in better.said for text in told)
+    assert better.step_s < plain.step_s - 0.9 * plain.exposed_s["ep"] * (1 - achieved().ep_exposed)
+
+
 def test_what_does_not_fit_a_rank() -> None:
     found = train("hgx-h100", "llama-3-70b", "tp=8,batch=8,seq=8192")
     assert found.fits is False
