@@ -173,11 +173,14 @@ def _traced(
 
 def _write_timeline(found: "Trace", path: Path, ranks: str | None) -> None:
     from fabric.cli.output import write_whole
+    from topologies.units import format_time_us
 
-    shown, every = len(found.rows_of(ranks)), len(found.timeline.labels)
+    part, every = found.shown(ranks), len(found.timeline.labels)
     write_whole(found.perfetto(ranks), path)
     some = ""
-    if shown < every:
+    if len(part.rows) < every:
         why = "" if ranks is not None else ", those of the critical path and then the slowest"
-        some = f" of {shown:,} of {every:,} ranks{why};"
+        some = f" of {len(part.rows):,} of {every:,} ranks{why};"
+    if part.until_s < found.makespan_s:
+        some += f" up to {format_time_us(part.until_s * 1e6)} of {format_time_us(found.makespan_s * 1e6)};"
     click.echo(f"timeline{some} written into {path}; open it at ui.perfetto.dev", err=True)

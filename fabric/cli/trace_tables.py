@@ -107,7 +107,7 @@ def _facts(found: Trace) -> list[tuple[str, Any]]:
 
 
 def _exposed(found: Trace) -> Table:
-    table = new_table("communication that no computation hides")
+    table = new_table("exposed communication, by kind")
     for head in ("kind", "on average", "of the time", "at most"):
         table.add_column(head, justify="left" if head == "kind" else "right", overflow="fold")
     for kind, (mean, most) in sorted(found.exposed.items(), key=lambda item: -item[1][0]):
@@ -116,7 +116,7 @@ def _exposed(found: Trace) -> Table:
 
 
 def _path(found: Trace) -> Table:
-    table = new_table("critical path: what it is made of")
+    table = new_table("critical path, by part")
     for head in ("part", "time", "of the makespan"):
         table.add_column(head, justify="left" if head == "part" else "right")
     for part, seconds in found.critical_parts.items():
@@ -127,8 +127,8 @@ def _path(found: Trace) -> Table:
 def _by_operation(found: Trace) -> Table:
     """The critical path by what operations are called."""
     rows, count = found.by_operation(), len(found.path)
-    told = "" if len(rows) <= SHOWN_NAMES else f", the {SHOWN_NAMES} longest of {len(rows):,}"
-    table = new_table(f"critical path: its operations, by name{told}")
+    told = "" if len(rows) <= SHOWN_NAMES else f", {SHOWN_NAMES} of {len(rows):,}"
+    table = new_table(f"critical path, by operation{told}")
     for head in ("operation", "kind", "times", "takes", "share", "waits"):
         table.add_column(head, justify="left" if head in ("operation", "kind") else "right", overflow="fold")
     for row in rows[:SHOWN_NAMES] if count else []:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fabric.membership import chosen_ranks
 from fabric.tracing.layers import Price
-from fabric.tracing.perfetto import shown_rows, trace_events
+from fabric.tracing.perfetto import Shown, shown, trace_events
 from fabric.tracing.timeline import BUBBLE, MEETING, PARTS, RowTimes, Timeline
 
 MOST_SEGMENTS = 1000  # of the critical path, in JSON
@@ -102,16 +102,15 @@ class Trace:
                 said.append(f"{told} this path would be {parts[part] / whole:.1%} shorter")
         return said
 
-    def rows_of(self, ranks: "str | Sequence[int] | None") -> NDArray[np.int64]:
-        """The rows of a list such as "0-7,64" (of layers: stages); None: all, or those that a file for Perfetto holds,
-        of the critical path first. ConfigError for one that there is not."""
-        if ranks is None:
-            return shown_rows(self.timeline, self.path, self.slowest)
-        return np.sort(chosen_ranks(ranks, len(self.timeline.labels)))
+    def shown(self, ranks: "str | Sequence[int] | None" = None) -> Shown:
+        """What a file for Perfetto holds: the rows of a list such as "0-7,64" (of layers: stages), None for all or as
+        many as fit. ConfigError for a rank that there is not."""
+        rows = None if ranks is None else chosen_ranks(ranks, len(self.timeline.labels))
+        return shown(self.timeline, self.path, self.slowest, rows)
 
     def perfetto(self, ranks: "str | Sequence[int] | None" = None) -> str:
         """The timeline of some ranks as JSON text that Perfetto opens."""
-        return trace_events(self.timeline, self.path, self.rows_of(ranks))
+        return trace_events(self.timeline, self.path, self.shown(ranks))
 
     def by_operation(self) -> list[dict[str, Any]]:
         """The critical path by kind and name of operations, numbers in names left out; what takes longest first."""

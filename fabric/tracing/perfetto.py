@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.tracing.timeline import MEETING, PARTS, Timeline
-from topologies.errors import ConfigError
 
 MOST_SLICES = 250_000  # of one file, 100 MB
 
@@ -28,47 +27,44 @@ class _Slices:
     lane: list[int]
 
 
-def shown_rows(timeline: Timeline, critical: NDArray[np.int64], slowest: Rows, most: int = MOST_SLICES) -> Rows:
-    """Rows that a file can hold: all, or first those of the critical path, those that it spends most time on first, and
-    then the slowest.
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """What a file holds of a timeline: rows, rising, and what begins before a moment in seconds."""
 
-    ConfigError where not even one fits.
-    """
-    rows = len(timeline.labels)
+    rows: Rows
+    until_s: float
+
+
+def shown(
+    timeline: Timeline, critical: NDArray[np.int64], slowest: Rows, rows: Rows | None = None, most: int = MOST_SLICES
+) -> Shown:
+    """Rows that a file can hold: those that are given; else all, or of too many first those of the critical path, those
+    that it spends most time on first, and then the slowest. What of one row is too much is cut off behind."""
     count = _slice_counts(timeline)
-    if count.sum() <= most:
-        return np.arange(rows)
-    on_path = critical[timeline.row[critical] >= 0]
-    spent = np.bincount(timeline.row[on_path], timeline.finish[on_path] - timeline.ready[on_path], rows)
-    wanted = np.concatenate([np.argsort(-spent, kind="stable")[: np.count_nonzero(spent)], slowest])
-    _, first = np.unique(wanted, return_index=True)
-    wanted = wanted[np.sort(first)]
-    fits = np.cumsum(count[wanted]) <= most
-    if not fits[0]:
-        raise ConfigError(
-            f"{timeline.labels[int(wanted[0])]} alone has {count[wanted[0]]:,} operations; a file for Perfetto holds "
-            f"{most:,}: cut the trace in pieces"
-        )
-    return np.sort(wanted[: int(np.argmin(fits)) if not fits.all() else len(wanted)])
+    if rows is None and count.sum() > most:
+        on_path = critical[timeline.row[critical] >= 0]
+        spent = timeline.finish[on_path] - timeline.ready[on_path]
+        share = np.bincount(timeline.row[on_path], spent, len(timeline.labels))
+        wanted = np.concatenate([np.argsort(-share, kind="stable")[: np.count_nonzero(share)], slowest])
+        wanted = wanted[np.sort(np.unique(wanted, return_index=True)[1])]
+        rows = wanted[: max(1, int(np.searchsorted(np.cumsum(count[wanted]), most, side="right")))]
+    found = np.arange(len(timeline.labels)) if rows is None else np.sort(rows)
+    begins = timeline.ready[_at(timeline, found)[0]]
+    end = timeline.makespan if len(begins) <= most else float(np.partition(begins, most)[most])
+    return Shown(found, end)
 
 
-def trace_events(timeline: Timeline, critical: NDArray[np.int64], rows: Rows) -> str:
+def trace_events(timeline: Timeline, critical: NDArray[np.int64], part: Shown) -> str:
     """The JSON text of some rows: complete events ("X") with ts and dur in microseconds, pid the row, tid the kind and
     a lane; `args` has the parts in microseconds, the other end, and what is critical. A message stands at both ends,
     and an arrow ("s", "f") leads from the one to the other, and from each operation of the critical path to the next.
 
-    ConfigError for rows that hold more than 250,000 slices. Format: Trace Event Format, Google, 2016: "Complete
-    Events", "Flow Events", "Metadata Events".
+    Format: Trace Event Format, Google, 2016: "Complete Events", "Flow Events", "Metadata Events".
     """
-    made = _slices(timeline, rows)
-    if len(made.operation) > MOST_SLICES:
-        raise ConfigError(
-            f"{len(rows):,} ranks hold {len(made.operation):,} slices; a file for Perfetto holds {MOST_SLICES:,}: "
-            "give fewer ranks"
-        )
+    made = _slices(timeline, part)
     on_path = np.zeros(len(timeline), bool)
     on_path[critical] = True
-    events = list(_names(timeline, made, rows))
+    events = list(_names(timeline, made, part.rows))
     events += [_event(timeline, made, i, bool(on_path[made.operation[i]])) for i in range(len(made.lane))]
     events += _arrows(timeline, made, critical)
     return '{"displayTimeUnit":"ns","traceEvents":[\n' + ",\n".join(events) + "\n]}\n"
@@ -86,14 +82,21 @@ def _slice_counts(timeline: Timeline) -> Rows:
     return sum((np.bincount(end, minlength=rows) for end in ends), np.zeros(rows, np.int64))
 
 
-def _slices(timeline: Timeline, rows: Rows) -> _Slices:
-    shown = np.zeros(len(timeline.labels) + 1, bool)  # the last: no row
-    shown[rows] = True
+def _at(timeline: Timeline, rows: Rows) -> tuple[Rows, Rows, NDArray[np.bool_]]:
+    """Operation, row, and whether it arrives there, of every slice of some rows."""
+    wanted = np.zeros(len(timeline.labels) + 1, bool)  # the last: no row
+    wanted[rows] = True
     takes = _takes(timeline)
-    own, other = np.flatnonzero(takes & shown[timeline.row]), np.flatnonzero(takes & shown[timeline.peer])
+    own, other = np.flatnonzero(takes & wanted[timeline.row]), np.flatnonzero(takes & wanted[timeline.peer])
     operation = np.concatenate([own, other])
     row = np.concatenate([timeline.row[own], timeline.peer[other]]).astype(np.int64)
-    arrives = np.arange(len(operation)) >= len(own)
+    return operation, row, np.arange(len(operation)) >= len(own)
+
+
+def _slices(timeline: Timeline, part: Shown) -> _Slices:
+    operation, row, arrives = _at(timeline, part.rows)
+    early = timeline.ready[operation] < part.until_s
+    operation, row, arrives = operation[early], row[early], arrives[early]
     order = np.lexsort((operation, timeline.ready[operation], row))
     operation, row, arrives = operation[order], row[order], arrives[order]
     return _Slices(operation, row, arrives, _lanes(timeline, operation, row, arrives))

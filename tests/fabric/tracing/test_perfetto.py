@@ -4,12 +4,10 @@ import json
 from collections import defaultdict
 from itertools import pairwise
 
-import numpy as np
 import pytest
 
 import fabric
-from fabric.tracing.perfetto import MOST_SLICES, shown_rows, trace_events
-from fabric.tracing.timeline import Timeline
+from fabric.tracing.perfetto import shown, trace_events
 from topologies.errors import ConfigError
 
 US = 1e-6
@@ -107,18 +105,11 @@ def test_of_too_many_ranks_those_of_the_path_are_shown_and_then_the_slowest(hand
         for _ in range(3 if rank > 1 else rank + 1):
             made.compute(rank, "c", micros * US, processor=0)
     found = fabric.trace("switch:n=4", hand(made))
-    shown = {most: shown_rows(found.timeline, found.path, found.slowest, most).tolist() for most in (3, 6, 8, 9)}
-    assert shown == {3: [2], 6: [1, 2], 8: [1, 2, 3], 9: [0, 1, 2, 3]}
-    with pytest.raises(ConfigError, match="rank 2 alone has 3 operations"):
-        shown_rows(found.timeline, found.path, found.slowest, 2)
-
-
-def test_too_many_operations():
-    many = MOST_SLICES + 1
-    line = Timeline(
-        ["rank 0"], np.ones(1, np.int64), ("compute",), np.zeros(many, np.int16), np.zeros(many, np.int32),
-        np.full(many, -1, np.int32), np.arange(many) * 1.0, np.arange(many) + 1.0, np.zeros((many, 4)),
-        np.zeros(many + 1, np.int64), np.zeros(0, np.int32), str,
-    )  # fmt: skip
-    with pytest.raises(ConfigError, match="holds 250,000"):
-        trace_events(line, np.zeros(0, np.int64), np.zeros(1, np.int64))
+    parts = {most: shown(found.timeline, found.path, found.slowest, most=most) for most in (2, 3, 6, 8, 9)}
+    assert {most: part.rows.tolist() for most, part in parts.items()} == {
+        2: [2], 3: [2], 6: [1, 2], 8: [1, 2, 3], 9: [0, 1, 2, 3]
+    }  # fmt: skip
+    assert {part.until_s for most, part in parts.items() if most > 2} == {found.makespan_s}
+    cut = json.loads(trace_events(found.timeline, found.path, parts[2]))["traceEvents"]
+    assert parts[2].until_s / US == pytest.approx(6)
+    assert [event["ts"] for event in cut if event["ph"] == "X"] == [0, pytest.approx(3)]
