@@ -41,10 +41,11 @@ def read_chakra(path: Path) -> Recorded:
     """Traces of all ranks: a folder, a prefix, or one of the files; rank R is what `PREFIX.R.et` holds.
 
     Nodes wait for their data and control dependencies; sends and receives match by ranks and `comm_tag`, in their
-    order; computations take `duration_micros`, those of a rank's accelerator one after the other, and so those of its
-    CPU (`is_cpu_op`); a collective of a process group goes by an algorithm of ours. A trace
-    that says it was made from a collective algorithm holds the reductions of that as computations, whose times
-    stand for nothing measured: they are left out, as in MSCCL's and our own algorithms, and a note says so.
+    order; computations take `duration_micros`, or without one what the fabric's accelerator needs for their `num_ops`,
+    those of a rank's accelerator one after the other, and so those of its CPU (`is_cpu_op`); a collective of a process
+    group goes by an algorithm of ours. A trace that says it was made from a collective algorithm holds the reductions
+    of that as computations, whose times stand for nothing measured: they are left out, as in MSCCL's and our own
+    algorithms, and a note says so.
 
     ConfigError names file and node: cut off, no protocol buffer, dependencies that are missing or go round in a circle,
     ranks that are missing, sends without receives, collectives that the ranks of a group do not agree on.
@@ -57,7 +58,7 @@ def read_chakra(path: Path) -> Recorded:
     name = re.sub(r"\.?0\.et$", "", files[0].name) or path.name
     program = Program(len(files), str(path))
     calls: list[list[_Call]] = [[] for _ in files]
-    longest, untimed = 0.0, np.zeros(2, np.int64)
+    longest, untimed = 0.0, 0
     for first, texts in _texts(files):
         nodes = read_nodes(files[first : first + len(texts)], texts)
         skipped = nodes.of_collective[nodes.file]
@@ -71,10 +72,8 @@ def read_chakra(path: Path) -> Recorded:
     notes = []
     if longest:
         notes.append(f"reductions of the algorithm take no time; the trace gives them {longest:g} us on a rank")
-    if untimed[0]:
-        notes.append(f"{untimed[0]:,} computations give operations (num_ops), no microseconds: they take no time")
-    if untimed[1]:
-        notes.append(f"{untimed[1]:,} memory nodes give bytes (tensor_size), no microseconds: they take no time")
+    if untimed:
+        notes.append(f"{untimed:,} memory nodes give bytes (tensor_size), no microseconds: they take no time")
     return Recorded(name, "chakra", len(files), None, lambda size: program, bool(program.exchanges), tuple(notes))
 
 
@@ -129,12 +128,10 @@ def _bytes(file: Path) -> bytes:
     return data
 
 
-def _untimed(nodes: Nodes) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
-    """How many computations and memory nodes say what they do, but not how long it takes."""
-    bare = nodes.micros == 0
-    works = (nodes.kind == COMPUTE) & (nodes.places("num_ops") >= 0) & ~nodes.of_collective[nodes.file]
+def _untimed(nodes: Nodes) -> int:
+    """How many memory nodes say what they move, but not how long it takes."""
     moves = np.isin(nodes.kind, (LOAD, STORE)) & (nodes.places("tensor_size") >= 0)
-    return np.array([np.count_nonzero(bare & works), np.count_nonzero(bare & moves)])
+    return int(np.count_nonzero((nodes.micros == 0) & moves))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +171,10 @@ def _add_ranks(program: Program, first_rank: int, nodes: Nodes, calls: list[list
     leaves = [
         program.compute(ranks[node], name[node], 0.0, after=[first + node]) for node in collectives.tolist()
     ]  # fmt: skip
+    bare = np.flatnonzero((processor == 0) & (nodes.micros == 0) & timed & (nodes.places("num_ops") >= 0))
+    work = nodes.numbers("num_ops", bare), nodes.numbers("tensor_size", bare, 0)
+    for node, operations, moved in zip(bare.tolist(), *(column.tolist() for column in work), strict=True):
+        program.work(first + node, operations, moved)
     last = first + np.arange(count)
     last[collectives] = leaves
     program.waiting.extend((first + nodes.waiting).tolist())

@@ -46,7 +46,8 @@ class Program:
 
     Sends and receives of a pair of ranks with one tag match in the order in which they stand. A send starts when what
     it waits for is done, whether or not its receive has begun (it is eager); a receive is done when the message has
-    arrived and what the receive waits for is done. Computations of a rank on one `processor` (-1: none) take turns.
+    arrived and what the receive waits for is done. Computations of a rank on one `processor` (-1: none) take turns;
+    those of `worked` say what they do (`operations`, bytes `moved`), not how long it takes.
     """
 
     ranks: int
@@ -61,6 +62,9 @@ class Program:
     name: list[str] = field(default_factory=list)
     waiting: "array[int]" = field(default_factory=_numbers)
     awaited: "array[int]" = field(default_factory=_numbers)
+    worked: "array[int]" = field(default_factory=_numbers)
+    operations: "array[float]" = field(default_factory=_amounts)
+    moved: "array[float]" = field(default_factory=_amounts)
     exchanges: list[Exchange] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -79,6 +83,12 @@ class Program:
     ) -> int:  # fmt: skip
         """So long a time of a rank's own, 0 for a mere meeting point; its operation."""
         return self._add(rank, name, COMPUTE, after, seconds=seconds, processor=processor)
+
+    def work(self, computation: int, operations: float, moved: float) -> None:
+        """A computation of so many operations and bytes, which `fabric.schedules.roofline` times."""
+        self.worked.append(computation)
+        self.operations.append(operations)
+        self.moved.append(moved)
 
     def _add(
         self, rank: int, name: str, kind: int, after: Sequence[int], peer: int = -1, tag: int = 0, size: float = 0.0,

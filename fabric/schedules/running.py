@@ -14,6 +14,7 @@ from fabric.routing.router import RoutingOptions
 from fabric.schedules import Recorded, read_schedule
 from fabric.schedules.calls import called
 from fabric.schedules.program import SEND, Program
+from fabric.schedules.roofline import rated
 from fabric.simulation import Told, told_result
 from fabric.timing import Assumptions, Outcome, fluid_routing, fullest
 from fabric.transports import IDEAL
@@ -72,13 +73,13 @@ def replay(
     given = Assumptions(algorithm, routing, "auto", transport, "fluid", options)
     path_routing, said = fluid_routing(resolve(topology, routing))
     size_bytes = parse_size_bytes(size)
-    made = recorded.program(float(size_bytes))
+    made, timed = rated(topology, recorded.program(float(size_bytes)))
     calls, more = called(topology, made, given)
     flows = made.flows([call.flows for call in calls])
     found = fluid_completion(topology, flows, routing=path_routing, tie=tie, seed=seed, in_network=True)
     if found.makespan == 0:
         raise ConfigError(f"{recorded.name} takes no time: it holds no bytes, no latency and no computation")
-    said += [*more, *_of_ranks(recorded, ranks), *recorded.notes]
+    said += [*timed, *more, *_of_ranks(recorded, ranks), *recorded.notes]
     outcome = _outcome(topology, recorded, flows, found, path_routing, said, options)
     return told_result(topology, outcome, _told(topology, recorded, made, flows, size_bytes, outcome, given))
 

@@ -82,8 +82,8 @@ def trace(
         found, end = ", ".join(routings) or routing, None
     else:
         done = program_timeline(
-            built, recorded, float(parse_size_bytes(size)), given, placement=placement, compute_scale=scale,
-            progress=progress,
+            built, recorded, float(parse_size_bytes(size)), given, placement=placement,
+            compute_scale=(scale, 1.0 if scaled_by else scale), progress=progress,
         )  # fmt: skip
         timeline, prices, said, found, end = done.timeline, [], done.said, done.routing, done.bottleneck
         floor_s = done.floor_s

@@ -16,6 +16,7 @@ from fabric.schedules import Recorded
 from fabric.schedules.calls import Call, called
 from fabric.schedules.program import COMPUTE as COMPUTES
 from fabric.schedules.program import SEND, Program, by_waiting
+from fabric.schedules.roofline import rated
 from fabric.timing import Assumptions, fluid_routing, fullest
 from fabric.tracing.timeline import COMPUTE, MEETING, Timeline, ready_times
 from topologies.errors import ConfigError
@@ -40,24 +41,23 @@ class Timed:
 
 def program_timeline(
     topology: Topology, recorded: Recorded, size_bytes: float, given: Assumptions, *, placement: Placement = "packed",
-    compute_scale: float = 1.0, progress: Callable[[str], None],
+    compute_scale: tuple[float, float] = (1.0, 1.0), progress: Callable[[str], None],
 ) -> Timed:  # fmt: skip
     """What a recorded schedule does on a fabric, rank r of the file on the accelerator that `placement` gives it.
 
     Fluid: all messages share links max-min fairly. Steady: a message takes the latency of its path and its bytes at the
     rate that the path has alone, whatever else is sent; a collective called by name takes what its library makes of it.
-    Computations of the file take `compute_scale` times as long.
+    Computations take `compute_scale` times as long as the file says, and as those of which it says what they do need.
     """
     ranks = len(topology.accelerators)
     if recorded.ranks > ranks:
         raise ConfigError(f"{recorded.name} has {recorded.ranks:,} ranks, {topology.name} {ranks:,} accelerators")
     routing, said = fluid_routing(resolve(topology, given.routing))
-    made = recorded.program(size_bytes)
+    made, timed = rated(topology, recorded.program(size_bytes), *compute_scale)
     ends, rank_of = _homes(topology, recorded, placement, given.options.seed)
     calls, more = called(topology, made, given, placement)
     inner = [replace(c.flows, source=rank_of[c.flows.source], target=rank_of[c.flows.target]) for c in calls]
     flows = made.flows(inner)
-    flows.duration[: len(made)] *= compute_scale
     physical = replace(flows, source=ends[flows.source], target=ends[flows.target])
     if len(flows) >= MANY:
         progress(f"{len(flows):,} operations of {recorded.ranks:,} ranks: paths")
@@ -84,7 +84,7 @@ def program_timeline(
     turns, delayed = _turns(flows, found)
     said += [f"computations on one processor take turns: {delayed:,} wait for theirs"] if delayed else []
     timeline = _timeline(made, turns, calls, found.finish, latency_s, alone_s)
-    return Timed(timeline, routing, end, [*said, *more, *recorded.notes], _floor(topology, made, flows))
+    return Timed(timeline, routing, end, [*timed, *said, *more, *recorded.notes], _floor(topology, made, flows))
 
 
 def _homes(

@@ -132,10 +132,27 @@ def test_an_accelerator_computes_one_thing_at_a_time_and_its_cpu_beside(written,
     path = written(nodes, [et.node(0, et.RECEIVE, comm_src=0, comm_size=0)])
     found = fabric.replay(STAR.format(2), path)
     assert found.time_us == pytest.approx(40)
-    assert any("1 computations give operations" in line for line in found.estimates)
+    assert any("1 computations give operations (num_ops), no micro" in line for line in found.estimates)
     assert any("1 memory nodes give bytes" in line for line in found.estimates)
     path = written([*nodes[:3], *nodes[6:]], [et.node(0, et.RECEIVE, comm_src=0, comm_size=0)])
     assert fabric.replay(STAR.format(2), path).time_us == pytest.approx(30)
+
+
+def test_operations_without_a_time_take_what_the_accelerator_needs(written, et):
+    """On an H100 (989.4 TFLOP/s, 3.35 TB/s): 989.4e6 operations 1 us; 3350 kB 1 us, 6700 kB with as few 2 us; on the
+    CPU and what has a time as it says. Twice as long where asked; nothing where no rate is known."""
+    nodes = [
+        et.node(0, et.COMPUTE, num_ops=989_400_000, tensor_size=335_000),
+        et.node(1, et.COMPUTE, num_ops=989_400_000, tensor_size=6_700_000),
+        et.node(2, et.COMPUTE, micros=5, num_ops=10**15), et.node(3, et.SEND, comm_dst=1, comm_size=0),
+    ]  # fmt: skip
+    path = written(nodes, [et.node(0, et.RECEIVE, comm_src=0, comm_size=0)])
+    h100 = STAR.format(2) + ",accelerator=h100-sxm"
+    assert fabric.replay(h100, path).time_us == pytest.approx(1 + 2 + 5, rel=1e-3)
+    found = fabric.trace(h100, path, compute_scale=2)
+    assert found.makespan_s == pytest.approx(16e-6, rel=1e-3) and any("a roofline" in note for note in found.notes)
+    assert fabric.trace(h100, path, compute_scale="h200-sxm").makespan_s == pytest.approx(8e-6, rel=1e-3)
+    assert fabric.replay(STAR.format(2), path).time_us == pytest.approx(5)
 
 
 WRONG = {
