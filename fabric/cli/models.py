@@ -9,6 +9,7 @@ from topologies.units import format_number
 
 if TYPE_CHECKING:
     from fabric.workloads.model import Model
+    from fabric.workloads.recommender import Recommender
 
 _WIDE = 90  # columns of a terminal that has room for all
 
@@ -18,12 +19,23 @@ _WIDE = 90  # columns of a terminal that has room for all
 @output_options
 def command(name: str | None, out: Output) -> None:
     """All models with parameters and cache, or one: a name, a .toml of your own, or a config.json of Hugging Face."""
+    from dataclasses import asdict
+
     from fabric.cli.output import console, emit_json, emit_tables
     from fabric.results import provenance
+    from fabric.workloads.recommender import is_recommender, recommender
     from fabric.workloads.zoo import model, models
     from topologies.parts import catalogue
 
     one_form(out)
+    if name is not None and is_recommender(name):
+        shape = recommender(name)
+        document = {"models": [{**asdict(shape), "table_params": shape.table_params, "params": shape.dense_params}]}
+        if out.json:
+            emit_json("models", document, provenance({"name": name}, catalogue().hash), out)
+        else:
+            emit_tables(_recommender(shape), out)
+        return
     found = list(models().values()) if name is None else [model(name)]
     if out.json:
         document = {"models": [_document(m) for m in found]}
@@ -73,7 +85,7 @@ def _one(m: "Model") -> list[Any]:
 
     from fabric.cli.tables import facts_table
 
-    told = {"name", "title", "source", "note", "aliases"}
+    told = {"name", "title", "source", "note", "aliases", *(() if m.streams > 1 else ("streams",))}
     shapes = [
         (field.name, "yes" if (value := getattr(m, field.name)) is True else f"{value:,}")
         for field in fields(m)
@@ -88,6 +100,22 @@ def _one(m: "Model") -> list[Any]:
         ("cache", f"{m.kv_bytes_per_token():,.0f} B a token in bf16{_kept(m)}"),
     ]  # fmt: skip
     return [facts_table([(k, v) for k, v in head if v]), Text(), facts_table(shapes), Text(), facts_table(derived)]
+
+
+def _recommender(m: "Recommender") -> list[Any]:
+    from fabric.cli.tables import facts_table
+
+    width = " x ".join
+    facts = [
+        ("recommender", m.title), ("also", ", ".join(m.aliases)), ("source", m.source),
+        ("tables", f"{len(m.tables)} of {sum(m.tables):,} rows, {m.width} values each"),
+        ("lookups", f"{sum(m.hotness):,} a sample"),
+        ("networks", f"bottom {width(map(str, m.bottom))}, {m.cross_layers} cross layers of rank {m.cross_rank}, "
+                     f"top {width(map(str, m.top))}"),
+        ("parameters", f"{m.table_params:,} in tables, {m.dense_params:,} in networks"),
+        ("batch", f"{m.batch:,} samples"),
+    ]  # fmt: skip
+    return [facts_table(facts)]
 
 
 def _kept(m: "Model") -> str:

@@ -81,6 +81,7 @@ TEXTS = {
     "parts-ocs.txt": ["parts", "--kind", "ocs"],
     "parts-words.txt": ["parts", "nvlink cartridge"],
     "models.txt": ["models"],
+    "models-dlrm.txt": ["models", "dlrm"],
     "models-deepseek.txt": ["models", "deepseek-r1"],
     "power.txt": [*POWERED, "-v", "--scope", "compute,storage,inband,oob", "--generation", "gas-engine"],
     "power-tpu-v4-4096.txt": ["power", "tpu-v4-4096", "--delivery", "chain-800vdc"],
