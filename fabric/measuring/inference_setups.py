@@ -76,6 +76,8 @@ def setup_of(row: InferenceRow, stack: str | None = None) -> Setup:
     alone = part if layout.dp > accelerators else max(1.0, part)
     replicas = _decoders(row, layout, said) if disaggregated else alone
     inputs, outputs = _lengths(row, shape, said)
+    if inputs + outputs > shape.sequence and (shape.positions or name in rules()["load"]["capping"]):
+        said.append(f"answers that end at a context of {shape.sequence:,} tokens, which is the model's")
     concurrency = 1.0 if row.concurrency is None and row.scenario == "single-user" else row.concurrency
     if concurrency is None:
         static, concurrency = False, rules()["load"]["most_offline"] * max(replicas, 1 / replicas)

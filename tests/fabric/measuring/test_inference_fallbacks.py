@@ -84,3 +84,11 @@ def test_a_node_of_a_cluster_is_a_part_of_a_replica() -> None:
     assert (str(found.layout), found.replicas, found.apart) == ("ep=64,dp=64", 0.125, True)
     assert setup_of(replace(node, words="sglang", ep=144)).layout.ep == 128
     assert setup_of(replace(node, words="sglang")).layout.ep == 1
+
+
+def test_answers_beyond_a_models_context_are_of_assumptions() -> None:
+    """OPT has 2,048 positions: a prompt of as many leaves no answer, whatever the row counts."""
+    long = row(model="opt-6.7b", input_tokens=2048.0, output_tokens=2048.0)
+    assert quantity(long, setup_of(long)) == "tpot_ms, of assumptions"
+    short = replace(long, input_tokens=1024.0, output_tokens=1024.0)
+    assert quantity(short, setup_of(short)) == "tpot_ms"
