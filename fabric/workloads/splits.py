@@ -6,11 +6,12 @@ from math import gcd
 
 from fabric.workloads.memory import memory
 from fabric.workloads.model import Model
-from fabric.workloads.parallel import RECOMPUTE, TRAINED, Parallel, parse_parallel
+from fabric.workloads.parallel import RECOMPUTE, SCHEDULES, TRAINED, Parallel, parse_parallel
 from topologies.errors import ConfigError
 
 FREE = ("tp", "pp", "cp", "ep", "v", "micro_batch", "zero", "recompute")
 AUTO = "auto"
+PLAIN = SCHEDULES[0]
 SPACE = (
     "tp divides the heads and those of keys, or copies them, cp the sequence, dp x micro-batch the batch, ep the "
     "experts; v cuts the layers, or layers and two ends, into equal chunks; ZeRO 1, or 3 on one stage; recompute none, "
@@ -66,7 +67,7 @@ def splits(asked: Question, accelerators: int, model: Model) -> Iterator[Paralle
     (110, 35)
     """
     found = _every(asked, accelerators, model)
-    if set(FREE) <= set(asked.free):
+    if set(FREE) <= set(asked.free) and asked.given.schedule == PLAIN and asked.given.copies == 1:
         yield from found  # all of it is chosen so that it fits
         return
     reason: ConfigError | None = None
@@ -98,7 +99,7 @@ def _every(asked: Question, accelerators: int, model: Model) -> Iterator[Paralle
                     continue
                 stage = replace(base, tp=tp, pp=pp, cp=cp, dp=dp)
                 for ep in choices("ep", experts_by(model, tp * cp * dp)):
-                    for v in choices("v", chunks(model.layers, pp)):
+                    for v in choices("v", chunks(model.layers, pp) if base.schedule == PLAIN else [1]):
                         for micro_batch in choices("micro_batch", divisors(batch // dp)):
                             yield from _kept(replace(stage, ep=ep, v=v, micro_batch=micro_batch), free)
 

@@ -214,3 +214,14 @@ def test_a_larger_domain_is_no_slower(name):
     steps = {int(answer.values["domain"]): answer.step.step_s for answer in found}
     assert steps[144] <= steps[72] * 1.001
     assert steps[72] <= steps[8] * 1.001
+
+
+@pytest.mark.parametrize("given", ["schedule=dualpipe", "schedule=zero-bubble", "copies=2"])
+def test_a_given_schedule_leaves_what_fits_it(given: str) -> None:
+    m = model("llama-3-70b")
+    found = list(splits(read_question(f"auto,{given},batch=64,seq=8192,recompute=none,zero=1"), 64, m))
+    assert found
+    for p in found:
+        assert p.on(64, m).v == 1 or given.startswith("copies")
+        assert p.schedule != "dualpipe" or not (p.pp % 2 or p.micro_batches % 2)
+        assert not given.startswith("copies") or p.dp % 2 == 0
