@@ -11,7 +11,7 @@ from fabric.workloads.comparing import Answer
 from fabric.workloads.inference import USABLE, Inference
 from fabric.workloads.model import Model
 from fabric.workloads.server_watts import board_watts
-from fabric.workloads.sram_machines import is_sram
+from fabric.workloads.sram_machines import is_sram, sram_machine
 from fabric.workloads.training import TrainingStep
 from topologies.errors import ConfigError
 from topologies.graph import Topology
@@ -56,10 +56,15 @@ def duty_of(topology: Topology, model: Model, answer: Answer, floor: float | Non
     share, why = serving_share(_row(topology), served, point.running)
     caches = point.running / served.layout.dp * served.request_gb
     duty = Duty(
-        f"{model.title} served", (("weights", served.weights_gb), ("caches", caches)), USABLE, share,
+        f"{model.title} served", (("weights", served.weights_gb), ("caches", caches)), _usable(_row(topology)), share,
         point.token_s, None if floor is None else 1 / floor,
     )  # fmt: skip
     return duty, _drawn(topology, share, why, point.tokens_per_s)
+
+
+def _usable(row: Accelerator) -> float:
+    """Share of memory that weights and caches may fill: machines of SRAM have one of their own."""
+    return sram_machine(row).usable if is_sram(row.name) else USABLE
 
 
 def training_share(step: TrainingStep, parts: Catalogue) -> tuple[float, str]:

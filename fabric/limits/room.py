@@ -56,8 +56,11 @@ def rooms(topology: Topology, model: Model, answer: Answer, duty: Duty) -> list[
         return []
     if answer.step is not None:
         found = _trained(model, answer.step)
-    elif answer.serving is None or is_sram(row.name):
+    elif answer.serving is None:
         found = []
+    elif is_sram(row.name):
+        served, point = answer.serving.inference, answer.serving.point
+        found = [Room("requests at a time", point.users, float(served.batch_limit) * served.replicas)]
     else:
         found = _served(answer.serving.inference, model, row, answer.serving.point.running)
     limit = row.memory_gb * duty.usable

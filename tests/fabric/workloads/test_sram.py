@@ -2,6 +2,7 @@
 
 import pytest
 
+from fabric.limits.duty import duty_of
 from fabric.workloads.comparing import workload
 from fabric.workloads.replicas import Load
 from fabric.workloads.sram import explaining_devices, fitting_requests, hop_seconds, least_devices, sram_step
@@ -106,3 +107,13 @@ def test_ready_made_machines_answer_as_a_rack_of_gpus_does(name: str, shape: str
     assert point.tokens_per_j_facility < point.tokens_per_j_rack
     assert answer.walls and answer.walls["thermal"]["state"] in ("ok", "marginal")
     assert sum(point.shares.values()) == pytest.approx(1)
+
+
+def test_walls_of_wafers_count_all_of_their_memory() -> None:
+    """70B in 16 bits on four wafers: 35.3 GB of weights on each, and the caches that the other 8.7 GB hold."""
+    (answer,) = workload(["cs3-4"], "llama-3.1-70b", Load())
+    duty, _ = duty_of(build("cs3-4"), model("llama-3.1-70b"), answer)
+    assert duty.usable == 1
+    held = dict(duty.held_gb)
+    assert held["weights"] == pytest.approx(35.28, rel=1e-3)
+    assert 43 < held["weights"] + held["caches"] <= 44
