@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import networkx as nx
+import numpy as np
 
 from fabric import metrics
 from fabric.spans import spans
@@ -63,10 +64,11 @@ def contents(topology: Topology) -> dict[str, Any]:
 
 def _link_classes(topology: Topology) -> list[dict[str, Any]]:
     """Links alike in cable, rate, length and latency, in the order in which they first occur."""
-    every = map(itemgetter(*LINK, "count"), (edge for _, _, edge in topology.edges))
+    kinds, kind = topology.edge_kinds
     classes: dict[tuple[Any, ...], int] = {}
-    for (*alike, count), edges in Counter(every).items():
-        classes[tuple(alike)] = classes.get(tuple(alike), 0) + int(count) * edges
+    for edge, edges in zip(kinds, np.bincount(kind, minlength=len(kinds)).tolist(), strict=True):
+        alike = itemgetter(*LINK)(edge)
+        classes[alike] = classes.get(alike, 0) + int(edge["count"]) * edges
     return [{"links": number, **dict(zip(LINK, alike, strict=True))} for alike, number in classes.items()]
 
 

@@ -113,9 +113,10 @@ def switches_by_tier(topology: Topology) -> dict[str, int]:
 
 def _links_by_medium(topology: Topology) -> dict[str, int]:
     links: Counter[str] = Counter()
-    for _, _, edge in topology.edges:
+    kinds, kind = topology.edge_kinds
+    for edge, edges in zip(kinds, np.bincount(kind, minlength=len(kinds)).tolist(), strict=True):
         if edge["technology"] not in HOST_TECHNOLOGIES:
-            links[edge["medium"]] += int(edge["count"])
+            links[edge["medium"]] += edges * int(edge["count"])
     return dict(sorted(links.items()))
 
 

@@ -30,9 +30,9 @@ def sharing(topology: Topology) -> Sharing | None:
     >>> found.links, round(found.least_duty, 4), round(found.mean_wait_s * 1e6, 1), round(found.worst_wait_s * 1e6)
     (28, 0.1286, 531.6, 1220)
     """
-    shared = [edge for _, _, edge in topology.edges if edge["duty"] < 1]
-    if not shared:
+    if all(edge["duty"] >= 1 for edge in topology.edge_kinds[0]):
         return None
+    shared = [edge for _, _, edge in topology.edges if edge["duty"] < 1]
     duties = [edge["duty"] for edge in shared]
     known = all(key in edge for edge in shared for key in WAITS)
     mean, worst = (max(edge[key] for edge in shared) * 1e-9 if known else None for key in WAITS)

@@ -16,7 +16,8 @@ def spans(topology: Topology) -> list[dict[str, Any]]:
     []
     """
     found: dict[tuple[str, ...], dict[str, Any]] = {}
-    for a, b, edge in topology.edges:
+    far = any(edge["technology"] == LONG_HAUL for edge in topology.edge_kinds[0])
+    for a, b, edge in topology.edges if far else ():
         row = topology.catalogue.get(edge["cable"])
         if edge["technology"] != LONG_HAUL or not isinstance(row, Optic):
             continue

@@ -19,8 +19,9 @@ from fabric.latency import round_s
 from fabric.routing.paths import ROUTINGS as FLUID_ROUTINGS
 from fabric.routing.registry import ANY, resolve, route
 from fabric.routing.router import Loads, RoutingOptions
-from fabric.transports import Pricing, Time, Work, among, parse_transport, pricing
+from fabric.transports import Pricing, Time, among, parse_transport, pricing
 from fabric.transports.naming import KERNELS
+from fabric.work import least_work, work_of
 from topologies.errors import ConfigError, InfeasibleError, unknown
 from topologies.graph import Topology
 
@@ -98,7 +99,9 @@ class Plan:
     def arcs(self) -> NDArray[np.float64]:
         """float64[A]: bytes on every arc per byte of size, all steps together, as if all its links were as full as its
         fullest."""
-        total: NDArray[np.float64] = np.sum([load.binding for load in self.loads], axis=0)
+        total = self.loads[0].binding.copy()
+        for load in self.loads[1:]:  # all of them side by side would be the largest array of an answer
+            total += load.binding
         return total
 
     def busy(self, size_bytes: float) -> NDArray[np.float64]:
@@ -205,21 +208,39 @@ def _plans(
     schedules = _schedules(topology, pattern, given, names, reasons)
     least = np.zeros(len(schedules))
     if size_bytes is not None and len(schedules) > 1:
-        least = np.array([floor(topology, schedule).time_s(size_bytes) for schedule in schedules])
+        least = np.array([_least_s(topology, pattern, schedule, priced, size_bytes) for schedule in schedules])
     plans: dict[int, Plan] = {}
-    best = np.inf
+    times: dict[int, float] = {}
     for number in np.argsort(least, kind="stable").tolist():
-        if least[number] > best * (1 + SAME):
+        least_s = float(least[number])
+        if least_s > min(times.values(), default=np.inf) * (1 + SAME):
             break
+        if any(time_s <= least_s * (1 + SAME) for earlier, time_s in times.items() if earlier < number):
+            continue  # at best it ties with one that is named before it
         try:
             plan = routed(topology, pattern, schedules[number], routing, given.options)
         except InfeasibleError as reason:
             reasons.append(reason)
             continue
-        plan = plan if priced is None else replace(plan, pricing=priced, times=priced.times(work_of(plan)))
+        if priced is not None:
+            work = work_of(topology, pattern, plan.schedule, plan.loads)
+            plan = replace(plan, pricing=priced, times=priced.times(work))
         plans[number] = plan
-        best = best if size_bytes is None else min(best, plan.time_s(size_bytes))
+        if size_bytes is not None:
+            times[number] = plan.time_s(size_bytes)
     return [plan for _, plan in sorted(plans.items())]
+
+
+def _least_s(
+    topology: Topology, pattern: Collective, schedule: Schedule, priced: Pricing | None, size_bytes: float
+) -> float:
+    """The least time of a schedule at a size under any routing, at the costs of a library where one prices it."""
+    least = floor(topology, schedule)
+    raw_s = least.time_s(size_bytes)
+    if priced is None:
+        return raw_s
+    times = priced.times(least_work(topology, pattern, schedule, least)).values()
+    return max(raw_s, min((float(time(np.array(size_bytes, np.float64))) * 1e-6 for time in times), default=0.0))
 
 
 def _schedules(
@@ -235,28 +256,6 @@ def _schedules(
             continue
         schedules.append(schedule if given.overlap == "auto" else schedule.overlapped(given.overlap))
     return schedules
-
-
-def work_of(plan: Plan) -> Work:
-    """A plan as a library's model sees it."""
-    found = among(plan.topology, plan.collective.groups)
-    csr = plan.topology.csr()
-    busy = plan.arcs / csr.capacity
-    own = np.isin(csr.tails, csr.accelerators)
-    rounds = [0, 0]
-    for step, load in zip(plan.schedule.steps, plan.loads, strict=True):
-        rounds[bool((load.binding[~found.inside] > 0).any())] += step.rounds
-    return Work(
-        machine=found,
-        collective=plan.collective.name,
-        algorithm=plan.schedule.algorithm,
-        inside_s=float(busy[found.inside].max(initial=0.0)),
-        rank_s=float(busy[found.inside & own].max(initial=0.0)),
-        outside_s=float(busy[~found.inside].max(initial=0.0)),
-        rounds_inside=rounds[0],
-        rounds_outside=rounds[1],
-        messages=sum(max(0, step.traffic.peers - 1) for step in plan.schedule.steps if not step.chain),
-    )
 
 
 def routed(
@@ -292,11 +291,16 @@ def _bandwidth(
     Of k chunks the first fills and the last drains phase by phase while the rest overlap. What goes through rank by
     rank (`whole`) takes for each hop what the busiest link takes.
     """
-    per_step = [load.binding / capacity for load in loads]
-    repeats = [step.rounds if step.whole else 1 for step in schedule.steps]
-    phased = float(sum(share.max() * times for share, times in zip(per_step, repeats, strict=True)))
-    shares: NDArray[np.float64] = np.sum(per_step, axis=0)
-    return phased, float(shares.max()), shares, max(per_step, key=lambda share: float(share.max()))
+    phased, longest = 0.0, -np.inf
+    together, alone = np.zeros(len(capacity)), np.zeros(len(capacity))
+    for step, load in zip(schedule.steps, loads, strict=True):
+        share = load.binding / capacity
+        most = float(share.max())
+        phased += most * (step.rounds if step.whole else 1)
+        together += share
+        if most > longest:
+            longest, alone = most, share
+    return phased, float(together.max()), together, alone
 
 
 def steady(plan: Plan, size_bytes: float) -> Outcome:

@@ -1,10 +1,13 @@
 """Bill of materials of a topology: which catalogue parts, how many of each."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from topologies.circuits import CircuitLayer
 from topologies.errors import ConfigError
@@ -91,56 +94,99 @@ def goes_by_port(row: Part) -> bool:
     return isinstance(row, Switch) and (row.power_w_per_port is not None or row.price_usd_per_port is not None)
 
 
-Plates = Counter[tuple[Hashable, str, float]]
-
-
 def _link_parts(topology: Topology) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    on_plate: Plates = Counter()
-    no_cage = {row.name for row in topology.catalogue.of_kind(Switch) if row.integrated_optics}
-    for a, b, attributes in _counted(topology):
-        name, count = attributes["cable"], attributes["count"]
-        row = topology.catalogue.get(name)
-        if isinstance(row, Optic):
-            for end in _caged(topology, (a, b), attributes, no_cage):
-                on_plate[topology.graph.nodes[end].get("tray", end), name, attributes["rate_gbps"]] += count
-        else:
-            counts[name] += count * (row.assemblies_per_link if isinstance(row, Cable) else 1)
+    plates = Plates(topology)
+    counts = _cables(topology, plates)
     if topology.circuits is not None:
-        counts += _strand_parts(topology, topology.circuits, on_plate)
-    return counts + _modules(topology, on_plate)
+        counts += _strand_parts(topology, topology.circuits, plates)
+    return counts + plates.modules()
 
 
-def _counted(topology: Topology) -> Iterator[tuple[Hashable, Hashable, dict[str, Any]]]:
-    """Links of cables and modules: no circuits, nothing inside hosts, no layer that is left out."""
-    for a, b, attributes in topology.edges:
-        if attributes.get("layer") in topology.left_out or attributes["medium"] == "circuit":
-            continue
-        if attributes["technology"] not in HOST_TECHNOLOGIES:
-            yield a, b, attributes
-
-
-def _caged(
-    topology: Topology, ends: tuple[Hashable, Hashable], attributes: Mapping[str, Any], no_cage: set[str]
-) -> Iterator[Hashable]:
-    """The ends of an optical link that hold a module: optics of an adapter or a switch are its own."""
-    nodes = topology.graph.nodes
-    nic = topology.catalogue.get(attributes.get("nic") or "")
-    for end in ends:
-        own = nodes[end]["kind"] == "accelerator" and isinstance(nic, Nic) and nic.integrated_optics
-        if not own and nodes[end].get("part") not in no_cage:
-            yield end
-
-
-def _modules(topology: Topology, on_plate: Plates) -> Counter[str]:
-    """Modules of all face plates, by name."""
+def _cables(topology: Topology, plates: "Plates", here: NDArray[np.bool_] | None = None) -> Counter[str]:
+    """Cables, or of those how many of their two ends are at the nodes in `here` (bool[V]), 0.5 for one; the modules of
+    optics there go onto their face plates."""
     counts: Counter[str] = Counter()
-    for (_, name, rate), links in on_plate.items():
-        row = topology.catalogue[name]
-        assert isinstance(row, Optic)
-        alone = _single(row, links, rate, topology.catalogue)
-        counts[alone or name] += 1 if alone else modules(row, links, rate)
+    kinds, kind = topology.edge_kinds
+    parts, ends, whole = topology.catalogue, topology.edge_ends, here is None
+    here = np.ones(len(topology.nodes), bool) if here is None else here
+    caged, accelerator = _caged(topology) & here, np.array([k == "accelerator" for k in topology.attribute("kind")])
+    for attributes, edges in zip(kinds, _by_kind(kind, len(kinds)), strict=True):
+        touched = np.count_nonzero(here[ends[:, edges]])
+        if not touched or not _counted(topology, attributes):
+            continue
+        name, count = attributes["cable"], attributes["count"]
+        row, nic = parts.get(name), parts.get(attributes.get("nic") or "")
+        if isinstance(row, Optic):
+            node = ends[:, edges].T.ravel()
+            held = caged[node] & ~accelerator[node] if isinstance(nic, Nic) and nic.integrated_optics else caged[node]
+            plates.add(node[held], 2 * np.repeat(edges, 2)[held], name, attributes["rate_gbps"], count)
+        else:
+            each = count * (row.assemblies_per_link if isinstance(row, Cable) else 1)
+            counts[name] += len(edges) * each if whole else each * touched / 2
     return counts
+
+
+def _by_kind(kind: NDArray[np.int32], kinds: int) -> list[NDArray[np.int64]]:
+    """The edges of each kind, in order."""
+    order = np.argsort(kind, kind="stable")
+    return np.split(order, np.searchsorted(kind[order], np.arange(1, kinds)))
+
+
+def _counted(topology: Topology, attributes: Mapping[str, Any]) -> bool:
+    """Is this a link of cables or modules: no circuit, nothing inside hosts, no layer that is left out?"""
+    if attributes.get("layer") in topology.left_out or attributes["medium"] == "circuit":
+        return False
+    return attributes["technology"] not in HOST_TECHNOLOGIES
+
+
+def _caged(topology: Topology) -> NDArray[np.bool_]:
+    """bool[V]: nodes that hold modules; a switch with integrated optics has its own."""
+    no_cage = {row.name for row in topology.catalogue.of_kind(Switch) if row.integrated_optics}
+    return np.array([part not in no_cage for part in topology.attribute("part")])
+
+
+@once
+def _plates(topology: Topology) -> NDArray[np.int64]:
+    """The face plate of every node, int64[V]: that of its tray, or its own."""
+    known: dict[Hashable, int] = {}
+    trays = (attributes.get("tray", node) for node, attributes in topology.graph.nodes(data=True))
+    return np.fromiter((known.setdefault(tray, len(known)) for tray in trays), np.int64)
+
+
+class Plates:
+    """Links on face plates: those of a tray, or of a node without one, by module and rate."""
+
+    def __init__(self, topology: Topology) -> None:
+        self._catalogue = topology.catalogue
+        self._plate = _plates(topology)
+        self._rows: list[tuple[NDArray[np.int64], NDArray[np.int64], int, int]] = []
+        self._classes: dict[tuple[str, float], int] = {}
+
+    def add(self, node: NDArray[np.int32], place: NDArray[np.int64], name: str, rate: float, links: int) -> None:
+        """So many links of a module and rate end at each of these nodes; `place` orders what is added."""
+        number = self._classes.setdefault((name, rate), len(self._classes))
+        self._rows.append((self._plate[node] * 2**20 + number, place, len(node), links))
+
+    def modules(self) -> Counter[str]:
+        """Modules of all face plates, by name, in the order in which plates that need them were added."""
+        counts: Counter[str] = Counter()
+        if not self._rows:
+            return counts
+        keys, places, sizes, links = zip(*self._rows, strict=True)
+        order = np.argsort(np.concatenate(places), kind="stable")
+        weights = np.repeat(np.array(links, np.float64), sizes)[order]
+        distinct, first, where = np.unique(np.concatenate(keys)[order], return_index=True, return_inverse=True)
+        held = np.bincount(where, weights)
+        seen = np.argsort(first)
+        alike = Counter(zip((distinct[seen] % 2**20).tolist(), held[seen].tolist(), strict=True))
+        classes = list(self._classes)
+        for (number, some), plates in alike.items():
+            (name, rate), ending = classes[number], int(some)
+            row = self._catalogue[name]
+            assert isinstance(row, Optic)
+            alone = _single(row, ending, rate, self._catalogue)
+            counts[alone or name] += plates * (1 if alone else modules(row, ending, rate))
+        return counts
 
 
 @once
@@ -157,43 +203,29 @@ def host_ends(topology: Topology) -> Counter[str]:
 def ends_at(topology: Topology, chosen: Callable[[Mapping[str, Any]], bool]) -> Counter[str]:
     """Modules of the bill at the nodes whose attributes are `chosen`, and cables by how many of their two ends are
     there (0.5 for one)."""
-    nodes = topology.graph.nodes
-    here = {node for node, attributes in nodes(data=True) if chosen(attributes)}
-    no_cage = {row.name for row in topology.catalogue.of_kind(Switch) if row.integrated_optics}
-    counts: Counter[str] = Counter()
-    on_plate: Plates = Counter()
-    for a, b, attributes in _counted(topology):
-        if a not in here and b not in here:
-            continue
-        name, count = attributes["cable"], attributes["count"]
-        row = topology.catalogue.get(name)
-        if isinstance(row, Optic):
-            for end in _caged(topology, (a, b), attributes, no_cage):
-                if end in here:
-                    on_plate[nodes[end].get("tray", end), name, attributes["rate_gbps"]] += count
-        else:
-            each = count * (row.assemblies_per_link if isinstance(row, Cable) else 1)
-            counts[name] += each * ((a in here) + (b in here)) / 2
+    here = np.array([chosen(attributes) for _, attributes in topology.graph.nodes(data=True)], bool)
+    plates = Plates(topology)
+    counts = _cables(topology, plates, here)
     if topology.circuits is not None:
-        _strand_parts(topology, topology.circuits, on_plate, here)
-    return counts + _modules(topology, on_plate)
+        _strand_parts(topology, topology.circuits, plates, here)
+    return counts + plates.modules()
 
 
 def _strand_parts(
-    topology: Topology, layer: CircuitLayer, on_plate: Plates, here: set[Hashable] | None = None
+    topology: Topology, layer: CircuitLayer, plates: Plates, here: NDArray[np.bool_] | None = None
 ) -> Counter[str]:
     """Strands, one or two a link, have their modules, lit or dark; one that carries both ways its circulator."""
     links, generation = layer.end_links
-    nodes = topology.graph.nodes
-    circulators = 0
+    circulators, behind = 0, 2 * len(topology.edges)  # after all links
     for end, strands in Counter(layer.strands[:, 3].tolist()).items():
-        label, link = layer.ends[end], links[int(generation[end])]
-        if here is not None and label not in here:
+        node, link = topology.index[layer.ends[end]], links[int(generation[end])]
+        if here is not None and not here[node]:
             continue
         row = topology.catalogue.get(link["cable"])
         rate = layer.lanes * row.strand_gbps if isinstance(row, Optic) and row.strand_gbps else 0.0
         ending = ceil(strands / layer.strands_per_link)
-        on_plate[nodes[label].get("tray", label), link["cable"], max(rate, link["rate_gbps"])] += ending
+        at = np.array([node], np.int32), np.array([behind])
+        plates.add(*at, link["cable"], max(rate, link["rate_gbps"]), ending)
         circulators += strands if isinstance(row, Optic) and row.bidirectional else 0
     return Counter({CIRCULATOR: circulators})
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from topologies.bare import assumed, link_attributes
 from topologies.circuits import CircuitLayer
+from topologies.edge_kinds import kinds_of, link_columns
 from topologies.errors import ConfigError, TopologyError
 from topologies.links import HOST_TECHNOLOGIES, MEDIA
 from topologies.parts import Accelerator, Catalogue, Nic, Part, Switch, catalogue
@@ -42,7 +43,7 @@ class Csr:
 
     Links of a node that neither forwards nor is an end point are left out: nothing can use them.
     indptr int64[V+1]; heads, twin int32[A]; links, capacity (bytes/s), latency (s) float64[A], the mean wait for a
-    time-shared link included, `wait` (s) alone;
+    time-shared link included, `wait` (s) alone; `edge` int32[A], the place of each arc's link in `Topology.edges`;
     forwards uint8[V]; node_latency (s) float64[V]; accelerators int32[n], the node of each rank.
     """
 
@@ -50,6 +51,7 @@ class Csr:
     heads: NDArray[np.int32]
     tails: NDArray[np.int32]
     twin: NDArray[np.int32]
+    edge: NDArray[np.int32]
     links: NDArray[np.float64]
     capacity: NDArray[np.float64]
     latency: NDArray[np.float64]
@@ -123,6 +125,34 @@ class Topology:
         return edges
 
     @cached_property
+    def edge_ends(self) -> NDArray[np.int32]:
+        """int32[2, E]: the positions in `nodes` of both ends of every edge."""
+        if self.whole is not None:
+            return self.whole.edge_ends
+        at, edges = self.index.__getitem__, self.edges
+        return np.array([np.fromiter(map(at, map(itemgetter(k), edges)), np.int32, len(edges)) for k in (0, 1)])
+
+    @cached_property
+    def edge_kinds(self) -> tuple[list[dict[str, Any]], NDArray[np.int32]]:
+        """The attributes of each kind of edge, and the kind of every edge, int32[E]: most of a million edges are of a
+        few kinds, so that a question about edges is one about kinds. Attributes are not to be changed.
+
+        >>> from topologies.registry import build
+        >>> kinds, kind = build("rail:servers=4").edge_kinds
+        >>> [edge["technology"] for edge in kinds], kind.max()
+        (['board', 'pluggable'], np.int32(1))
+        """
+        if self.whole is not None:
+            return self.whole.edge_kinds
+        with uncollected():
+            return kinds_of([edge for _, _, edge in self.edges])
+
+    def of_edges(self, question: Callable[[dict[str, Any]], Any], dtype: "type[np.generic]") -> NDArray[Any]:
+        """What a question about an edge's attributes has for an answer at every edge, [E]; asked once for each kind."""
+        kinds, kind = self.edge_kinds
+        return np.array([question(edge) for edge in kinds], dtype)[kind]
+
+    @cached_property
     def accelerators(self) -> list[Hashable]:
         """End points in rank order."""
         if self.whole is not None and self.chosen is not None:
@@ -159,7 +189,9 @@ class Topology:
     @cached_property
     def links(self) -> int:
         """Links of the data path, parallel ones counted each, those inside hosts (PCIe, sockets) not."""
-        return int(sum(edge["count"] for _, _, edge in self.edges if edge["technology"] not in HOST_TECHNOLOGIES))
+        kinds, kind = self.edge_kinds
+        counted = [0 if edge["technology"] in HOST_TECHNOLOGIES else int(edge["count"]) for edge in kinds]
+        return int(np.array(counted, np.int64)[kind].sum())
 
     def csr(self) -> Csr:
         """The compiled form, made once."""
@@ -170,20 +202,17 @@ class Topology:
         if self.whole is not None:
             csr = self.whole.csr()
             return replace(csr, accelerators=csr.accelerators[self.chosen])
-        index = self.index
-        edges = self._crossed()
-        u = np.fromiter((index[a] for a, _, _ in edges), np.int32, len(edges))
-        v = np.fromiter((index[b] for _, b, _ in edges), np.int32, len(edges))
-        links, rate, duty, latency_ns = _columns(edges, "count", "rate_gbps", "duty", "latency_ns")
+        u, v = self.edge_ends
+        kinds, kind = self.edge_kinds
+        links, rate, duty, latency_ns, wait_ns = link_columns(kinds)[:, kind]
         ends = np.array([kind == "accelerator" for kind in self.attribute("kind")])
         forwards = np.array([bool(f) for f in self.attribute("forwards")])
-        used = (ends | forwards)[u] & (ends | forwards)[v]
+        used, edge = (ends | forwards)[u] & (ends | forwards)[v], np.arange(len(u), dtype=np.int32)
         if not used.all():
-            u, v, links, rate, duty, latency_ns = (column[used] for column in (u, v, links, rate, duty, latency_ns))
-        capacity, latency = links * rate * duty * BYTES_PER_S, latency_ns * 1e-9
-        wait = np.zeros(len(edges))
-        if (duty < 1).any():
-            wait = np.fromiter((edge.get("wait_ns", 0.0) for _, _, edge in edges), np.float64, len(edges)) * 1e-9
+            edge = np.flatnonzero(used).astype(np.int32)
+            u, v, links, rate, duty = u[used], v[used], links[used], rate[used], duty[used]
+            latency_ns, wait_ns = latency_ns[used], wait_ns[used]
+        capacity, latency, wait = links * rate * duty * BYTES_PER_S, latency_ns * 1e-9, wait_ns * 1e-9
         tails, heads = np.concatenate([u, v]), np.concatenate([v, u])
         order = np.argsort(tails, kind="stable")
         place = np.empty_like(order)
@@ -200,6 +229,7 @@ class Topology:
             heads=heads[order],
             tails=tails[order],
             twin=place[other[order]].astype(np.int32),
+            edge=np.concatenate([edge, edge])[order],
             links=both(links),
             capacity=both(capacity),
             latency=both(latency + wait),
@@ -208,11 +238,6 @@ class Topology:
             node_latency=self._node_latency_s(),
             accelerators=np.flatnonzero(ends).astype(np.int32),
         )
-
-    def _crossed(self) -> list[tuple[Hashable, Hashable, dict[str, Any]]]:
-        """The edges that traffic can use: none leads to a node that neither forwards nor is an accelerator."""
-        idle = {n for n, d in self.graph.nodes(data=True) if not d["forwards"] and d["kind"] != "accelerator"}
-        return [edge for edge in self.edges if idle.isdisjoint(edge[:2])] if idle else self.edges
 
     def _node_latency_s(self) -> NDArray[np.float64]:
         """Forwarding latency of each node: of its part, or of the slowest switch that it stands for."""
@@ -338,15 +363,6 @@ def _check_part(node: Hashable, attributes: Mapping[str, Any], parts: Catalogue)
             f"node {node}: part '{row.name}' is of kind {row.kind}, the node a {attributes['kind']}; "
             f"give a part of kind {attributes['kind']}, or none"
         )
-
-
-def _columns(edges: list[tuple[Any, Any, dict[str, Any]]], *keys: str) -> list[NDArray[np.float64]]:
-    """Attributes of all edges, float64[E] each: most edges are of a few kinds."""
-    take = itemgetter(*keys)
-    kinds: dict[tuple[float, ...], int] = {}
-    of = np.fromiter((kinds.setdefault(take(edge), len(kinds)) for _, _, edge in edges), np.int32, len(edges))
-    table = np.array(list(kinds), np.float64).reshape(-1, len(keys))
-    return list(table.T[:, of])
 
 
 @contextmanager

@@ -12,10 +12,14 @@ from topologies.graph import Topology, once
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """No routing brings a schedule below `latency_s` + `per_byte_s` x size."""
+    """No routing brings a schedule below `latency_s` + `per_byte_s` x size.
+
+    `busy_s`: how long a byte keeps the links across each of the `borders` busy, all steps together, at least.
+    """
 
     latency_s: float
     per_byte_s: float
+    busy_s: tuple[float, ...]
 
     def time_s(self, size_bytes: float) -> float:
         """Least seconds at a size."""
@@ -35,16 +39,26 @@ def floor(topology: Topology, schedule: Schedule) -> Floor:
     0.75
     """
     ends = _ends(topology)
-    known: dict[int, NDArray[np.float64]] = {}
+    known: dict[int, tuple[NDArray[np.float64], ...]] = {}
+    together = [np.zeros(2 * len(border.out_bytes_per_s)) for border in ends.borders]
+    after_each_other = 0.0
     for step in schedule.steps:
         if id(step.traffic) not in known:
-            known[id(step.traffic)] = np.concatenate([border.shares(step.traffic) for border in ends.borders])
-    shares = [known[id(step.traffic)] for step in schedule.steps]
+            known[id(step.traffic)] = tuple(border.shares(step.traffic) for border in ends.borders)
+        for total, shares in zip(together, known[id(step.traffic)], strict=True):
+            total += shares
+        after_each_other += max(float(shares.max()) for shares in known[id(step.traffic)])
     least_s = ends.least_latency_s if schedule.ends == len(topology.accelerators) else 0.0  # switches may be next door
     latency_s = least_s * sum(step.rounds for step in schedule.steps)
-    if parse_overlap(schedule.overlap)[0] == "phased":
-        return Floor(latency_s, float(sum(share.max() for share in shares)))
-    return Floor(latency_s, float(np.sum(shares, axis=0).max()))  # chunks make it no less than pipelined steps
+    most = tuple(float(total.max()) for total in together)
+    phased = parse_overlap(schedule.overlap)[0] == "phased"
+    per_byte_s = after_each_other if phased else max(most)  # chunks make it no less than pipelined steps
+    return Floor(latency_s, per_byte_s, most)
+
+
+def borders(topology: Topology) -> list[NDArray[np.int64]]:
+    """The groups of nodes whose borders a floor looks at, int64[V] each, one more group for nodes in none."""
+    return [border.group[len(topology.accelerators) :] for border in _ends(topology).borders]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

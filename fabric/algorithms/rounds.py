@@ -137,13 +137,15 @@ class Fold:
 
     def leave(self, chunks: int) -> Round:
         """The folded ranks add all they have, so many chunks, to their keepers'."""
-        every = np.tile(np.arange(chunks), (len(self.folded), 1))
-        return Round.of("fold", self.folded, self.keeper, 1.0, lambda: every, reduces=True)
+        return Round.of("fold", self.folded, self.keeper, 1.0, partial(self._every, chunks), reduces=True)
 
     def back(self, chunks: int) -> Round:
         """They get the result from them."""
-        every = np.tile(np.arange(chunks), (len(self.folded), 1))
-        return Round.of("unfold", self.keeper, self.folded, 1.0, lambda: every)
+        return Round.of("unfold", self.keeper, self.folded, 1.0, partial(self._every, chunks))
+
+    def _every(self, chunks: int) -> NDArray[np.int64]:
+        """All chunks for each folded rank, made only when asked for: of 100,000 ranks they are gigabytes."""
+        return np.tile(np.arange(chunks), (len(self.folded), 1))
 
     def around(self, rounds: Sequence[Round], *ends: Round) -> list[Round]:
         """Rounds of those who take part, with a first and a last one where any rank is folded."""

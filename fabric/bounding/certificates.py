@@ -1,4 +1,4 @@
-"""Certificates: upper bounds on throughput that cost next to nothing, each with the lengths that prove it."""
+"""Certificates: upper bounds on throughput that cost next to nothing, each with what proves it."""
 
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
@@ -15,34 +15,32 @@ from topologies.graph import Topology, once
 SLABS = 256  # planes of a grid that are told apart, in each dimension
 
 Grouping = tuple[NDArray[np.int64], Callable[[int], str]]
+Capacity = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bound:
-    """No flow carries more than `value` times the traffic a second, since `lengths` (float64[A], of arcs) say so:
-    `value` is the sum of capacity x length over the sum of traffic x distance. `why` says it in words."""
+    """No flow carries more than `value` times the traffic a second; `why` names the links that say so: `value` is their
+    capacity over the traffic that has to cross them."""
 
     value: float
     why: str
-    lengths: NDArray[np.float64]
 
 
 def cut_bounds(topology: Topology, traffic: Traffic) -> Iterator[Bound]:
     """The narrowest cut of each plain family: single ranks, switches with their ranks, what lies below each tier,
     scale-up domains, slabs of a grid."""
-    for group, name in groupings(topology):
-        yield from _narrowest(topology, traffic, group, name)
+    for (group, name), capacity in zip(groupings(topology), capacities(topology), strict=True):
+        yield from _narrowest(topology, traffic, group, name, capacity)
     yield from _slabs(topology, traffic)
 
 
-def length_bound(topology: Topology, arcs: NDArray[np.int64], crossings: float) -> Bound | None:
-    """All capacity of some arcs over the times that the traffic must cross one of them; None where it need not."""
-    lengths = np.zeros(len(topology.csr().heads))
-    lengths[arcs] = 1
+def length_bound(topology: Topology, crossings: float) -> Bound | None:
+    """All capacity over the links that the traffic must cross, in all; None where it need cross none."""
     if not crossings:
         return None
-    value = float(topology.csr().capacity[arcs].sum()) / crossings
-    return Bound(value, "all links together: the bytes times the links they must cross", lengths)
+    value = float(topology.csr().capacity.sum()) / crossings
+    return Bound(value, "all links together: the bytes times the links they must cross")
 
 
 def between_groups(
@@ -60,6 +58,22 @@ def between_groups(
 def groupings(topology: Topology) -> tuple[Grouping, ...]:
     """Disjoint groups of nodes (int64[V], -1 outside all) and what each is called."""
     return tuple(_groupings(topology))
+
+
+@once
+def capacities(topology: Topology) -> tuple[Capacity, ...]:
+    """What the links out of and into every group of each of the `groupings` carry, bytes/s."""
+    csr, found = topology.csr(), []
+    for group, _ in groupings(topology):
+        tail, head, groups = group[csr.tails], group[csr.heads], int(group.max()) + 1
+        apart = tail != head
+        sides = [np.flatnonzero(apart & (end >= 0)) for end in (tail, head)]
+        out, into = (
+            np.bincount(end[side], csr.capacity[side], minlength=groups).astype(np.float64, copy=False)
+            for end, side in zip((tail, head), sides, strict=True)
+        )
+        found.append((out, into))
+    return tuple(found)
 
 
 def _groupings(topology: Topology) -> Iterator[Grouping]:
@@ -98,7 +112,7 @@ def _components(topology: Topology, kept: NDArray[np.bool_]) -> NDArray[np.int64
 
 
 def _narrowest(
-    topology: Topology, traffic: Traffic, group: NDArray[np.int64], name: Callable[[int], str]
+    topology: Topology, traffic: Traffic, group: NDArray[np.int64], name: Callable[[int], str], capacity: Capacity
 ) -> Iterator[Bound]:
     groups = int(group.max()) + 1
     own = group[topology.csr().accelerators]
@@ -106,29 +120,22 @@ def _narrowest(
     inside = (put * taken).sum(axis=0)
     out = put.T @ taken.sum(axis=1) - inside
     into = taken.T @ put.sum(axis=1) - inside
-    return fullest(topology, group, name, out, into)
+    return fullest(name, capacity, out, into)
 
 
 def fullest(
-    topology: Topology,
-    group: NDArray[np.int64],
-    name: Callable[[int], str],
-    out: NDArray[np.float64],
-    into: NDArray[np.float64],
+    name: Callable[[int], str], capacity: Capacity, out: NDArray[np.float64], into: NDArray[np.float64]
 ) -> Iterator[Bound]:
     """The group that what leaves it (float64[groups]), and the one that what enters it, fills first."""
-    csr, groups = topology.csr(), int(group.max()) + 1
-    tail, head = group[csr.tails], group[csr.heads]
-    for end, crossing, way in ((tail, out, "out"), (head, into, "in")):
-        crosses = (tail != head) & (end >= 0)
-        capacity = np.bincount(end[crosses], csr.capacity[crosses], minlength=groups)
+    for carried, crossing, way in zip(capacity, (out, into), ("out", "in"), strict=True):
+        groups = len(carried)
         asked = crossing[:groups] > 1e-12 * max(float(crossing.max()), 0.0)
         if not asked.any():
             continue
         rate = np.full(groups, np.inf)
-        rate[asked] = capacity[asked] / crossing[:groups][asked]
+        rate[asked] = carried[asked] / crossing[:groups][asked]
         g = int(np.argmin(rate))
-        yield Bound(float(rate[g]), f"{name(g)}, {way}", (crosses & (end == g)).astype(np.float64))
+        yield Bound(float(rate[g]), f"{name(g)}, {way}")
 
 
 def _slabs(topology: Topology, traffic: Traffic) -> Iterator[Bound]:
@@ -150,12 +157,10 @@ def _slabs(topology: Topology, traffic: Traffic) -> Iterator[Bound]:
         rate = np.full(wanted.shape, np.inf)
         np.divide(there, wanted, out=rate, where=wanted > 1e-12 * asked.sum())
         first, last = np.unravel_index(int(np.argmin(rate)), rate.shape)
-        inside = (plane >= first) & (plane < last)
-        across = inside[csr.tails] & ~inside[csr.heads]
         if np.isfinite(rate[first, last]):
             name = "xyz"[axis] if len(grid.dims) <= 3 else str(axis)
             why = f"the links out of planes {first} to {last - 1} across dimension {name}"
-            yield Bound(float(rate[first, last]), why, across.astype(np.float64))
+            yield Bound(float(rate[first, last]), why)
 
 
 def _leaving(matrix: NDArray[np.float64]) -> NDArray[np.float64]:

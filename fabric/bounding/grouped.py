@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from fabric.bounding.certificates import Bound, fullest, groupings
+from fabric.bounding.certificates import Bound, capacities, fullest, groupings
 from fabric.bounding.cuts import entering, partitions, whole_capacity
 from fabric.bounding.demand import Certificate
 from fabric.bounding.reduction import reducing_nodes
@@ -34,11 +34,11 @@ def shared_bound(topology: Topology, collective: Collective, in_network: bool | 
 def _cuts(topology: Topology, collective: Collective) -> Iterator[Bound]:
     assert collective.groups is not None
     ends = topology.csr().accelerators
-    for label, name in groupings(topology):
+    for (label, name), capacity in zip(groupings(topology), capacities(topology), strict=True):
         places = int(label.max()) + 1
         counts = _counts(collective.groups, label[ends], places)
         out, into = _crossing(collective, counts, label[ends], places)
-        yield from fullest(topology, label, name, out, into)
+        yield from fullest(name, capacity, out, into)
 
 
 def _counts(groups: Groups, label: NDArray[np.int64], places: int) -> Counts:
@@ -83,7 +83,6 @@ def _sets(topology: Topology, collective: Collective, in_network: bool | None) -
         times = 2 * int((np.diff(touched, axis=1) > 0).sum())
         if times:
             rate = float(int(entering(topology, way).sum()) * unit) / times
-            crosses = (way[csr.heads] >= 0) & (way[csr.heads] != way[csr.tails])
             sets = f"{int(way.max()) + 1:,} sets of accelerators"
             why = f"all links into {sets}: all but one of those that hold a group send each byte, and get it back"
-            yield Bound(rate, why, crosses.astype(np.float64))
+            yield Bound(rate, why)

@@ -119,7 +119,7 @@ def certified(topology: Topology, traffic: Traffic, *, relay: bool = False, thre
             return best
     if traffic.is_uniform:
         crossings = _hop_sum(topology, relay) * float(traffic.list_amount[0] * traffic.entry_scale[0])
-        lengths = length_bound(topology, np.arange(len(capacity)), crossings)
+        lengths = length_bound(topology, crossings)
         if lengths is not None and lengths.value < best.upper:
             best = replace(best, upper=lengths.value, why=lengths.why)
     return best

@@ -74,9 +74,9 @@ def _nics(topology: Topology) -> Iterator[Components]:
     """Adapters of one accelerator each, with the links that go through them, or nodes that several share."""
     csr = topology.csr()
     kinds = topology.attribute("kind")
-    served = set(csr.heads[[kinds[tail] in ("accelerator", "host") for tail in csr.tails.tolist()]].tolist()) if (
-        "nic" in kinds) else set()
-    shared = np.array([i for i, kind in enumerate(kinds) if kind == "nic" and i in served], np.int64)
+    serves = np.array([kind in ("accelerator", "host") for kind in kinds])
+    served = np.isin(np.arange(len(kinds)), csr.heads[serves[csr.tails]])
+    shared = np.flatnonzero(served & np.array([kind == "nic" for kind in kinds]))
     if len(shared):
         nodes = topology.nodes
         parts = [topology.graph.nodes[nodes[i]].get("part") for i in shared]
@@ -118,21 +118,13 @@ def _adapters(topology: Topology, rank: int) -> int:
 @once
 def _edge_attributes(topology: Topology) -> dict[str, tuple[NDArray[np.int64], list[Any]]]:
     """Of each arc the place of its link's technology, cable, adapter and rate in a list; -1 where it has none."""
-    csr, index, nodes = topology.csr(), topology.index, len(topology.nodes)
-    edges = topology.edges
-    keys = np.fromiter((index[a] * nodes + index[b] for a, b, _ in edges), np.int64, len(edges))
-    order = np.argsort(keys)
-    low = csr.tails.astype(np.int64) * nodes + csr.heads
-    high = csr.heads.astype(np.int64) * nodes + csr.tails
-    at = np.minimum(np.searchsorted(keys[order], low), len(keys) - 1)
-    forward = keys[order[at]] == low
-    back = np.minimum(np.searchsorted(keys[order], high), len(keys) - 1)
-    edge_of = np.where(forward, order[at], order[back])
+    kinds, kind = topology.edge_kinds
+    of_arc = kind[topology.csr().edge]
     found: dict[str, tuple[NDArray[np.int64], list[Any]]] = {}
     for key in ("technology", "cable", "nic", "rate_gbps"):
         names: dict[Any, int] = {}
-        found_at = [-1 if (v := edge.get(key)) is None else names.setdefault(v, len(names)) for _, _, edge in edges]
-        found[key] = np.array(found_at, np.int64)[edge_of], [*names]
+        of_kind = [-1 if (v := edge.get(key)) is None else names.setdefault(v, len(names)) for edge in kinds]
+        found[key] = np.array(of_kind, np.int64)[of_arc], [*names]
     return found
 
 

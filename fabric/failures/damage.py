@@ -83,6 +83,7 @@ def damaged(topology: Topology, left: NDArray[np.float64], out: NDArray[np.bool_
         heads=csr.heads[keep],
         tails=csr.tails[keep],
         twin=place[csr.twin[keep]].astype(np.int32),
+        edge=csr.edge[keep],
         links=links,
         capacity=csr.capacity[keep] * links / csr.links[keep],
         latency=csr.latency[keep],

@@ -1,7 +1,10 @@
 """Network power: external and in the accelerators, from the bill of materials."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
 
 from fabric.boundary import excluded, rows_within
 from fabric.powering.nameplates import NOTHING, Watts, dynamic_fraction, power_key, ranged, row_watts
@@ -166,17 +169,7 @@ def _switches_without_part(topology: Topology, left_out: tuple[str, ...]) -> int
 
 def _serdes_draws(topology: Topology) -> tuple[list[Draw], list[str]]:
     """What the accelerators' own link ends draw, by what gives their energy; the accelerators that none gives."""
-    gbps: dict[tuple[str | None, str], float] = {}
-    nodes = dict(topology.graph.nodes(data=True))
-    for a, b, edge in topology.edges:
-        if edge.get("nic") is not None or edge.get("layer") in topology.left_out:
-            continue
-        if edge["technology"] in HOST_TECHNOLOGIES:
-            continue
-        for end in (a, b):
-            if nodes[end]["kind"] == "accelerator":
-                key = (nodes[end].get("part"), edge["cable"])
-                gbps[key] = gbps.get(key, 0.0) + edge["rate_gbps"] * edge["count"]
+    gbps = _own_gbps(topology)
     draws: list[Draw] = []
     unnamed: list[str] = []
     for (name, cable), rate in sorted(gbps.items(), key=str):
@@ -188,6 +181,30 @@ def _serdes_draws(topology: Topology) -> tuple[list[Draw], list[str]]:
         watts = Watts(typical, typical, high, low, high)  # a link sends symbols whether it carries data or not
         draws.append(Draw(part, rate, watts, field in part.estimates, constant=True, serdes=True))
     return draws, unnamed
+
+
+def _own_gbps(topology: Topology) -> dict[tuple[str | None, str], float]:
+    """Gb/s of the accelerators' own link ends, by accelerator and cable."""
+    kinds, kind = topology.edge_kinds
+    named: dict[str | None, int] = {}
+    described = zip(topology.attribute("part"), topology.attribute("kind"), strict=True)
+    part = np.array([named.setdefault(p, len(named)) if k == "accelerator" else -1 for p, k in described])
+    cables: dict[str, int] = {}
+    cable = np.array([cables.setdefault(edge["cable"], len(cables)) if _own(topology, edge) else -1 for edge in kinds])
+    rate = np.array([edge["rate_gbps"] * edge["count"] for edge in kinds])
+    ends = part[topology.edge_ends]
+    end, side = np.nonzero(((ends >= 0) & (cable[kind] >= 0)).T)
+    key = ends[side, end] * len(cables) + cable[kind[end]]
+    total = np.bincount(key, rate[kind[end]])
+    names = [(name, by) for name in named for by in cables]
+    return {names[k]: float(total[k]) for k in np.unique(key).tolist()}
+
+
+def _own(topology: Topology, edge: Mapping[str, Any]) -> bool:
+    """Is this a link that an accelerator's own SerDes drive, rather than an adapter's or a host's?"""
+    if edge.get("nic") is not None or edge.get("layer") in topology.left_out:
+        return False
+    return edge["technology"] not in HOST_TECHNOLOGIES
 
 
 def _serdes(topology: Topology, accelerator: str | None, cable: str) -> tuple[Part | None, str]:

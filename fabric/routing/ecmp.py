@@ -61,16 +61,15 @@ def equal_split(
 
 def fewer_destinations(topology: Topology, demand: NodeDemand) -> Reduced | None:
     """The demand towards one destination of each orbit, where all would take long and the demand is as symmetric."""
-    large = _visits(contract(topology), demand) > SEARCHED_AT_ONCE
-    return reduced(symmetry(topology), demand) if large else None
+    return reduced(symmetry(topology), demand) if _takes_long(contract(topology), demand) else None
 
 
-def _visits(small: Contracted, demand: NodeDemand) -> float:
-    """Arcs that the searches towards all destinations will look at, estimated from a few of them."""
+def _takes_long(small: Contracted, demand: NodeDemand) -> bool:
+    """Will the searches towards all destinations look at many arcs? Estimated from a few of them."""
     targets, entry_ptr, entry_list, _, list_ptr, list_node, _ = demand
     most = len(targets) * len(small.heads)
     if most <= SEARCHED_AT_ONCE or len(entry_list) <= SAMPLE or len(list_node) > SAMPLE * len(targets):
-        return most
+        return most > SEARCHED_AT_ONCE
     degree = np.diff(small.indptr)
     seen = 0
     for i in np.random.default_rng(0).choice(len(targets), SAMPLE):
@@ -78,4 +77,6 @@ def _visits(small: Contracted, demand: NodeDemand) -> float:
         lists = entry_list[entry_ptr[i] : entry_ptr[i + 1]]
         sources = np.concatenate([list_node[list_ptr[k] : list_ptr[k + 1]] for k in lists])
         seen += int(degree[(hops >= 0) & (hops < hops[sources].max(initial=0))].sum())
-    return len(targets) * seen / SAMPLE
+        if len(targets) * seen / SAMPLE > SEARCHED_AT_ONCE:
+            return True
+    return False

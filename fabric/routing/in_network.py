@@ -26,7 +26,7 @@ def in_network(topology: Topology, traffic: Traffic, options: RoutingOptions) ->
     loads = np.bincount(arc, amount[rows] * share, minlength=len(csr.heads)).astype(np.float64)
     sent = amount > 0
     mean = float(seconds @ amount) / float(amount.sum()) if sent.any() else 0.0
-    return Loads(loads, float(seconds[sent].max(initial=0.0)), mean)
+    return Loads.of(loads, float(seconds[sent].max(initial=0.0)), mean)
 
 
 Paths = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]

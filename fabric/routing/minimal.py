@@ -45,7 +45,7 @@ def minimal(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Lo
 @once
 def counts_hops(topology: Topology) -> bool:
     """Does any link count for more than one hop?"""
-    return any(edge.get("hops", 1) > 1 for _, _, edge in topology.edges)
+    return any(edge.get("hops", 1) > 1 for edge in topology.edge_kinds[0])
 
 
 def split(topology: Topology, demand: NodeDemand, threads: int) -> tuple[NDArray[np.float64], float, bool]:

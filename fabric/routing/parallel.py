@@ -1,6 +1,6 @@
 """Parallel links told apart: a flow that keeps to one path takes one of them, and they fill unevenly."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +58,8 @@ def gathered(
         even = ecmp(topology, traffic, options).arcs[inside]
         arcs[inside], peaks[inside] = even, even
     latency = from_end_to_end(topology, small, latency_s, far=bool(links.any()))
-    return replace(loads_of(topology, traffic, arcs, latency), peaks=peaks if small.links.max(initial=1) > 1 else None)
+    uneven = peaks if small.links.max(initial=1) > 1 else None
+    return loads_of(topology, traffic, arcs, latency, peaks=uneven)
 
 
 @once

@@ -26,6 +26,40 @@ class RoutingOptions:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Packed:
+    """Numbers of all arcs, by the arcs that have one where most are 0: the steps of a schedule are many, and the later
+    ones of a tree touch little of a large fabric. `where` int32[used], None: all."""
+
+    size: int
+    where: NDArray[np.int32] | None
+    values: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, numbers: NDArray[np.float64]) -> "Packed":
+        """Packed, or as they are where that would not save half.
+
+        >>> few = Packed.of(np.array([0.0, 0, 0, 2])); few.where, few.dense()
+        (array([3], dtype=int32), array([0., 0., 0., 2.]))
+        """
+        used = np.flatnonzero(numbers)
+        if 3 * len(used) > len(numbers):
+            return cls(len(numbers), None, numbers)
+        return cls(len(numbers), used.astype(np.int32), numbers[used])
+
+    def dense(self) -> NDArray[np.float64]:
+        """All numbers, float64[A]; not to be changed."""
+        if self.where is None:
+            return self.values
+        numbers = np.zeros(self.size)
+        numbers[self.where] = self.values
+        return numbers
+
+    def times(self, factor: float) -> "Packed":
+        """All numbers times a factor."""
+        return replace(self, values=self.values * factor)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Loads:
     """What traffic puts on a topology: bytes on each arc (float64[A], in the units of the traffic), and the zero-load
     latency of the pairs that exchange any: the longest, and the mean of a byte (s).
@@ -34,29 +68,58 @@ class Loads:
     `peaks` is, where parallel links of an arc are not loaded alike, their number times the load of the fullest.
     """
 
-    arcs: NDArray[np.float64]
+    carried: Packed
     latency_s: float
     mean_latency_s: float
     gap: float = 0.0
-    peaks: NDArray[np.float64] | None = None
+    fullest: Packed | None = None
+
+    @classmethod
+    def of(
+        cls, arcs: NDArray[np.float64], latency_s: float, mean_latency_s: float, gap: float = 0.0,
+        peaks: NDArray[np.float64] | None = None,
+    ) -> "Loads":  # fmt: skip
+        """Loads of the arcs, and peaks of theirs."""
+        fullest = None if peaks is None else Packed.of(peaks)
+        return cls(Packed.of(arcs), latency_s, mean_latency_s, gap, fullest)
+
+    @property
+    def arcs(self) -> NDArray[np.float64]:
+        """Bytes on each arc, float64[A]."""
+        return self.carried.dense()
+
+    @property
+    def peaks(self) -> NDArray[np.float64] | None:
+        """What each arc would carry if all its links were as full as the fullest; None where they are."""
+        return None if self.fullest is None else self.fullest.dense()
 
     @property
     def binding(self) -> NDArray[np.float64]:
         """What each arc would carry if all its links were as full as the fullest."""
-        return self.arcs if self.peaks is None else self.peaks
+        return (self.fullest or self.carried).dense()
+
+    def carrying(self, arcs: NDArray[np.float64]) -> "Loads":
+        """The same latencies with other bytes on the arcs."""
+        return replace(self, carried=Packed.of(arcs))
+
+    def times(self, factor: float) -> "Loads":
+        """Those of so many times the traffic."""
+        fullest = None if self.fullest is None else self.fullest.times(factor)
+        return replace(self, carried=self.carried.times(factor), fullest=fullest)
 
 
 Router = Callable[[Topology, Traffic, RoutingOptions], Loads]
 
 
 def loads_of(
-    topology: Topology, traffic: Traffic, arcs: NDArray[np.float64], latency_s: float, gap: float = 0.0
-) -> Loads:
+    topology: Topology, traffic: Traffic, arcs: NDArray[np.float64], latency_s: float, gap: float = 0.0,
+    peaks: NDArray[np.float64] | None = None,
+) -> Loads:  # fmt: skip
     """Loads with the mean latency of a byte, which follows from the bytes on arcs."""
     csr = topology.csr()
     seconds = csr.latency + csr.node_latency[csr.heads]  # accelerators that forward add none
     total = traffic.total
-    return Loads(arcs, latency_s, float(arcs @ seconds) / total if total else 0.0, gap)
+    return Loads.of(arcs, latency_s, float(arcs @ seconds) / total if total else 0.0, gap, peaks)
 
 
 def remembered(router: Router, topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loads:
@@ -73,8 +136,7 @@ def remembered(router: Router, topology: Topology, traffic: Traffic, options: Ro
     known, amount = _uniform_loads(topology), float(traffic.list_amount[0] * traffic.entry_scale[0])
     if asked not in known:
         known[asked] = router(topology, Traffic.uniform(traffic.n, 1.0), options)
-    unit = known[asked]
-    return replace(unit, arcs=unit.arcs * amount, peaks=None if unit.peaks is None else unit.peaks * amount)
+    return known[asked].times(amount)
 
 
 Known = dict[tuple[Router, RoutingOptions], Loads]

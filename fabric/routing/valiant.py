@@ -1,7 +1,5 @@
 """Valiant's detour through a random middle, and UGAL, which mixes it with the shortest paths."""
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
@@ -55,7 +53,7 @@ def ugal(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loads
     direct, detour = minimal(topology, traffic, options), valiant(topology, traffic, options)
     capacity = topology.csr().capacity
     share = best_mix(direct.arcs / capacity, detour.arcs / capacity)
-    return replace(direct, arcs=share * direct.arcs + (1 - share) * detour.arcs)
+    return direct.carrying(share * direct.arcs + (1 - share) * detour.arcs)
 
 
 def best_mix(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:

@@ -1,6 +1,6 @@
 """The machine that a library finds: ranks in domains, line rates inside and out, adapters and switches."""
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from fabric.groups import Groups
 from topologies.graph import Topology, once
 from topologies.links import HOST_TECHNOLOGIES
 
-Nodes = dict[Hashable, dict[str, Any]]
+Nodes = Mapping[Hashable, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,14 +45,14 @@ def machine(topology: Topology) -> Machine:
     >>> m.domains, m.size, m.line_gb_per_s, m.adapters_gb_per_s, m.nics
     (32, 8, 450.0, 400.0, ('cx7-400g',))
     """
-    nodes: Nodes = dict(topology.graph.nodes(data=True))
+    nodes: Nodes = topology.graph.nodes
     ranks = topology.accelerators
-    within = _scale_up(topology, nodes)
     on_pcie = not any(edge.get("nic") is None and edge["technology"] not in HOST_TECHNOLOGIES
                       for edge in topology.graph.adj[ranks[0]].values())  # fmt: skip
     nics, switches, adapters, gbps = _adapters(topology, nodes, set(_first_domain(topology)))
     groups = topology.domains if nics else [list(range(len(ranks)))]
-    names = {nodes[rank].get("part") for rank in ranks}
+    parts = topology.attribute("part")
+    names = {parts[node] for node in topology.csr().accelerators.tolist()}
     return Machine(
         ranks=len(ranks),
         domains=len(groups) + len(ranks) - sum(map(len, groups)),
@@ -64,7 +64,7 @@ def machine(topology: Topology) -> Machine:
         adapters_gb_per_s=gbps / 8,
         nics=nics,
         switches=switches,
-        inside=_inside(topology, within, on_pcie),
+        inside=_inside(topology, on_pcie),
     )
 
 
@@ -94,31 +94,30 @@ def among(topology: Topology, groups: Groups | None) -> Machine:
     )  # fmt: skip
 
 
-def _scale_up(topology: Topology, nodes: Nodes) -> set[Hashable]:
-    """Accelerators, and the switches that their own links lead to, other than through an adapter or a host."""
-    found = {node for node, held in nodes.items() if held["kind"] == "accelerator"}
-    reached = list(found)
-    for node in reached:  # grows meanwhile
-        for other, edge in topology.graph.adj[node].items():
-            apart = edge.get("nic") is not None or edge["technology"] in HOST_TECHNOLOGIES
-            if not apart and other not in found and nodes[other]["kind"] == "switch":
-                found.add(other)
-                reached.append(other)
-    return found
-
-
-def _inside(topology: Topology, within: set[Hashable], on_pcie: bool) -> NDArray[np.bool_]:
+def _inside(topology: Topology, on_pcie: bool) -> NDArray[np.bool_]:
     """bool[A]: the arcs that join ranks of a domain; those of PCIe only where nothing else does."""
-    index, csr = topology.index, topology.csr()
-    keys = csr.tails.astype(np.int64) * len(topology.nodes) + csr.heads
-    wanted = [
-        index[a] * len(topology.nodes) + index[b]
-        for u, v, edge in topology.edges
-        if (edge["technology"] in HOST_TECHNOLOGIES) == on_pcie
-        and (on_pcie or (edge.get("nic") is None and u in within and v in within))
-        for a, b in ((u, v), (v, u))
-    ]
-    return np.isin(keys, np.array(wanted, np.int64))
+    ends = topology.edge_ends
+    host = topology.of_edges(lambda edge: edge["technology"] in HOST_TECHNOLOGIES, np.bool_)
+    wanted = host
+    if not on_pcie:
+        apart = host | topology.of_edges(lambda edge: edge.get("nic") is not None, np.bool_)
+        within = _scale_up(topology, ends[:, ~apart])
+        wanted = ~apart & within[ends[0]] & within[ends[1]]
+    inside: NDArray[np.bool_] = wanted[topology.csr().edge]
+    return inside
+
+
+def _scale_up(topology: Topology, ends: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """bool[V]: accelerators, and the switches that links with these ends, not through an adapter or a host, lead to."""
+    kinds = topology.attribute("kind")
+    found = np.array([kind == "accelerator" for kind in kinds])
+    switch = np.array([kind == "switch" for kind in kinds])
+    while True:
+        reached = np.concatenate([ends[1][found[ends[0]]], ends[0][found[ends[1]]]])
+        fresh = reached[switch[reached] & ~found[reached]]
+        if not len(fresh):
+            return found
+        found[fresh] = True
 
 
 def _first_domain(topology: Topology) -> Iterable[Hashable]:
