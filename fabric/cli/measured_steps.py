@@ -70,8 +70,16 @@ def _render(found: "StepComparison", quiet: bool, verbose: bool) -> list[Any]:
     if found.skipped and not quiet:
         shown += [listed("not compared", found.skipped), Text()]
     rest = f"; {len(found.unmatched):,} are not modelled and no error" if found.unmatched else ""
-    shown.append(Text(f"{LEGEND}\n{summary['matched']:,} of {summary['rows']:,} rows have a prediction{rest}."))
+    told = f"{summary['matched']:,} of {summary['rows']:,} rows have a prediction{rest}.{_within(found)}"
+    shown.append(Text(f"{LEGEND}\n{told}"))
     return shown
+
+
+def _within(found: "StepComparison") -> str:
+    """How many rows of what they state themselves lie in their intervals."""
+    own = [row for row in found.rows if _plainly(row.metric) and row.low is not None and row.high is not None]
+    inside = sum((row.low or 0.0) <= row.measured <= (row.high or 0.0) for row in own)
+    return f" {inside / len(own):.0%} of {len(own):,} that state all lie in their intervals." if own else ""
 
 
 def _plainly(metric: str) -> bool:

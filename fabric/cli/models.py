@@ -15,10 +15,11 @@ _WIDE = 90  # columns of a terminal that has room for all
 
 
 @click.command("models", context_settings=CONTEXT)
-@click.argument("name", required=False, metavar="[NAME|FILE]")
+@click.argument("name", required=False, metavar="[NAME|FILE|WORDS]")
 @output_options
 def command(name: str | None, out: Output) -> None:
-    """All models with parameters and cache, or one: a name, a .toml of your own, or a config.json of Hugging Face."""
+    """All models with parameters and cache, those whose names have some words, or one: a name as a checkpoint writes
+    it, a .toml of your own, or a config.json of Hugging Face."""
     from dataclasses import asdict
 
     from fabric.cli.output import console, emit_json, emit_tables

@@ -106,13 +106,20 @@ def _row(number: int, cells: dict[str, str]) -> InferenceRow:
     if value is None:
         raise ValueError("no value")
     words = " ".join(cells.get(key, "") for key in ("source", "system", "note")).lower()
+    boards = count("accelerators")
     return InferenceRow(
         row=number, name=cells.get("id", ""), system=cells.get("system", ""), accelerator=cells["accelerator"],
-        accelerators=count("accelerators"), model=cells["model"], precision=cells.get("precision", "").lower(),
+        accelerators=None if boards is None else boards * _on_a_board(words),
+        model=cells["model"], precision=cells.get("precision", "").lower(),
         scenario=cells.get("scenario", "").lower(), tp=count("tp"), pp=count("pp"), ep=count("ep"), dp=count("dp"),
         input_tokens=amount("input_len"), output_tokens=amount("output_len"),
         concurrency=amount("batch_or_concurrency"), metric=cells["metric"], value=value, words=words,
     )  # fmt: skip
+
+
+def _on_a_board(words: str) -> int:
+    """Accelerators on each board that a row counts, one by default."""
+    return next((int(rule["accelerators"]) for rule in rules()["boards"] if re.search(rule["pattern"], words)), 1)
 
 
 @lru_cache(maxsize=1)

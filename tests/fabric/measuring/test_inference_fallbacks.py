@@ -92,3 +92,11 @@ def test_answers_beyond_a_models_context_are_of_assumptions() -> None:
     assert quantity(long, setup_of(long)) == "tpot_ms, of assumptions"
     short = replace(long, input_tokens=1024.0, output_tokens=1024.0)
     assert quantity(short, setup_of(short)) == "tpot_ms"
+
+
+def test_boards_of_two_count_twice(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    cells = "Arc Pro B60,4,Llama-3.1-8B,int8,offline,,,,,tok_per_s_total,6762,closed/Intel/results/1-node-4x-BMG"
+    path.write_text(HEAD + f"{cells}-B60/llama3_1-8b\n{cells}-Pro-B60-Dual/llama3_1-8b\n")
+    one, two = compare_inference(path).rows
+    assert two.predicted == pytest.approx(2 * one.predicted)
