@@ -83,7 +83,7 @@ TEXTS = {
     "models.txt": ["models"],
     "models-dlrm.txt": ["models", "dlrm"],
     "models-deepseek.txt": ["models", "deepseek-r1"],
-    "models-words.txt": ["models", "llama 70b"],
+    "models-words.txt": ["models", "nano nemotron"],
     "power.txt": [*POWERED, "-v", "--scope", "compute,storage,inband,oob", "--generation", "gas-engine"],
     "power-tpu-v4-4096.txt": ["power", "tpu-v4-4096", "--delivery", "chain-800vdc"],
     "cost.txt": COSTED,
