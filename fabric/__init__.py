@@ -35,6 +35,7 @@ _WHERE = {
     "total_cost_of_ownership": "fabric.costing.ownership",
     "Load": "fabric.workloads.replicas",
     "train": "fabric.workloads.training",
+    "train_recommender": "fabric.workloads.recommending",
     "trace": "fabric.tracing",
     "tune": "fabric.tuning",
     "validate": "fabric.validation",
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from fabric.tuning import tune
     from fabric.validation import validate
     from fabric.workloads.comparing import workload
+    from fabric.workloads.recommending import train_recommender
     from fabric.workloads.replicas import Load
     from fabric.workloads.training import train
     from fabric.workloads.zoo import model
@@ -79,7 +81,7 @@ __all__ = [
     "Conditions", "FabricError", "Load", "Result", "Topology", "build", "capital_cost", "catalogue", "compare",
     "compare_measured", "describe", "draw", "fail", "fluid_completion", "model", "network_power", "plan", "plan_demand",
     "plan_repair", "power_trace", "replay", "schema", "simulate", "site_power", "size", "total_cost_of_ownership",
-    "trace", "train", "tune", "validate", "wall_growth", "walls", "workload",
+    "trace", "train", "train_recommender", "tune", "validate", "wall_growth", "walls", "workload",
 ]  # fmt: skip
 
 
