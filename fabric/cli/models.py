@@ -25,7 +25,7 @@ def command(name: str | None, out: Output) -> None:
     from fabric.cli.output import console, emit_json, emit_tables
     from fabric.results import provenance
     from fabric.workloads.recommender import is_recommender, recommender
-    from fabric.workloads.zoo import model, models
+    from fabric.workloads.zoo import models
     from topologies.parts import catalogue
 
     one_form(out)
@@ -37,12 +37,29 @@ def command(name: str | None, out: Output) -> None:
         else:
             emit_tables(_recommender(shape), out)
         return
-    found = list(models().values()) if name is None else [model(name)]
+    found = list(models().values()) if name is None else _named(name)
     if out.json:
         document = {"models": [_document(m) for m in found]}
         emit_json("models", document, provenance({"name": name}, catalogue().hash), out)
     else:
-        emit_tables(_table(found, console(out.color).width) if name is None else _one(found[0]), out)
+        emit_tables(_table(found, console(out.color).width) if len(found) > 1 else _one(found[0]), out)
+
+
+def _named(name: str) -> "list[Model]":
+    """The model of a name or a file; else all whose names have its words."""
+    from fabric.workloads.model_names import plain
+    from fabric.workloads.zoo import model, models
+    from topologies.errors import ConfigError
+
+    try:
+        return [model(name)]
+    except ConfigError:
+        words = [plain(word) for word in name.split()]
+        names = ((m, plain(" ".join((m.name, m.title, *m.aliases)))) for m in models().values())
+        found = [m for m, told in names if words and all(word and word in told for word in words)]
+        if not found:
+            raise
+        return found
 
 
 def _document(m: "Model") -> dict[str, Any]:
