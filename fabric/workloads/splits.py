@@ -14,8 +14,8 @@ AUTO = "auto"
 PLAIN = SCHEDULES[0]
 SPACE = (
     "tp divides the heads and those of keys, or copies them, cp the sequence, dp x micro-batch the batch, ep the "
-    "experts; v cuts the layers, or layers and two ends, into equal chunks; ZeRO 1, or 3 on one stage; recompute none, "
-    "selective or full"
+    "experts; v cuts the layers, or layers and two ends, into equal chunks, unequal stages into a power of two; ZeRO "
+    "1, or 3 on one stage; recompute none, selective or full"
 )
 
 
@@ -138,12 +138,14 @@ def experts_by(model: Model, ranks: int) -> list[int]:
 
 
 def chunks(layers: int, pp: int) -> list[int]:
-    """Chunks of layers a rank can have in its pipeline, equal ones.
+    """Chunks of layers a rank can have in its pipeline: equal ones, or powers of two where stages are unequal anyway.
 
-    >>> chunks(126, 16), chunks(32, 4), chunks(32, 1)
-    ([1, 2, 4, 8], [1, 2, 4, 8], [1])
+    >>> chunks(126, 16), chunks(32, 4), chunks(32, 1), chunks(61, 8)
+    ([1, 2, 4, 8], [1, 2, 4, 8], [1], [1, 2, 4])
     """
     if pp == 1:
         return [1]
-    even = [v for v in range(2, (layers + 2) // pp + 1) if layers % (pp * v) == 0 or (layers + 2) % (pp * v) == 0]
-    return [1, *even]
+    most, both = (layers + 2) // pp, (layers, layers + 2)
+    if any(count % pp == 0 for count in both):
+        return [1, *(v for v in range(2, most + 1) if any(count % (pp * v) == 0 for count in both))]
+    return [1 << j for j in range(most.bit_length())]
