@@ -9,7 +9,7 @@ from rich.text import Text
 from fabric.cli.layout import Column, laid_out
 from fabric.cli.tables import facts_table, new_table
 from fabric.crossovers import named
-from fabric.tracing.answer import Trace
+from fabric.tracing.answer import Trace, link_text
 from topologies.units import format_size, format_time_us
 
 SHOWN_RANKS, SHOWN_NAMES, EXPLAINED_SEGMENTS = 5, 8, 30
@@ -52,7 +52,7 @@ def compared(found: Sequence[Trace], width: int, quiet: bool) -> list[Any]:
             column(f"path\n{part}", f"critical path: {part}", [_share(p[part], sum(p.values())) for p in critical], 1)
             for part in ("bandwidth", "latency", "waiting")
         ),
-        column("binds", "binds", [f"{e['medium']} {e['from']} > {e['to']}" if e else "-" for e in ends], 3, left=True),
+        column("binds", "binds", ["-" if end is None else link_text(end) for end in ends], 3, left=True),
     ]  # fmt: skip
     one = found[0]
     title = f"{one.file}, {one.format}: {one.ranks:,} ranks, {one.operations:,} operations"
@@ -102,7 +102,7 @@ def _facts(found: Trace) -> list[tuple[str, Any]]:
         ("idle", f"{_time(mean(found.times.idle))}, {_share(mean(found.times.idle), whole)}"),
     ]
     if end is not None:
-        facts.append(("busiest link", f"{end['medium']} {end['from']} > {end['to']}, busy {end['utilisation']:.1%}"))
+        facts.append(("busiest link", f"{link_text(end)}, busy {end['utilisation']:.1%}"))
     return facts
 
 

@@ -10,7 +10,7 @@ from fabric.routing.router import RoutingOptions
 from fabric.schedules import Recorded, read_schedule
 from fabric.timing import Assumptions
 from fabric.tracing.answer import Trace
-from fabric.tracing.layers import layers_timeline
+from fabric.tracing.layers import Price, layers_timeline
 from fabric.tracing.programs import program_timeline
 from fabric.tracing.scaling import scale_of
 from fabric.tracing.timeline import row_times
@@ -79,7 +79,7 @@ def trace(
         layers = recorded.layers if scale == 1 else recorded.layers.scaled(scale)
         timeline, prices, said, floor_s = layers_timeline(built, layers, given, placement=placement, progress=progress)
         routings = dict.fromkeys(price.outcome.routing for price in prices)
-        found, end = ", ".join(routings) or routing, None
+        found, end = ", ".join(routings) or routing, _binding(prices)
     else:
         done = program_timeline(
             built, recorded, float(parse_size_bytes(size)), given, placement=placement,
@@ -94,6 +94,14 @@ def trace(
         IDEAL if fidelity == "fluid" else transport, found, timeline, timeline.critical(), row_times(timeline), prices,
         end, floor_s, list(dict.fromkeys([scaled_by, *said] if scaled_by else said)),
     )  # fmt: skip
+
+
+def _binding(prices: Sequence[Price]) -> dict[str, Any] | None:
+    """The link that binds the collectives that a rank spends most time in, and which those are."""
+    most = max(prices, key=lambda price: price.times * price.outcome.time_s, default=None)
+    if most is None or most.outcome.bottleneck is None:
+        return None
+    return {**most.outcome.bottleneck, "during": f"{most.exchanged.group} {most.exchanged.collective}"}
 
 
 def traces(
@@ -111,4 +119,5 @@ def traces(
     """
     recorded = file if isinstance(file, Recorded) else read_schedule(Path(file))
     name = recorded.name if isinstance(file, Recorded) else str(file)
-    return [replace(trace(one, recorded, size, **options), file=name) for one in topologies]
+    fabrics = [topology_of(one, parts=options.get("parts")) for one in topologies]  # what is wrong comes up first
+    return [replace(trace(one, recorded, size, **options), file=name) for one in fabrics]

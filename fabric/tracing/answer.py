@@ -137,7 +137,7 @@ class Trace:
             "compute_us": self.mean(self.times.compute) * 1e6,
             "exposed_us": self.mean(self.times.exposed.sum(axis=1)) * 1e6, "idle_us": self.mean(self.times.idle) * 1e6,
             **{f"critical_{part}_us": seconds * 1e6 for part, seconds in path.items()},
-            "bottleneck": None if end is None else f"{end['medium']} {end['from']} > {end['to']}",
+            "bottleneck": None if end is None else link_text(end),
         }  # fmt: skip
 
     def document(self, explain: bool = False) -> dict[str, Any]:
@@ -173,6 +173,16 @@ class Trace:
             "communication_us": float(times.communication[row]) * 1e6,
             "exposed_us": float(times.exposed[row].sum()) * 1e6, "idle_us": float(times.idle[row]) * 1e6,
         }  # fmt: skip
+
+
+def link_text(end: dict[str, Any]) -> str:
+    """A link that binds, or a cut, and of layers the collective in which it does.
+
+    >>> link_text({"from": "gpu-0", "to": "leaf-0", "medium": "optical", "during": "EP all-to-all"})
+    'optical gpu-0 > leaf-0 in EP all-to-all'
+    """
+    told = str(end["cut"]) if "cut" in end else f"{end['medium']} {end['from']} > {end['to']}"
+    return f"{told} in {end['during']}" if "during" in end else told
 
 
 def _length(segment: dict[str, Any]) -> float:

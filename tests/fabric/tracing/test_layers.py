@@ -112,6 +112,27 @@ def test_prices_are_those_of_simulate(step, group):
     assert found.prices[0].outcome.latency_s == pytest.approx(asked.latency_us * 1e-6, rel=1e-12)
 
 
+def test_what_binds_is_of_the_collective_that_takes_most(step):
+    """Twice 64 MiB over TP, in the server; 1 GiB over DP, between servers: the longest is the last."""
+    spec, mib = build("rail:servers=4"), 2**20
+    inside = (0, "ALLREDUCE", 64 * mib)
+    made = step(row(forward=inside, inputs=inside, weights=(0, "ALLREDUCE", 1024 * mib)), tp=8, ranks=32)
+    found = fabric.trace(spec, made, algorithm="ring")
+    asked = fabric.simulate(spec, "all-reduce", 1024 * mib, group="tp=8,dp=4", over="dp", algorithm="ring")
+    assert found.bottleneck == {**asked.bottleneck, "during": "DP all-reduce"}
+    assert fabric.trace(FOUR, step(row(forward=(MS, *NONE)))).bottleneck is None
+
+
+def test_on_links_that_cost_no_time_there_is_the_pipeline_alone(step):
+    """2 stages, 2 micro-batches of 3 + 6 ms: 27 ms, whatever is exchanged; computation scales."""
+    reduce = ("ALLREDUCE", 50_000_000)
+    made = step(*[row("a", (3 * MS, *reduce), (6 * MS, *reduce))] * 2, tp=2, pp=2, ga=2)
+    found = fabric.trace(FOUR, made)
+    assert found.floor_s == ms(27) and found.makespan_s > 0.0271
+    half = fabric.trace(FOUR, made, compute_scale="0.5")
+    assert half.floor_s == ms(13.5) and half.times.compute[0] == ms(9)
+
+
 def test_fluid_where_it_is_asked(step):
     made = step(row(forward=(0, "ALLREDUCE", 50_000_000)), tp=2)
     found = fabric.trace(FOUR, made, fidelity="fluid")
