@@ -10,6 +10,7 @@ What is asked about:
     graph = "networkx:hypercube_graph(6)"  a generator of NetworkX with whole numbers, links of `rate_gbps`
     part = "NAME"                          a row of the catalogue
     mode = "NAME"                          a way to drive copper, a row of the catalogue
+    model = "NAME"                         a model of `aifabric models`
 What is asked:
     describe = "links_by_medium.copper"    a key of `show`, a.b for a key inside; a list of keys gives a list;
                                            a tier or medium that a fabric has none of counts 0
@@ -25,6 +26,9 @@ What is asked:
     goodput = {slice = 1024, ...}          of slices of a pod: `host_availability`, and `fixed`, or `cubes_down`
     availability = "circuits"              of a slice that takes spare cubes, by what counts as outage
     fail = "all_to_all_slower_worst"       what one failure of an `element` costs
+    train = {figure = "step_s", ...}       of a training step: `model`, `parallel`; mfu, tokens_per_s, ...
+    shape = "kv_bytes_per_token"           of a model: params, active_params, multiplied_params
+    decode_bound = {figure = "step_s", ...}  what a network alone allows a decode: `tokens`, `link_gb_per_s`
     nameplate = "memory_gb"                a field of a part
     ports_at_gbps = 800                    how many ports of that rate a switch has
     reach_m_at_awg = 26                    metres of a wire gauge that leave no margin in a mode

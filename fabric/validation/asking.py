@@ -18,6 +18,7 @@ from fabric.failures.published import FAILURE_QUESTIONS, failure_answer
 from fabric.metrics import TIERS
 from fabric.powering.report import Asked, report
 from fabric.simulation import simulate
+from fabric.workloads.published import MODEL_QUESTIONS, STEP_QUESTIONS, model_answer, step_answer
 from topologies.bill import bill_of_materials
 from topologies.copper import copper_budget
 from topologies.errors import ConfigError, closest
@@ -36,10 +37,11 @@ COMBINE: dict[str, Callable[[float, float], float]] = {  # in the order in which
     "saving_over": lambda a, b: 1 - a / b,
 }
 SUBJECTS = {
-    "topology": ("describe", "bill", "solve", "limit", "power", "capex", *FAILURE_QUESTIONS),
+    "topology": ("describe", "bill", "solve", "limit", "power", "capex", *FAILURE_QUESTIONS, *STEP_QUESTIONS),
     "graph": ("describe", "bill", "solve"),
     "part": ("nameplate", "ports_at_gbps"),
     "mode": ("reach_m_at_awg",),
+    "model": MODEL_QUESTIONS,
 }
 SOLVE_NEEDS = ("collective", "size", "transport")
 SOLVE_TAKES = ("algorithm", "routing", "overlap", "tie", "shift", "permutation", "seed", "fidelity")
@@ -79,6 +81,8 @@ def _asked(table: Compute) -> list[float]:
         return [_of_part(table)]
     if "mode" in table:
         return [_reach_m(table["mode"], table["reach_m_at_awg"])]
+    if "model" in table:
+        return [model_answer(table)]
     topology = topology_asked(table)
     if "power" in table:
         return [_powered(topology, table)]
@@ -94,6 +98,8 @@ def _asked(table: Compute) -> list[float]:
         return [_solved(topology, table)]
     if any(question in table for question in FAILURE_QUESTIONS):
         return [failure_answer(topology, table)]
+    if any(question in table for question in STEP_QUESTIONS):
+        return [step_answer(topology, table)]
     if "limit" in table:
         return [_at({"all_to_all_links": all_to_all_links(topology)}, table["limit"], "limit")]
     paths = table["describe"] if isinstance(table["describe"], list) else [table["describe"]]

@@ -160,7 +160,7 @@ def _fits(key: str, value: Any, subject: str) -> bool:
         return (value == "accelerators" and subject in ("topology", "graph")) or (_is_number(value) and value != 0)
     if key in ("shift", "seed"):
         return isinstance(value, int) and not isinstance(value, bool)
-    if key == "goodput":
+    if key in ("goodput", "decode_bound", "train"):
         return isinstance(value, dict)
     if key == "prices":
         return isinstance(value, dict) and bool(value) and all(_is_number(usd) and usd >= 0 for usd in value.values())

@@ -19,7 +19,8 @@ MISSES = {
     "jf-231-10-ksp8": "the same with eight: 5 % above; with 16 and more the order no longer matters",
 }
 
-BESIDE = {"optics-512k-share", "optics-512k-modules"}  # of a vendor's talk, without a row among the facts
+WORKLOADS = {case.id for case in read_cases(CASES / "workloads.toml")[0]}  # of papers on models
+BESIDE = {"optics-512k-share", "optics-512k-modules"} | WORKLOADS  # of a vendor's talk, without a row among the facts
 
 HEAD = """
 [[case]]
