@@ -115,7 +115,7 @@ def _explained(answer: Answer) -> list[Any]:
     if answer.step is not None:
         shown = [_times(answer.step), Text(), _exchanges(answer.step), Text(), facts_table(_facts(answer.step))]
     elif answer.serving is not None:
-        shown = [_shares(answer.serving), Text(), _curve(answer.serving), Text(),
+        shown = [_shares(answer.serving), Text(), _curve(answer.serving), Text(), *_front(answer.serving),
                  facts_table(_serving_facts(answer.serving))]  # fmt: skip
     return shown if answer.walls is None else [*shown, facts_table(walls_facts(answer.walls))]
 
@@ -176,6 +176,20 @@ def _shares(found: Serving) -> Table:
         table.add_row(name, _percent(share), format_time_us(share * found.point.token_s * 1e6))
     table.add_row("token", _percent(1.0), format_time_us(found.point.token_s * 1e6))
     return table
+
+
+def _front(found: Serving) -> list[Any]:
+    """What no layout at no load beats in both, where several were tried."""
+    if found.fitting < 2:
+        return []
+    table = new_table("best of all layouts by speed of a user")
+    for head in ("tokens/s/user", "tokens/s/acc.", "requests", "first token"):
+        table.add_column(head, justify="right")
+    table.add_column("layout")
+    for layout, p in found.front:
+        table.add_row(format_number(p.tokens_per_s_per_user), format_number(p.tokens_per_s_per_accelerator),
+                      format_number(p.concurrency), format_time_us(p.first_token_s * 1e6), str(layout))  # fmt: skip
+    return [table, Text()]
 
 
 def _curve(found: Serving) -> Table:

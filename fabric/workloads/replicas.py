@@ -48,13 +48,15 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A model served, at its best point; how many layouts there are, fit into memory, and reach the floor."""
+    """A model served, at its best point; how many layouts there are, fit into memory, and reach the floor; and the
+    front of all of these (`front_of`)."""
 
     inference: Inference
     point: Point
     layouts: int
     fitting: int
     reaching: int
+    front: tuple[tuple[Layout, Point], ...] = ()
 
 
 def best_replica(topology: Topology, model: Model, row: Accelerator, text: str, load: Load) -> Serving:
@@ -95,7 +97,26 @@ def best_replica(topology: Topology, model: Model, row: Accelerator, text: str, 
             "--min-tokens-per-user"
         )
     inference, point = max(reaching, key=lambda pair: (pair[1].tokens_per_s, -pair[0].layout.accelerators))
-    return Serving(inference, point, len(every), len(held), len(reaching))
+    front = front_of([found for found, _ in served])
+    return Serving(inference, point, len(every), len(held), len(reaching), front)
+
+
+def front_of(served: Sequence[Inference]) -> tuple[tuple[Layout, Point], ...]:
+    """Points of all layouts that no other has both a faster user and more tokens a second than, the fastest user first:
+    what a fabric can trade the one for the other.
+
+    >>> from fabric.workloads.zoo import model
+    >>> from topologies.registry import build
+    >>> both = [infer(build("hgx-h100"), model("llama-3.1-70b"), Layout(tp=tp), concurrency=[8]) for tp in (4, 8)]
+    >>> [str(layout) for layout, _ in front_of(both)]
+    ['tp=8', 'tp=4']
+    """
+    every = [(one.layout, point) for one in served for point in one.points]
+    front: list[tuple[Layout, Point]] = []
+    for layout, point in sorted(every, key=lambda pair: (-pair[1].tokens_per_s_per_user, -pair[1].tokens_per_s)):
+        if not front or point.tokens_per_s > front[-1][1].tokens_per_s:
+            front.append((layout, point))
+    return tuple(front)
 
 
 def layouts_of(text: str, model: Model, accelerators: int) -> tuple[bool, list[Layout]]:

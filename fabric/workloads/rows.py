@@ -42,6 +42,7 @@ def serving_row(found: Serving) -> dict[str, Any]:
         "mode": "serve", **{key: value for key, value in whole.items() if key not in skipped},
         "layout": str(served.layout), **asdict(found.point), "search": search,
         "points": [asdict(point) for point in served.points],
+        "front": [{"layout": str(layout), **asdict(point)} for layout, point in found.front],
     }  # fmt: skip
 
 

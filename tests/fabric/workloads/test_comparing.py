@@ -200,3 +200,20 @@ def test_a_layout_that_fits_nothing_says_what_does(layout, says):
 def test_a_replica_of_what_heads_do_not_divide():
     with pytest.raises(ConfigError, match=r"tp = 3 does not divide the 64 heads of llama-3\.1-70b; give 2 or 4"):
         workload(["hgx-h100"], "llama-3.1-70b", Load(), layout="tp=3")
+
+
+def test_the_front_is_what_no_layout_beats():
+    """The slower a user, the more tokens a second of all; no point of any layout lies above it."""
+    topology, shape = build("hgx-h200"), model("deepseek-r1")
+    row, load = accelerator_of_fabric(topology), Load(stack="sglang")
+    found = best_replica(topology, shape, row, "auto", load)
+    speeds = [point.tokens_per_s_per_user for _, point in found.front]
+    rates = [point.tokens_per_s for _, point in found.front]
+    assert (speeds, rates) == (sorted(speeds, reverse=True), sorted(rates))
+    assert len({layout for layout, _ in found.front}) > 1  # sharded for a fast user, attention apart for all
+    assert rates[-1] == found.point.tokens_per_s
+    for layout in layouts(shape, 8):
+        if holds(shape, row, layout, load):
+            for point in infer(topology, shape, layout, stack="sglang").points:
+                reached = [r for s, r in zip(speeds, rates, strict=True) if s >= point.tokens_per_s_per_user]
+                assert max(reached) >= point.tokens_per_s * (1 - 1e-12)
