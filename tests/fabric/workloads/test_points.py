@@ -1,5 +1,7 @@
 """The points of a curve: parts that add up, walls that bind, loads that are exact, rates over the whole fabric."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,6 +15,7 @@ from fabric.workloads.inference import accelerator_of_fabric, infer
 from fabric.workloads.layout import Layout
 from fabric.workloads.phases import decode_step, prefill
 from fabric.workloads.replicas import Load, best_replica
+from fabric.workloads.rows import row_of
 from fabric.workloads.serving import Requests, serve
 from fabric.workloads.zoo import model
 from topologies.errors import ConfigError, InfeasibleError
@@ -189,3 +192,26 @@ def test_more_requests_never_give_fewer_tokens_and_longer_ones_are_never_faster(
     assert more.tokens_per_s[0] >= one.tokens_per_s[0] * (1 - 1e-9)
     assert longer.token_s[0] >= one.token_s[0] * (1 - 1e-9) or longer.running[0] < one.running[0]
     assert longer.tokens_per_s[0] <= one.tokens_per_s[0] * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "layout"),
+    [
+        ("llama-3.1-70b", Load(stack="vllm", concurrency=64), "tp=16"),
+        ("deepseek-v3", Load(stack="vllm", concurrency=64), "dp=16,ep=16"),
+        ("llama-3.1-8b", "dp=16,batch=32,seq=4096,zero=3,recompute=full", "auto"),
+        ("mixtral-8x7b", "ep=8,dp=16,batch=32,seq=4096,recompute=full", "auto"),
+    ],
+)
+def test_faster_links_are_never_slower(name, asked, layout) -> None:
+    rates = [workload([f"rail:servers=2,rate_gbps={gbps}"], name, asked, layout=layout)[0].rate for gbps in (100, 400)]
+    assert rates[0] < rates[1]
+
+
+def test_an_answer_is_plain_json() -> None:
+    """No number that JSON has not, and the same text again."""
+    for asked in (Load(stack="vllm"), "auto,batch=16,seq=4096"):
+        rows = [row_of(answer, 1) for answer in workload(["hgx-h100", "mi300x-8"], "llama-3.1-8b", asked)]
+        text = json.dumps(rows, allow_nan=False)
+        again = [row_of(answer, 1) for answer in workload(["hgx-h100", "mi300x-8"], "llama-3.1-8b", asked)]
+        assert json.dumps(again) == text
