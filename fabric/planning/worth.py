@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fabric.planning.circuit_states import states_of
 from fabric.planning.operations import DELAY, Operations, layer_operations, operations
 from fabric.planning.phase import Phase
 from fabric.planning.phase_times import USUAL, cost_s, fabrics, pattern
-from fabric.planning.phases import Iteration
+from fabric.planning.phases import Iteration, Switching
 from fabric.planning.schedule import (
     Stretch,
     Walk,
@@ -26,11 +27,14 @@ from fabric.planning.schedule import (
 )
 from fabric.planning.training_step import NOTES, TrainingCosts, trained, training_costs
 from fabric.timing import Assumptions, choose
+from fabric.workloads.parallel import parse_parallel
 from fabric.workloads.training import TRANSPORT
+from fabric.workloads.zoo import model as named
 from topologies.circuits import CircuitLayer
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.graph import Topology
 from topologies.parts import Catalogue, CircuitSwitch, Optic
+from topologies.registry import build
 from topologies.units import format_number, format_size, format_time_us
 
 # Delays of the break-even table: from a rotor or silicon photonics to mirrors, a link that comes up, and a robot.
@@ -70,9 +74,14 @@ class Worth:
         return self.walk.switches > 0
 
     @property
+    def step_s(self) -> float:
+        """The step along the best walk."""
+        return self.base_s + self.walk.seconds
+
+    @property
     def answer(self) -> str:
         """Does reconfiguring pay, and up to which delay or from which size?"""
-        delay, step = _time(self.delay["seconds"]), _time(self.base_s + self.walk.seconds)
+        delay, step = _time(self.delay["seconds"]), _time(self.step_s)
         own = self.iteration.configurations
         if self.static is None:
             return (
@@ -81,7 +90,7 @@ class Worth:
             )
         alone = f"{_time(self.base_s + self.static_s)} in '{own[self.static].name}' throughout"
         if self.pays:
-            gain = format_number((self.base_s + self.static_s) / (self.base_s + self.walk.seconds), 3)
+            gain = format_number((self.base_s + self.static_s) / self.step_s, 3)
             least = (
                 ""
                 if not self.factor or self.factor < 1e-8
@@ -103,7 +112,7 @@ class Worth:
     @property
     def overhead(self) -> float:
         """What switching costs: the step over that of switches that take no time, less one."""
-        return (self.base_s + self.walk.seconds) / (self.base_s + self.stretches[0].walk.seconds) - 1
+        return self.step_s / (self.base_s + self.stretches[0].walk.seconds) - 1
 
     @property
     def _over_none(self) -> str:
@@ -183,6 +192,32 @@ def worth(
         _devices(iteration, costs, idle, parts), _job(iteration, costs, best, float(delay["seconds"])), delay,
         [*notes, *more, *iteration.notes, *_said(iteration)],
     )  # fmt: skip
+
+
+def switched(
+    specs: Sequence[str],
+    model: str,
+    parallel: str,
+    parts: Catalogue,
+    delay_s: float | None = None,
+    *,
+    given: Assumptions = USUAL,
+    ocs: str | None = None,
+    transport: str = TRANSPORT,
+) -> Worth:
+    """What switching among states of circuits is worth in the training step of a model; `specs` are the states, or one
+    fabric whose family has some for the layout (`fabric.planning.circuit_states`).
+
+    >>> from topologies.parts import catalogue
+    >>> found = switched(["photonic-rail:servers=8"], "llama-3.1-8b", "tp=8,pp=2,batch=32", catalogue(), 0.025)
+    >>> found.static, found.walk.switches, 0 < found.overhead < 0.06  # rings of stages, and of copies for gradients
+    (None, 2, True)
+    """
+    shape, layout = named(model), parse_parallel(parallel)
+    complete = layout.on(len(build(specs[0], parts).accelerators), shape)
+    states = states_of(specs, shape, complete, parts)
+    step = Iteration([], states, Switching(), model=model, parallel=parallel)
+    return worth(step, parts, given=given, delay_s=delay_s, ocs=ocs, transport=transport)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

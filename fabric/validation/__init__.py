@@ -26,7 +26,8 @@ What is asked:
     goodput = {slice = 1024, ...}          of slices of a pod: `host_availability`, and `fixed`, or `cubes_down`
     availability = "circuits"              of a slice that takes spare cubes, by what counts as outage
     fail = "all_to_all_slower_worst"       what one failure of an `element` costs
-    train = {figure = "step_s", ...}       of a training step: `model`, `parallel`; mfu, tokens_per_s, ...
+    train = {figure = "step_s", ...}       of a training step: `model`, `parallel`; mfu, tokens_per_s, ...;
+                                           with `delay_ms` circuits switch between its phases: step_s
     shape = "kv_bytes_per_token"           of a model: params, active_params, multiplied_params
     decode_bound = {figure = "step_s", ...}  what a network alone allows a decode: `tokens`, `link_gb_per_s`
     nameplate = "memory_gb"                a field of a part
@@ -35,7 +36,8 @@ What is asked:
 What becomes of it, in this order:
     times = 2, divide_by = "accelerators"  constants of units and counts, or the number of accelerators
     plus = {...}                           another compute table: this + that
-    over, minus, saving_over = {...}       then one of: this / that, this - that, 1 - this / that
+    over, minus, saving_over = {...}       then one of: this / that, this - that, 1 - this / that,
+    excess_over = {...}                    or this / that - 1
 
 [[case.compute]] several times gives a list. A figure that hangs on a boundary which its source does not state has
 [[case.boundary]] tables, `name` and `compute`, in the place of `compute`: their range has to hold the figure, and one

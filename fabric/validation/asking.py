@@ -35,6 +35,7 @@ COMBINE: dict[str, Callable[[float, float], float]] = {  # in the order in which
     "over": lambda a, b: a / b,
     "minus": lambda a, b: a - b,
     "saving_over": lambda a, b: 1 - a / b,
+    "excess_over": lambda a, b: a / b - 1,
 }
 SUBJECTS = {
     "topology": ("describe", "bill", "solve", "limit", "power", "capex", *FAILURE_QUESTIONS, *STEP_QUESTIONS),
@@ -65,7 +66,7 @@ def compute(table: Compute) -> list[float]:
             others = compute(table[name])
             if len(others) not in (1, len(values)):
                 raise ConfigError(f"{name} gives {len(others)} numbers for {len(values)}")
-            if name in ("over", "saving_over") and 0 in others:
+            if name.endswith("over") and 0 in others:
                 raise ConfigError(f"{name} divides by zero")
             others = others * (len(values) // len(others))
             values = [combine(a, b) for a, b in zip(values, others, strict=True)]

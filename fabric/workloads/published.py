@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fabric.planning.worth import switched
 from fabric.workloads.decode_bound import decode_bound
 from fabric.workloads.training import train
 from fabric.workloads.zoo import model
@@ -43,7 +44,8 @@ def model_answer(table: Mapping[str, Any]) -> float:
 
 
 def step_answer(topology: Topology, table: Mapping[str, Any]) -> float:
-    """The number that a table with one of `STEP_QUESTIONS` asks for: of a training step of a model in a layout.
+    """The number that a table with one of `STEP_QUESTIONS` asks for: of a training step of a model in a layout. With
+    `delay_ms` circuits switch between its phases, among the states that the fabric's family has for the layout.
 
     >>> from topologies.registry import build
     >>> layout = "tp=8,batch=4,mbs=4,seq=2048,zero=0,fused=false,precision=fp16,recompute=selective"
@@ -51,7 +53,11 @@ def step_answer(topology: Topology, table: Mapping[str, Any]) -> float:
     >>> 1.0 < step_answer(build("hgx-a100"), {"train": asked}) < 1.2  # 1.10 s published
     True
     """
-    asked = _asked(table["train"], "train", _STEP, _STEP)
+    asked = _asked(table["train"], "train", (*_STEP, "delay_ms"), _STEP)
+    if "delay_ms" in asked:
+        delay_s = float(asked["delay_ms"]) / 1e3
+        found = switched([table["topology"]], asked["model"], asked["parallel"], topology.catalogue, delay_s)
+        return _figure(found, asked["figure"], ("step_s",))
     step = train(topology, asked["model"], asked["parallel"])
     return _figure(step, asked["figure"], ("step_s", "mfu", "tokens_per_s", "tokens_per_s_per_accelerator"))
 

@@ -251,7 +251,7 @@ GOOD = HEAD + "expected = 8\ntolerance = {abs = 0}\n" + RING
         (GOOD + '[case.compute.over]\ntopology = "ring:n=8"\n', "compute.over has none of describe, bill, solve"),
         (
             GOOD + "".join(f"[case.compute.{op}]" + RING[len("[case.compute]") :] for op in ("over", "minus")),
-            "more than one of over, minus, saving_over; nest them",
+            "more than one of over, minus, saving_over, excess_over; nest them",
         ),
         (GOOD + '[[left_out]]\nid = "other"\n', "left_out 'other': reason missing"),
         (GOOD + '[[left_out]]\nid = "made-up"\nreason = "needs a model"\n', "'made-up' stands twice"),

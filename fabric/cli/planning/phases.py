@@ -13,9 +13,7 @@ MOST_STRETCHES, MOST_RUNS = 12, 12  # shown without -v, and of a walk
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from fabric.planning.phases import Iteration
     from fabric.planning.worth import Worth
-    from topologies.parts import Catalogue
 
 
 @click.command("phases", context_settings=CONTEXT)
@@ -57,21 +55,23 @@ def command(
     """
     from fabric.cli.options import load_parts
     from fabric.cli.output import emit_json, emit_tables
-    from fabric.planning.worth import worth
+    from fabric.planning.phases import read_iteration
+    from fabric.planning.worth import switched, worth
     from fabric.results import provenance
     from fabric.timing import Assumptions
+    from fabric.workloads.training import TRANSPORT
 
     one_form(out)
     if delay_ms is not None and ocs is not None:
         raise click.UsageError("--delay-ms and --ocs both say what a switch takes; give one")
-    catalogue = load_parts(parts)
-    from fabric.workloads.training import TRANSPORT
-
-    step = _step(things, workload, parallel, catalogue)
-    found = worth(
-        step, catalogue, given=Assumptions(routing=routing), delay_s=None if delay_ms is None else delay_ms / 1e3,
-        ocs=ocs, transport=TRANSPORT if transport == "auto" else transport,
-    )  # fmt: skip
+    _check(things, workload, parallel)
+    catalogue, delay_s = load_parts(parts), None if delay_ms is None else delay_ms / 1e3
+    given = Assumptions(routing=routing)
+    if workload is None:
+        found = worth(read_iteration(Path(things[0])), catalogue, given=given, delay_s=delay_s, ocs=ocs)
+    else:
+        way = TRANSPORT if transport == "auto" else transport
+        found = switched(things, workload, parallel or "", catalogue, delay_s, given=given, ocs=ocs, transport=way)
     if out.json:
         asked = {"specs": list(things), "workload": workload, "parallel": parallel, "transport": transport}
         told = {**({"file": things[0]} if workload is None else asked), "delay_ms": delay_ms, "ocs": ocs,
@@ -81,34 +81,21 @@ def command(
         emit_tables(_render(found, quiet, verbose), out)
 
 
-def _step(
-    things: tuple[str, ...], workload: str | None, parallel: str | None, catalogue: "Catalogue"
-) -> "Iteration":
-    """The step of a file, or that of a model on states of one fabric."""
-    from fabric.planning.circuit_states import states_of
-    from fabric.planning.phases import Iteration, Switching, read_iteration
+def _check(things: tuple[str, ...], workload: str | None, parallel: str | None) -> None:
+    """A file alone, or states of one fabric with a model and a layout."""
     from fabric.workloads.parallel import parse_parallel
-    from fabric.workloads.zoo import model
     from topologies.errors import ConfigError
-    from topologies.registry import build
 
-    if workload is None:
-        if parallel is not None:
-            raise click.UsageError("--parallel is of --workload; give its MODEL as well")
-        if len(things) > 1:
-            what = f"{len(things)} files are given; one holds a step"
-            raise click.UsageError(f"{what}; SPECs go with --workload MODEL")
-        return read_iteration(Path(things[0]))
-    if parallel is None:
+    if workload is None and parallel is not None:
+        raise click.UsageError("--parallel is of --workload; give its MODEL as well")
+    if workload is None and len(things) > 1:
+        raise click.UsageError(f"{len(things)} files are given; one holds a step, SPECs go with --workload MODEL")
+    if workload is not None and parallel is None:
         raise click.UsageError("--workload takes a layout; give --parallel tp=8,pp=4,batch=64")
     try:
-        layout = parse_parallel(parallel)
+        parse_parallel(parallel or "tp=1")
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
-    shape = model(workload)
-    complete = layout.on(len(build(things[0], catalogue).accelerators), shape)
-    states = states_of(things, shape, complete, catalogue)
-    return Iteration([], states, Switching(), model=workload, parallel=parallel)
 
 
 def _render(found: "Worth", quiet: bool, verbose: bool) -> list[Any]:
