@@ -16,12 +16,13 @@ _MAP = Path(__file__).with_name("hugging_face.toml")
 _WANTED = "a config.json of Hugging Face"
 _MOST_MIB = 8
 _INSTEAD = "write the shapes as TOML instead"
+_DECODERS = ("ForCausalLM", "ForConditionalGeneration", "LMHeadModel")
 _NEAR = 0.9  # how alike a name is that may have been meant: all end alike
 _FIXED = ("gated", "bias", "qkv_bias", "qk_norm", "gated_attention", "single_norm")  # by an architecture
 _TEXT = ("text_config", "llm_config", "language_config")  # of models that see or hear as well
 _PARTS_OF = ("attn_config", "ffn_config", *_TEXT)
 _SENSES = ("vision_config", "audio_config", "visual")
-_EVERY = ("decoder_sparse_step", "interleave_moe_layer_step", "moe_layer_freq")  # one layer of so many has experts
+_EVERY = ("decoder_sparse_step", "interleave_moe_layer_step", "moe_layer_freq")  # one of so many has experts, or which
 _PARTS = {"M": "linear", "*": "attention", "E": "moe", "-": "dense"}  # Nemotron-H's letters
 
 
@@ -61,6 +62,8 @@ def configured(document: Mapping[str, Any], name: str, source: str) -> Model:
     row |= _blocks(config) or _experts(config, rules, row)
     if any(document.get(key) for key in _SENSES):
         row["note"] = "what sees or hears is not counted"
+    if "note" in rules:
+        row["note"] = "; ".join(str(note) for note in (rules["note"], row.get("note")) if note)
     missing = [key for key in ("layers", "hidden", "heads", "vocab", "sequence") if key not in row]
     if missing:
         raise ConfigError(f"{source}: no {' or '.join(_map()['keys'][missing[0]])}; give {_WANTED}")
@@ -82,10 +85,19 @@ def _rules(document: Mapping[str, Any], source: str) -> Mapping[str, Any]:
         return dict(found[0])
     if not names:
         raise ConfigError(f"{source}: neither architectures nor a model_type that is known; {_INSTEAD}")
+    if names[0].endswith(_DECODERS):
+        return _plain_rules(names[0], {**document, **text})
     near = get_close_matches(names[0], table, 1, _NEAR)
     raise ConfigError(
         f"{source}: no architecture is named '{names[0]:.60}'; " + (f"did you mean '{near[0]}'?" if near else _INSTEAD)
     )
+
+
+def _plain_rules(name: str, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Those of a decoder that nothing is known of: its keys mean what a Llama's do, and it says so."""
+    note = f"architecture {name:.60} is not known: its keys are read as a Llama's, what else it has is not counted"
+    wide = "moe_intermediate_size" if config.get("moe_intermediate_size") else "intermediate_size"
+    return {"note": note, "expert_ffn_is": wide}
 
 
 def _listed(value: Any) -> list[Any]:
@@ -168,7 +180,8 @@ def _experts(config: Mapping[str, Any], rules: Mapping[str, Any], row: dict[str,
     shared_ffn = config.get("shared_expert_intermediate_size") or shared * width
     if "shared_ffn_is" in rules:
         shared_ffn = config[rules["shared_ffn_is"]]
-    return {"moe_layers": (row["layers"] - dense) // every, "expert_ffn": width, "shared_ffn": shared_ffn}
+    layers = sum(map(bool, every)) if isinstance(every, list) else (row["layers"] - dense) // every
+    return {"moe_layers": layers, "expert_ffn": width, "shared_ffn": shared_ffn}
 
 
 @lru_cache(maxsize=1)

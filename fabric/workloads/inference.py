@@ -127,6 +127,7 @@ def infer(
     deciding = _Deciding(topology, layout, replicas, prefill_replicas, moved, stack, asked)
     points = deciding.points(found)
     said = [*ex.said, *_said(row, weights, stack, served_by), *_idle(n, layout, replicas)]
+    said += [f"{model.title}: {model.note}"] if model.note else []
     said += _halves(micro_batches, points)
     return Inference(
         topology=topology.name, model=model.name, accelerator=row.name, accelerators=n, stack=served_by,

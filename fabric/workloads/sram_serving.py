@@ -80,6 +80,7 @@ def _pipelines(
               for step, streams in zip(steps, loads, strict=True)]  # fmt: skip
     points = points if share is None or share >= 1 else [idling(point, share) for point in points]
     tokens = load.input_tokens + load.output_tokens / 2
+    noted = [f"{model.title}: {model.note}"] if model.note else []
     return Inference(
         topology=topology.name, model=model.name, accelerator=row.name, accelerators=n, stack="the machine's own",
         weights=weights, cache=machine.cache, layout=Layout(pp=devices), replicas=pipelines, prefill_replicas=0,
@@ -87,7 +88,8 @@ def _pipelines(
         weights_gb=model.weight_bytes(weights) / 1e9 / devices,
         cache_bytes_per_token=model.kv_bytes_per_token(machine.cache),
         request_gb=model.kv_bytes(tokens, machine.cache) / 1e9 / devices, transfer_s=None,
-        prefill_s=steps[0].prompt_s, points=tuple(points), estimates=(*steps[0].said, *_unused(load, layout), *SAID),
+        prefill_s=steps[0].prompt_s, points=tuple(points),
+        estimates=(*steps[0].said, *_unused(load, layout), *SAID, *noted),
     )  # fmt: skip
 
 

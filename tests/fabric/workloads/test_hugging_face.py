@@ -126,3 +126,14 @@ def test_what_is_no_model_says_where_and_why(tmp_path, changed, why) -> None:  #
     with pytest.raises(ConfigError, match=why) as said:
         read_config(path)
     assert str(said.value).startswith(str(path))
+
+
+def test_a_decoder_that_is_not_known_is_read_as_a_llama_and_says_so() -> None:
+    """Experts in all layers but the first, by a list: two matrices and a gate of 4096 x 2048 each."""
+    keys = {**plain(4, 4096, 32, 32000, 32768, 14336, 8), "moe_intermediate_size": 2048, "num_experts": 16}
+    keys |= {"num_experts_per_tok": 2, "moe_layer_freq": [0, 1, 1, 1], "architectures": ["NobodysForCausalLM"]}
+    found = configured(keys, "mine", "by hand")
+    assert found.note.startswith("architecture NobodysForCausalLM is not known")
+    assert (found.moe_layers, found.plain_layers, found.routed_params) == (3, 1, 3 * 16 * 3 * 4096 * 2048)
+    with pytest.raises(ConfigError, match="no architecture is named 'NobodysModel'"):
+        configured({**keys, "architectures": ["NobodysModel"]}, "mine", "by hand")
