@@ -48,6 +48,7 @@ class Conditions:
     site_w: float | None = None
     weights_bytes: float | None = None
     kv_bytes: float = 0.0
+    holding: str = "weights and caches"  # what these bytes are, for a reader
     shards: int | None = None
     read_s: float | None = None
     duty: Duty | None = None

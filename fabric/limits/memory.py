@@ -62,7 +62,7 @@ def _of_model(topology: Topology, name: str, each: float, shards: int, given: Co
     holds = Span.of(row, "memory_gb") if isinstance(row, Accelerator) else None
     reads = Span.of(row, "memory_bandwidth_tb_per_s") if isinstance(row, Accelerator) else None
     gb = each / 1e9
-    why = f"{format_number(gb)} GB of weights and caches on each of {shards} {name}"
+    why = f"{format_number(gb)} GB of {given.holding} on each of {shards} {name}"
     capacity = Check("capacity", Span.exact(gb), holds, "GB", f"{why}; no source states its memory")
     if holds is not None:
         needed = -(-each * shards // (holds.value * 1e9))

@@ -199,7 +199,8 @@ def _trained(fabric: Topology, model: Model, asked: Question, transport: str, ro
 def _held(step: TrainingStep) -> Conditions:
     """What the memory wall is asked: all that the ranks of one copy of the model hold."""
     ranks = step.parallel.tp * step.parallel.pp
-    return Conditions(weights_bytes=step.memory.total * ranks, shards=ranks)
+    what = "weights, gradients, optimizer and activations"
+    return Conditions(weights_bytes=step.memory.total * ranks, holding=what, shards=ranks)
 
 
 def _switching(fabric: Topology, step: TrainingStep) -> list[str]:
