@@ -25,6 +25,7 @@ _WHERE = {
     "network_power": "fabric.powering",
     "plan": "fabric.planning.planner",
     "plan_demand": "fabric.planning.engineering",
+    "plan_phases": "fabric.planning.worth",
     "plan_repair": "fabric.planning.engineering",
     "power_trace": "fabric.powering.swing",
     "replay": "fabric.schedules.running",
@@ -41,6 +42,7 @@ _WHERE = {
     "validate": "fabric.validation",
     "wall_growth": "fabric.limits.growth",
     "walls": "fabric.limits",
+    "walls_under": "fabric.limits.under",
     "workload": "fabric.workloads.comparing",
 }
 
@@ -54,9 +56,11 @@ if TYPE_CHECKING:
     from fabric.fluid import fluid_completion
     from fabric.limits import Conditions, walls
     from fabric.limits.growth import wall_growth
+    from fabric.limits.under import walls_under
     from fabric.measuring.comparing import compare_measured
     from fabric.planning.engineering import plan_demand, plan_repair
     from fabric.planning.planner import plan
+    from fabric.planning.worth import plan_phases
     from fabric.powering import network_power, site_power
     from fabric.powering.swing import power_trace
     from fabric.results import Result
@@ -80,8 +84,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Conditions", "FabricError", "Load", "Result", "Topology", "build", "capital_cost", "catalogue", "compare",
     "compare_measured", "describe", "draw", "fail", "fluid_completion", "model", "network_power", "plan", "plan_demand",
-    "plan_repair", "power_trace", "replay", "schema", "simulate", "site_power", "size", "total_cost_of_ownership",
-    "trace", "train", "train_recommender", "tune", "validate", "wall_growth", "walls", "workload",
+    "plan_phases", "plan_repair", "power_trace", "replay", "schema", "simulate", "site_power", "size",
+    "total_cost_of_ownership", "trace", "train", "train_recommender", "tune", "validate", "wall_growth", "walls",
+    "walls_under", "workload",
 ]  # fmt: skip
 
 

@@ -163,10 +163,10 @@ def _answered(
 
     topology, under = build(spec, catalogue), None
     if workload is not None and asked is not None:
-        from fabric.limits.under import put_under
+        from fabric.limits.under import walls_under
 
         way = {key: given[key] for key in ("layout", "transport", "routing")}
-        under = put_under(topology, workload, asked, conditions, **way)
+        under = walls_under(topology, workload, asked, conditions, **way)
         conditions = replace(conditions, duty=under.duty)
     found = wall_growth(topology, given=conditions, **axes)  # type: ignore[arg-type]
     estimates = assumptions(topology, conditions) + ([APPROXIMATED] if found.points else [])

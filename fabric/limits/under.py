@@ -48,7 +48,7 @@ class Under:
         }  # fmt: skip
 
 
-def put_under(
+def walls_under(
     topology: Topology,
     model: "Model | str",
     asked: Question | Load,
@@ -61,7 +61,7 @@ def put_under(
     """A workload on a fabric, in the layout that is given or the best; as `workload` raises.
 
     >>> from topologies.registry import build
-    >>> found = put_under(build("hgx-h100"), "llama-3.1-70b", Load(concurrency=64, stack="vllm"), layout="tp=8")
+    >>> found = walls_under(build("hgx-h100"), "llama-3.1-70b", Load(concurrency=64, stack="vllm"), layout="tp=8")
     >>> walls(build("hgx-h100"), replace(DEFAULT, duty=found.duty))["memory"]["state"], found.drawn.share < 1
     ('ok', True)
     """

@@ -194,7 +194,7 @@ def worth(
     )  # fmt: skip
 
 
-def switched(
+def plan_phases(
     specs: Sequence[str],
     model: str,
     parallel: str,
@@ -209,7 +209,7 @@ def switched(
     fabric whose family has some for the layout (`fabric.planning.circuit_states`).
 
     >>> from topologies.parts import catalogue
-    >>> found = switched(["photonic-rail:servers=8"], "llama-3.1-8b", "tp=8,pp=2,batch=32", catalogue(), 0.025)
+    >>> found = plan_phases(["photonic-rail:servers=8"], "llama-3.1-8b", "tp=8,pp=2,batch=32", catalogue(), 0.025)
     >>> found.static, found.walk.switches, 0 < found.overhead < 0.06  # rings of stages, and of copies for gradients
     (None, 2, True)
     """

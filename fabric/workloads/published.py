@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fabric.planning.worth import switched
+from fabric.planning.worth import plan_phases
 from fabric.workloads.decode_bound import decode_bound
 from fabric.workloads.training import train
 from fabric.workloads.zoo import model
@@ -56,7 +56,7 @@ def step_answer(topology: Topology, table: Mapping[str, Any]) -> float:
     asked = _asked(table["train"], "train", (*_STEP, "delay_ms"), _STEP)
     if "delay_ms" in asked:
         delay_s = float(asked["delay_ms"]) / 1e3
-        found = switched([table["topology"]], asked["model"], asked["parallel"], topology.catalogue, delay_s)
+        found = plan_phases([table["topology"]], asked["model"], asked["parallel"], topology.catalogue, delay_s)
         return _figure(found, asked["figure"], ("step_s",))
     step = train(topology, asked["model"], asked["parallel"])
     return _figure(step, asked["figure"], ("step_s", "mfu", "tokens_per_s", "tokens_per_s_per_accelerator"))

@@ -56,7 +56,7 @@ def command(
     from fabric.cli.options import load_parts
     from fabric.cli.output import emit_json, emit_tables
     from fabric.planning.phases import read_iteration
-    from fabric.planning.worth import switched, worth
+    from fabric.planning.worth import plan_phases, worth
     from fabric.results import provenance
     from fabric.timing import Assumptions
     from fabric.workloads.training import TRANSPORT
@@ -71,7 +71,7 @@ def command(
         found = worth(read_iteration(Path(things[0])), catalogue, given=given, delay_s=delay_s, ocs=ocs)
     else:
         way = TRANSPORT if transport == "auto" else transport
-        found = switched(things, workload, parallel or "", catalogue, delay_s, given=given, ocs=ocs, transport=way)
+        found = plan_phases(things, workload, parallel or "", catalogue, delay_s, given=given, ocs=ocs, transport=way)
     if out.json:
         asked = {"specs": list(things), "workload": workload, "parallel": parallel, "transport": transport}
         told = {**({"file": things[0]} if workload is None else asked), "delay_ms": delay_ms, "ocs": ocs,

@@ -8,7 +8,7 @@ from fabric.cli import main
 from fabric.limits import DEFAULT, checks, walls
 from fabric.limits.conditions import Duty
 from fabric.limits.room import rooms
-from fabric.limits.under import put_under
+from fabric.limits.under import walls_under
 from fabric.powering import drawn_facility_w, site_power
 from fabric.workloads.comparing import workload
 from fabric.workloads.memory import memory
@@ -25,7 +25,7 @@ TRAINED = "tp=4,pp=2,batch=64,seq=4096,recompute=none"
 def test_what_a_served_model_holds_by_hand():
     """70.55 B parameters in bf16 over 8; 64 requests behind 1,024 + 512 tokens of 327,680 B each, over 8 as well; and
     0.9 x 80 GB hold floor((72 - 17.64) GB / 62.9 MB) requests."""
-    found = put_under(build("hgx-h100"), LLAMA, SERVED, layout="tp=8")
+    found = walls_under(build("hgx-h100"), LLAMA, SERVED, layout="tp=8")
     held = dict(found.duty.held_gb)
     request_gb = 1536 * 327_680 / 8 / 1e9
     assert held["weights"] == pytest.approx(70_553_706_496 * 2 / 8 / 1e9, rel=1e-3)
@@ -39,7 +39,7 @@ def test_what_a_served_model_holds_by_hand():
 
 def test_what_is_held_is_judged_against_what_may_be_filled():
     fabric = build("hgx-h100")
-    found = put_under(fabric, LLAMA, SERVED, layout="tp=8")
+    found = walls_under(fabric, LLAMA, SERVED, layout="tp=8")
     wall = walls(fabric, replace(DEFAULT, duty=found.duty))["memory"]
     assert (wall["value"], wall["limit"]) == (pytest.approx(found.duty.total_gb), pytest.approx(72))
     full = replace(found.duty, held_gb=(("weights", 60.0), ("caches", 20.0)))
@@ -49,7 +49,7 @@ def test_what_is_held_is_judged_against_what_may_be_filled():
 
 def test_a_time_of_a_token_that_is_asked_for_is_a_wall():
     fabric = build("hgx-h100")
-    found = put_under(fabric, LLAMA, replace(SERVED, concurrency=None, floor=40), layout="tp=8")
+    found = walls_under(fabric, LLAMA, replace(SERVED, concurrency=None, floor=40), layout="tp=8")
     own = {check.name: check for check in checks(fabric, replace(DEFAULT, duty=found.duty))["memory"]}
     assert own["token"].limit.value == pytest.approx(25) and own["token"].value.value <= 25
 
@@ -71,7 +71,7 @@ def test_racks_draw_what_the_step_lets_accelerators_draw():
 
 def test_training_draws_by_what_it_computes_and_waits():
     fabric = build("rail:servers=4")
-    found = put_under(fabric, "llama-3.1-8b", read_question(TRAINED))
+    found = walls_under(fabric, "llama-3.1-8b", read_question(TRAINED))
     step = workload([fabric], "llama-3.1-8b", read_question(TRAINED))[0].step
     busy = step.compute_s / step.step_s
     assert found.drawn.share == pytest.approx(0.9 * busy + 0.35 * (1 - busy))
@@ -82,7 +82,7 @@ def test_room_of_training_is_the_last_that_fits():
     fabric, llama = build("rail:servers=4"), model("llama-3.1-8b")
     answer = workload([fabric], llama, read_question(TRAINED))[0]
     limit, p = answer.step.memory_limit_bytes, answer.step.parallel
-    duty = put_under(fabric, llama, read_question(TRAINED)).duty
+    duty = walls_under(fabric, llama, read_question(TRAINED)).duty
     tokens, sequences, parameters = rooms(fabric, llama, answer, duty)
     at = [memory(llama, replace(p, sequence=int(tokens.most) + more)).total for more in (0, 1)]
     assert at[0] <= limit < at[1]
