@@ -2,12 +2,13 @@
 
 `python -m benchmarks.inference FILE.csv [--write] [--left-out]`: robustly, on log error, each (accelerator, model) of a
 metric weighing nearly alike, each constant held to its prior where no row tells. `--left-out` refits without each tenth
-of the (accelerator, model) pairs, all metrics of a pair together, and predicts those.
+of the (accelerator, model) pairs, all metrics of a pair together, predicts those, with their stack known and not, and
+says in which interval of the prediction nine of ten lie; then without whole accelerators, and without whole stacks.
 """
 
 import re
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from scipy.optimize import least_squares
 from fabric.measuring.inference_predictions import FIRST, LATENCY, RATE, Batch, batch_of, predicted
 from fabric.measuring.inference_rows import InferenceRow, read_inference
 from fabric.measuring.inference_setups import Setup, quantity, setup_of
-from fabric.workloads.calibration import FIELDS, Calibration, constants, fitted_stack, width
+from fabric.workloads.calibration import DEFAULT_STACK, FIELDS, Calibration, constants, fitted_stack, width
 from topologies.errors import FabricError
 
 FILE = Path(__file__).parents[1] / "fabric" / "workloads" / "inference.toml"
@@ -31,9 +32,9 @@ PULL = 0.1  # of a constant to its prior, in log
 WIDE = {  # times that: how far classes differ, by kind and field; chosen by the errors of groups left out
     ("all", "half_columns"): 10.0, ("all", "half_expert_columns"): 15.0, ("all", "sync_s"): 1.6,
     ("all", "layer_s"): 2.0, ("all", "first_token_s"): 6.0, ("all", "expert_memory_share"): 0.3,
-    ("all", "attention_share"): 2.5, ("all", "cache_share"): 0.4, ("all", "collide"): 0.4,
-    ("stacks", "first_token_s"): 6.0, ("stacks", "layer_s"): 1.6, ("stacks", "cache_share"): 0.6,
-    ("generations", "layer_s"): 1.4, ("generations", "prefill_share"): 2.0, ("generations", "memory_share"): 0.7,
+    ("all", "attention_share"): 2.5, ("all", "cache_share"): 0.4, ("all", "collide"): 0.4, ("all", "interleave"): 0.5,
+    ("stacks", "first_token_s"): 6.0, ("stacks", "layer_s"): 1.1, ("stacks", "cache_share"): 0.6,
+    ("generations", "layer_s"): 2.8, ("generations", "prefill_share"): 2.0, ("generations", "memory_share"): 0.7,
     ("precisions", "prefill_share"): 0.5,
 }  # fmt: skip
 STEP, TINY = 1e-5, 1e-6
@@ -84,13 +85,49 @@ def main(path: Path, write: bool, left_out: bool) -> None:
     if write:
         written(table, x)
     if left_out:
-        out = np.full(len(rows), np.nan)
-        names = sorted({row.group for row in rows})
-        for fold in range(FOLDS):
-            held = np.array([row.group in names[fold::FOLDS] for row in rows])
-            y = fit(table, batch, masks, measured, groups, fitted & ~held, x, 10)
-            out[held] = errors(table, y, batch, masks, measured)[held]
+        names = [row.group for row in rows]
+        vllm = table.masks([{**row, "stacks": DEFAULT_STACK} for row in classes])
+
+        def refitted(labels: Sequence[str], folds: int, seen: Floats) -> Floats:
+            """Errors of rows whose label the fit did not see."""
+            out, each = np.full(len(rows), np.nan), sorted(set(labels))
+            for fold in range(folds):
+                held = np.isin(labels, each[fold::folds])
+                y = fit(table, batch, masks, measured, groups, fitted & ~held, x, 10)
+                out[held] = errors(table, y, batch, seen, measured)[held]
+            return out
+
+        out, unknown = (refitted(names, FOLDS, seen) for seen in (masks, vllm))
         told("left out, ten-fold", groups, out)
+        intervals(groups, batch.kinds, out, unknown, write)
+        machines, stacks = [row.accelerator for row in rows], [each["stacks"] for each in classes]
+        for what, labels in (("accelerators", machines), ("stacks", stacks)):
+            told(f"left out, whole {what}", groups, refitted(labels, len(set(labels)), masks))
+
+
+def intervals(
+    groups: Sequence[tuple[str, str]], kinds: Sequence[str], out: Floats, unknown: Floats, write: bool
+) -> None:
+    """Between which nine of ten measured times lie, over predictions of rows left out, `out`, and of those whose stack
+    is not known besides, `unknown`; each group weighs alike."""
+    text = FILE.read_text("utf-8")
+    for first, metrics in (("", (LATENCY, RATE)), ("first_", (FIRST,))):
+        index = [i for i, (name, _) in enumerate(groups) if name in metrics]
+        counts = Counter(groups[i] for i in index)
+        weight = np.array([1 / counts[groups[i]] for i in index])
+        time = np.array([kinds[i] in (LATENCY, FIRST) for i in index])
+        ends: list[float] = []
+        for known, error in (("known_stack", out), ("unknown_stack", unknown)):
+            ratio = np.where(time, 1 / (1 + error[index]), 1 + error[index])
+            below = np.cumsum(weight[np.argsort(ratio)]) / weight.sum()
+            ends += [float(np.sort(ratio)[np.searchsorted(below, share)]) for share in (0.05, 0.95)]
+            low, high = min(ends[::2]), max(ends[1::2])  # who knows less is not surer
+            least, most = constants()["interval"][f"{first}{known}"]
+            inside = np.sum(weight[(ratio >= least) & (ratio <= most)]) / weight.sum()
+            print(f"  {first}{known}: {low:.2f} to {high:.2f} of the prediction; {inside:.0%} in that of the file")
+            text = re.sub(rf"(?m)^{first}{known} = .*$", f"{first}{known} = [{low:.2f}, {high:.2f}]", text)
+    if write:
+        FILE.write_text(text, "utf-8")
 
 
 def usable(path: Path) -> tuple[list[InferenceRow], list[Setup]]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from fabric.measuring.inference_predictions import batch_of, constants_of, predicted
+from fabric.measuring.inference_predictions import batch_of, constants_of, metrics, predicted, serve_all
 from fabric.measuring.inference_rows import InferenceRow, read_inference
 from fabric.measuring.inference_setups import Setup, accelerator_of_row, quantity, setup_of
 from fabric.measuring.inference_steps import ENERGY, POWER, TIMES, compared
@@ -52,17 +52,29 @@ def compare_inference(path: Path | None = None, only: str | None = None, stack: 
 def _served(rows: Sequence[InferenceRow], setups: Sequence[Setup], stack: str | None) -> list[ComparedStep]:
     if not rows:
         return []
-    values = predicted(batch_of(rows, setups), constants_of(setups))
+    batch = batch_of(rows, setups)
+    served = serve_all(batch, constants_of(setups))
     found = []
-    for row, setup, value in zip(rows, setups, values, strict=True):
-        known = not any("does not say" in said and "served by" in said for said in setup.said)
-        met = setup.generation in constants()["generations"]
-        own = not any("stands in" in said for said in setup.said)
-        low, high = constants()["interval"]["known_stack" if known and met and own else "unknown_stack"]
-        said = (*setup.said, *(() if met else (f"no constants are fitted for {setup.accelerator.name}: those of all",)))
+    for row, setup, value, running in zip(rows, setups, metrics(batch, served), served.running, strict=True):
+        name, said = quantity(row, setup), list(setup.said)
+        if setup.generation not in constants()["generations"]:
+            said.append(f"no constants are fitted for {setup.accelerator.name}: those of all")
+        if row.metric == "ttft_ms" and running < setup.concurrency:
+            name = "ttft_ms, saturated"
+            said.append(f"{running:g} of {setup.concurrency:g} requests of a replica fit: the others wait for a place")
+        low, high = _interval(row, setup)
         ends = (value * low, value * high) if row.metric in TIMES else (value / high, value / low)
-        found.append(compared(row, quantity(row, setup), float(value), setup.spec, setup.transport, said, ends))
+        found.append(compared(row, name, float(value), setup.spec, setup.transport, said, ends))
     return found
+
+
+def _interval(row: InferenceRow, setup: Setup) -> tuple[float, float]:
+    """In which nine of ten measured times lie, over the predicted one."""
+    stated = not any("does not say" in said and "served by" in said for said in setup.said)
+    met = setup.generation in constants()["generations"] and not any("stands in" in said for said in setup.said)
+    known = "known_stack" if stated and met else "unknown_stack"
+    low, high = constants()["interval"][f"first_{known}" if row.metric == "ttft_ms" else known]
+    return float(low), float(high)
 
 
 def _watts(row: InferenceRow) -> ComparedStep:

@@ -75,7 +75,7 @@ def _kind(row: InferenceRow, s: Setup) -> tuple[str, float]:
 
 def predicted(batch: Batch, constants: Calibration) -> Floats:
     """The metric of each row, float64[n], in the unit of its column."""
-    return _metric(batch, serve_all(batch, constants))
+    return metrics(batch, serve_all(batch, constants))
 
 
 def serve_all(batch: Batch, constants: Calibration) -> Served:
@@ -83,7 +83,8 @@ def serve_all(batch: Batch, constants: Calibration) -> Served:
     return serve(batch.demands, constants, batch.exchanges, batch.requests, usable=rules()["load"]["usable"])
 
 
-def _metric(batch: Batch, found: Served) -> Floats:
+def metrics(batch: Batch, found: Served) -> Floats:
+    """The metric of each row of what its replica gives."""
     kinds = np.array(batch.kinds)
     choices = {
         LATENCY: found.token_s, FIRST: found.first_token_s, RATE: found.tokens_per_s, "user": 1 / found.token_s,

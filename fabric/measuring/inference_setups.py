@@ -73,12 +73,15 @@ def setup_of(row: InferenceRow, stack: str | None = None) -> Setup:
     apart = disaggregated or row.scenario == "decode"
     accelerators = row.accelerators or layout.accelerators
     part = accelerators / layout.accelerators  # of a replica, where the row is of a node of it
-    alone = part if layout.dp > accelerators else max(1.0, part)
-    replicas = _decoders(row, layout, said) if disaggregated else alone
+    whole = part if layout.dp > accelerators else max(1.0, part)
+    replicas = _decoders(row, layout, said) if disaggregated else whole
     inputs, outputs = _lengths(row, shape, said)
     if inputs + outputs > shape.sequence and (shape.positions or name in rules()["load"]["capping"]):
         said.append(f"answers that end at a context of {shape.sequence:,} tokens, which is the model's")
-    concurrency = 1.0 if row.concurrency is None and row.scenario == "single-user" else row.concurrency
+    alone = row.scenario == "single-user" or row.says("low_load")
+    concurrency = 1.0 if row.concurrency is None and alone else row.concurrency
+    if concurrency is None and row.metric == "ttft_ms":
+        raise ConfigError("a first token behind a load that the row does not give")
     if concurrency is None:
         static, concurrency = False, rules()["load"]["most_offline"] * max(replicas, 1 / replicas)
         said.append("as many requests as fit, which the row does not say")

@@ -38,7 +38,7 @@ class Calibration:
     attention_share: float | Floats
     ramp_tokens: float | Floats  # that reach half of the share, at 1 PFLOP/s
     half_columns: float | Floats  # of a shard of a dense matrix, which reaches half of what a wide one does
-    half_expert_columns: float | Floats  # of an expert's shard
+    half_expert_columns: float | Floats  # of an expert's shard, at 1 PFLOP/s
     prefill_layer_s: float | Floats
     prefill_expert_layer_s: float | Floats
     first_token_s: float | Floats

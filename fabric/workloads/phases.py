@@ -129,7 +129,7 @@ def prefill(d: Demands, c: Calibration, ex: Exchanges, prompts: Floats, tokens: 
     ramp = own / (own + c.ramp_tokens * d.peak_flops / 1e15)
     rate = d.peak_flops * c.prefill_share * ramp
     dense = d.dense_flops * own / d.tp / (rate * _filled(d.hidden / d.tp, c.half_columns))
-    sliced = _filled(d.expert_width * d.ep / d.ranks, c.half_expert_columns)
+    sliced = _filled(d.expert_width * d.ep / d.ranks, c.half_expert_columns * d.peak_flops / 1e15)
     experts = d.expert_flops * own * np.minimum(prompts, d.dp) / d.ranks / (rate * c.expert_prefill_share * sliced)
     products = dense + experts
     everything = d.dense_bytes / d.tp + touched_experts(d, c, own) * d.expert_bytes / d.ranks

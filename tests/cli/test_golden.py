@@ -18,6 +18,7 @@ JUPITER = ["show", "jupiter:blocks=8,uplinks=64"]
 VALIDATED = ["validate", "--file", "cases.toml"]
 MEASURED = ["validate", "--measured", "measured.csv"]
 TRAINED = ["validate", "--measured", "training.csv"]
+INFERRED = ["validate", "--measured", "inference.csv"]
 TREE = ["solve", "clos:hosts=32,leaf_hosts=8,uplinks=2", "-c", "all-to-all"]
 GROUPS = [*TREE, "--group", "tp=8", "--placement", "striped"]
 TUNED = ["tune", "dgx-h100-superpod-256:servers=8", "--sizes", "16KiB-256MiB"]
@@ -94,6 +95,7 @@ TEXTS = {
     "validate-measured.txt": MEASURED,
     "validate-measured-verbose.txt": [*MEASURED, "-v"],
     "validate-training.txt": TRAINED,
+    "validate-inference.txt": [*INFERRED, "-v"],
     "fail.txt": FAILED,
     "fail-tpu-v4-64.txt": ["fail", "tpu-v4-64", "-q"],
     "fail-leaf.txt": ["fail", "dual-plane:servers=16", "-e", "leaf:3"],
@@ -131,6 +133,7 @@ JSONS = {
     "validate.json": [*VALIDATED, "--json"],
     "validate-measured.json": [*MEASURED, "--json"],
     "validate-training.json": [*TRAINED, "--json"],
+    "validate-inference.json": [*INFERRED, "--json"],
     "fail.json": [*FAILED, "--json"],
     "trace.json": [*TRACED, "--explain", "--json"],
     "trace-layers.json": [*LAYERS, "--json"],

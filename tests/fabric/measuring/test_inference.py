@@ -118,3 +118,45 @@ def test_watts_at_the_wall_by_hand() -> None:
     b200 = part("b200-sxm", Accelerator)
     assert wall_watts(b200, 8, liquid=True) == pytest.approx(9500)  # 8 x 1000 + 1500
     assert wall_watts(b200, 8) == pytest.approx(9500 * 1.095)
+
+
+def test_a_load_that_is_not_stated() -> None:
+    """Low load is one request; a first token behind an unknown one is no question; of rates, what fits runs."""
+    quiet = row(metric="ttft_ms", concurrency=None, scenario="prefill", words="sglang pd disaggregation; low load")
+    assert setup_of(quiet).concurrency == 1
+    with pytest.raises(ConfigError, match="load that the row does not give"):
+        setup_of(row(metric="ttft_ms", concurrency=None))
+    assert "as many requests as fit" in setup_of(row(metric="tok_per_s_total", concurrency=None)).said[0]
+
+
+def test_decoders_that_a_row_does_not_count() -> None:
+    """Three of four groups of eight, one prefills: the load of each is an assumption."""
+    apart = setup_of(row(words="sglang; disagg", concurrency=96.0, accelerators=32))
+    assert (apart.replicas, apart.concurrency, apart.stated) == (3, 32, False)
+    assert quantity(row(words="sglang; disagg"), apart) == "tpot_ms, of assumptions"
+
+
+def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
+    """Llama-3.3 70B in 8 bits leaves 1.4 GB on one H100: the other requests wait, and the first token with them."""
+    head = "accelerator,model,precision,scenario,tp,input_len,output_len,batch_or_concurrency,metric,value,note\n"
+    file = tmp_path / "rows.csv"
+    file.write_text(head + "H100-SXM,Llama-3.3-70B,fp8,server,1,1024,1024,64,ttft_ms,9000,vllm\n", "utf-8")
+    (found,) = compare_inference(file).rows
+    assert found.metric == "ttft_ms, saturated"
+    assert "of 64 requests of a replica fit" in found.said[-1]
+
+
+def test_stacks_of_tensorrt_llm_by_release() -> None:
+    """Before 0.7 kernels read a cache for every query head."""
+    from fabric.workloads.calibration import reads_by_head
+
+    old, new = (setup_of(row(words=f"tensorrt-llm v{release} static batch")).stack for release in ("0.6.1", "0.8"))
+    assert (old, new) == ("trtllm-2023", "trtllm-2024")
+    assert reads_by_head(old) and not reads_by_head(new)
+
+
+def test_who_knows_less_is_not_surer() -> None:
+    spread = constants()["interval"]
+    for first in ("", "first_"):
+        known, unknown = spread[f"{first}known_stack"], spread[f"{first}unknown_stack"]
+        assert unknown[0] <= known[0] < 1 < known[1] < unknown[1]
