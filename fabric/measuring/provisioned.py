@@ -75,7 +75,7 @@ def _pue(topology: Topology) -> float:
 def _points(
     topology: Topology, shape: Model, sweep: Sweep, weights: str, tokens: tuple[float, float]
 ) -> Iterator[Point]:
-    loads = [load for k in range(64) if (load := 2 ** (k / 2)) <= sweep.most]
+    loads = [load for k in range(160) if (load := 2 ** (k / 10)) <= sweep.most]  # a speed is read off between loads
     each: list[tuple[Any, ...]] = [(s, text, p) for s in sweep.stacks for text in sweep.layouts for p in sweep.prefill]
     for stack, layout, prefill in each:
         try:

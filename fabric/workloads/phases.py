@@ -126,11 +126,13 @@ def prefill(d: Demands, c: Calibration, ex: Exchanges, prompts: Floats, tokens: 
     width of their shards, the weights' reading (a cubic mean of both), attention, exchanges, launches."""
     local = np.maximum(prompts / d.dp, 1.0)  # each attention group has prompts of its own
     own = local * tokens
-    ramp = own / (own + c.ramp_tokens * d.peak_flops / 1e15)
-    rate = d.peak_flops * c.prefill_share * ramp
-    dense = d.dense_flops * own / d.tp / (rate * _filled(d.hidden / d.tp, c.half_columns))
-    sliced = _filled(d.expert_width * d.ep / d.ranks, c.half_expert_columns * d.peak_flops / 1e15)
-    experts = d.expert_flops * own * np.minimum(prompts, d.dp) / d.ranks / (rate * c.expert_prefill_share * sliced)
+    ramp = c.ramp_tokens * d.peak_flops / 1e15 / own  # what few tokens and narrow shards add to the time at full rate
+    narrow = c.half_columns * d.tp / d.hidden
+    sliced = c.half_expert_columns * d.peak_flops / 1e15 * d.ranks / (d.expert_width * d.ep)
+    rate = d.peak_flops * c.prefill_share
+    dense = d.dense_flops * own / d.tp / rate * (1 + ramp) * (1 + narrow)
+    experts = d.expert_flops * own * np.minimum(prompts, d.dp) / d.ranks / rate * (1 + ramp + sliced)
+    experts = experts / c.expert_prefill_share
     products = dense + experts
     everything = d.dense_bytes / d.tp + touched_experts(d, c, own) * d.expert_bytes / d.ranks
     read = everything / (d.memory_bytes_per_s * c.memory_share)
@@ -143,8 +145,3 @@ def prefill(d: Demands, c: Calibration, ex: Exchanges, prompts: Floats, tokens: 
         time_s=alone + attention + latency + moved + sync + launch,
         marginal_s=products + attention + moved + c.prompt_s,
     )  # fmt: skip
-
-
-def _filled(columns: Floats, half: float | Floats) -> Floats:
-    """What narrow slices of a matrix leave of the rate of wide ones: a half at so many columns."""
-    return columns / (columns + half)
