@@ -45,8 +45,11 @@ def read_goal(path: Path) -> Recorded:
 
     `A requires B`: A starts when B is done; `A irequires B`: when B starts. Computations of a rank on one `cpu` (0
     where none is said) take turns, the first that is ready first; messages occupy no processor, and `nic` is passed
-    over. ConfigError names the line of what cannot be read, a rank that is missing, a send or receive without a
-    partner, and requirements in a circle.
+    over: overheads and gaps of LogGP are no part of the file, latency and rates are the fabric's, and every send is
+    eager. What waits for the start of a computation waits until that is ready, not for its turn.
+
+    ConfigError names the line of what cannot be read, a rank that is missing, a send or receive without a partner, and
+    requirements in a circle.
 
     >>> read_goal(Path("nowhere.goal"))  # doctest: +ELLIPSIS
     Traceback (most recent call last):

@@ -148,6 +148,10 @@ def layers_timeline(
     what follows, one after the other, and is waited for at the end. A stage begins a forward chunk after the one before
     (micro-batch over interleaved chunks), and goes back a backward chunk after the one behind: a bubble of (p - 1)/v of
     one micro-batch, as of 1F1B (Narayanan et al., SC 2021, section 2.2). Stages compute alike.
+
+    SimAI's analytical mode adds up the same, with three differences: it hides none of the collectives of weights behind
+    computation (unless it is given a share to hide), and its bubble has no sends between stages, and all rows but the
+    embedding's, whether each micro-batch has one or not.
     """
     ranks = len(topology.accelerators)
     if layers.ranks > ranks:

@@ -84,6 +84,21 @@ def test_messages_of_one_tag_match_in_order(micros):
     assert micros(text) == pytest.approx(2 + 5)
 
 
+def test_a_ring_of_64_takes_what_other_simulators_say(tmp_path):
+    """126 messages of 1 MB one after the other at 50 GB/s, 500 ns each: 2.583 ms, as SimGrid and LogGOPSim have it."""
+    lines = ["num_ranks 64"]
+    for rank in range(64):
+        lines.append(f"rank {rank} {{")
+        for step in range(126):
+            lines.append(f"s{step}: send 1000000b to {(rank + 1) % 64} tag {step}")
+            lines.append(f"r{step}: recv 1000000b from {(rank - 1) % 64} tag {step}")
+            lines += [f"s{step} requires {kind}{step - 1}" for kind in "sr" if step]
+        lines.append("}")
+    (tmp_path / "ring.goal").write_text("\n".join(lines))
+    found = fabric.replay("ring:n=64,rate_gbps=400,latency_ns=500", tmp_path / "ring.goal")
+    assert found.time_us == pytest.approx(2583, rel=1e-9)
+
+
 def test_real_broadcast_takes_its_depth(real):
     """A binomial tree of 32: five messages one after the other, of a byte each."""
     found = fabric.replay(STAR.format(32), real("goal/binary_tree_32.goal"))
