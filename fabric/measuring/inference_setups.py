@@ -159,14 +159,16 @@ def _layout(row: InferenceRow, accelerator: Accelerator, shape: Model, weights: 
 
 
 def _wide(row: InferenceRow, shape: Model) -> int | None:
-    """Accelerators that share the experts, where they are more than those of the row: a node of a cluster. As many as
-    divide the experts, of those that the row tells."""
+    """Accelerators that share the experts, where the row says that all do, or they are more than its own: a node of a
+    cluster. As many as divide the experts, of those that the row tells."""
     if not shape.moe_layers or row.accelerators is None:
         return None
     nodes = re.search(rules()["words"]["cluster"], row.words) if row.says("per_node") else None
     told = row.ep or (row.accelerators * int(nodes.group(1)) if nodes else 0)
+    if row.says("wide"):
+        told = max(told, row.accelerators)
     most = max((n for n in range(1, told + 1) if shape.experts % n == 0), default=0)
-    return most if most > row.accelerators else None
+    return most if most > row.accelerators or (row.says("wide") and most > 1) else None
 
 
 def _plain(weights: str) -> str:

@@ -100,3 +100,10 @@ def test_boards_of_two_count_twice(tmp_path: Path) -> None:
     path.write_text(HEAD + f"{cells}-B60/llama3_1-8b\n{cells}-Pro-B60-Dual/llama3_1-8b\n")
     one, two = compare_inference(path).rows
     assert two.predicted == pytest.approx(2 * one.predicted)
+
+
+def test_words_of_load_and_of_wide_experts() -> None:
+    quiet = row(concurrency=None, scenario="prefill", metric="ttft_ms", words="1p1d pd disaggregation; low load")
+    assert setup_of(quiet).concurrency == 1
+    wide = row(model="DeepSeek-R1", accelerators=32, tp=None, scenario="decode", words="wide-ep; vllm")
+    assert str(setup_of(wide).layout) == "ep=32,dp=32"
