@@ -29,7 +29,7 @@ from topologies.parts import part
 
 ACHIEVED = Path("fabric/workloads/achieved.toml")
 SOFT = 0.05  # errors above this weigh by their size, not by its square
-PULL = 0.15  # towards the prior: a factor of e off weighs like one group that is so far off in a row of 20
+PULL = 0.18  # towards the prior: a factor of e off weighs like one group that is so far off in a row of 20
 PRIOR = Achieved(  # round values that owe nothing to the rows: what a left-out generation is predicted with
     gemm_16=0.65, gemm_8=0.65, gemm_4=0.5, power=0.15, tpu=1.0, attention=0.5, experts=0.5,
     vector_passes=200, score_passes=15, tp_exposed=0.8, ep_exposed=0.3, dp_exposed=0.3, launch_ms=2.0,
