@@ -11,7 +11,7 @@ from fabric.workloads.memory import memory
 from fabric.workloads.mix import DIMENSIONS, Exchange, mix
 from fabric.workloads.model import Model
 from fabric.workloads.occupancy import Occupancy, occupancies
-from fabric.workloads.parallel import Parallel
+from fabric.workloads.parallel import RECOMPUTE, Parallel
 from fabric.workloads.pipelining import bubble_s
 from fabric.workloads.splits import Question, completed, fits, splits
 from fabric.workloads.training import timeline, updated
@@ -110,12 +110,16 @@ class _Search:
     def _open(self, room: _Room) -> None:
         """Every split of a room that fits into memory, by what it computes."""
         limit = None if self.row.memory_gb is None else self.row.memory_gb * 1e9
+        held = False  # by the same split with less computed again, which is never slower
         try:
             for p in splits(self.asked, room.occupancy.ranks, self.model):
                 self.splits += 1
-                if not fits(self.model, p, limit) and self.asked.free:
+                held = held and p.recompute != RECOMPUTE[0]
+                self.fitting += held
+                if held or not (fits(self.model, p, limit) or not self.asked.free):
                     continue
                 self.fitting += 1
+                held = "recompute" in self.asked.free
                 split = _Split(p, room, self._computed(p))
                 self.push(split.least_s(self.achieved), split)
         except ConfigError as reason:
