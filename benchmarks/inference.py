@@ -29,8 +29,8 @@ FOLDS = 10
 SCALE = 0.05  # log error from which a row's loss grows linearly: below it lies the noise of repeats
 EVEN = 0.45  # a group of n rows weighs n ** (1 - 2 EVEN): 0.5 would make all groups alike
 PULL = 0.1  # of a constant to its prior, in log
-# Times that, how far classes differ, by kind and field; chosen by the errors of groups left out. Chosen among ten by one
-# half of the groups, they leave 14, 10 and 23 % on the other half; the same everywhere but for first tokens: 14, 11, 22.
+# Times that: how far classes differ, by kind and field, chosen by the errors of groups left out. Chosen among ten by
+# one half of the groups, they leave 14, 10 and 23 % on the other half; widths of before: 14, 11 and 22 %.
 WIDE = {
     ("all", "half_columns"): 10.0, ("all", "half_expert_columns"): 15.0, ("all", "sync_s"): 1.6,
     ("all", "layer_s"): 2.0, ("all", "first_token_s"): 6.0, ("all", "expert_memory_share"): 0.3,
