@@ -74,6 +74,12 @@ def widest_experts() -> float:
 
 
 @lru_cache(maxsize=1)
+def most_cp() -> int:
+    """The most ranks that share a sequence in the measured steps."""
+    return int(tomllib.loads(_FILE.read_text("utf-8"))["attention"]["most_cp"])
+
+
+@lru_cache(maxsize=1)
 def achieved() -> Achieved:
     """The constants that come with the program."""
     rows = tomllib.loads(_FILE.read_text("utf-8"))

@@ -10,7 +10,7 @@ from fabric.placement import Placement
 from fabric.powering import network_power, site_power
 from fabric.results import accelerator_of
 from fabric.simulation import time_estimates
-from fabric.workloads.achieved import Achieved, achieved, generation_of, widest_experts
+from fabric.workloads.achieved import Achieved, achieved, generation_of, most_cp, widest_experts
 from fabric.workloads.compute import Compute, amounts, compute
 from fabric.workloads.memory import Memory, held_params, memory
 from fabric.workloads.mix import DIMENSIONS, mix
@@ -263,6 +263,11 @@ def _said(model: Model, p: Parallel, row: Accelerator, held: Memory, limit: floa
         said.append(f"{what}: their rate is continued towards that of dense products (estimate)")
     if model.layers % (p.pp * p.v):
         said.append(f"{model.layers} layers in {p.pp * p.v} chunks: an average stage, the fullest has more")
+    if p.cp > most_cp():
+        what = f"cp = {p.cp}, published steps have {most_cp()} at most"
+        said.append(f"{what}: that attention loses nothing and hides its exchanges is continued (estimate)")
+    if p.pp > 1 and model.layers % p.pp == 0:
+        said.append("the output layer counts as spread over the stages; where these are equal the last has it beside")
     if limit is not None and held.total > limit:
         said.append(f"a rank holds {held.total / 1e9:,.0f} GB, more than the {limit / 1e9:,.0f} of {row.name}")
     if p.mtp:

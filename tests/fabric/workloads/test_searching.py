@@ -225,3 +225,11 @@ def test_a_given_schedule_leaves_what_fits_it(given: str) -> None:
         assert p.on(64, m).v == 1 or given.startswith("copies")
         assert p.schedule != "dualpipe" or not (p.pp % 2 or p.micro_batches % 2)
         assert not given.startswith("copies") or p.dp % 2 == 0
+
+
+def test_a_step_says_what_no_published_one_shows():
+    wide = train(RAIL, "llama-3.1-8b", "cp=4,pp=2,batch=16,seq=4096").said
+    narrow = train(RAIL, "llama-3.1-8b", "cp=2,batch=16,seq=4096").said
+    for line in ("cp = 4, published steps have 2 at most", "the last has it beside"):
+        assert any(line in one for one in wide)
+        assert not any(line in one for one in narrow)
