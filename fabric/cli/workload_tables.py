@@ -59,7 +59,7 @@ def _trained(done: Sequence[Answer], model: Model, width: int) -> list[Any]:
     steps = [answer.step for answer in done if answer.step is not None]
     title = f"a step of training, {model.title}"
     columns = [
-        _column("accel-\nerators", "accelerators", [f"{s.accelerators:,}" for s in steps], 1),
+        _column("accel-\nerators", "accelerators", [_accelerators(s) for s in steps], 1),
         _column("step", "step", [format_time_us(s.step_s * 1e6) for s in steps]),
         _column("tokens/s\nper acc.", "tokens/s per accelerator",
                 [format_number(s.tokens_per_s_per_accelerator) for s in steps]),
@@ -102,6 +102,12 @@ def _percent(share: float) -> str:
 
 def _rate(value: float | None) -> str:
     return known(value, lambda v: format_number(v, 3), False)
+
+
+def _accelerators(step: TrainingStep) -> str:
+    """All that are given, and before them those that work where that is not all."""
+    used = "" if step.parallel.ranks == step.accelerators else f"{step.parallel.ranks:,} of "
+    return f"{used}{step.accelerators:,}"
 
 
 def _memory(step: TrainingStep) -> str:

@@ -38,7 +38,7 @@ class Occupancy:
         """What of the fabric is left out, for the reader of an answer.
 
         >>> Occupancy(64, 8, 72, 8).said
-        ['left out: 64 of 72 accelerators of each domain work, 512 of 576 in all; rates are of all']
+        ['left out: 64 of 72 accelerators of each domain work, 512 of 576 in all; rates are of all, MFU of these']
         """
         given = self.size * self.count
         if self.ranks == given:
@@ -48,7 +48,8 @@ class Occupancy:
             some.append(f"{self.per_domain:,} of {self.size:,} accelerators of each domain")
         if self.domains < self.count:
             some.append(f"{self.domains:,} of {self.count:,} domains")
-        return [f"left out: {' and '.join(some)} work, {self.ranks:,} of {given:,} in all; rates are of all"]
+        what = f"{' and '.join(some)} work, {self.ranks:,} of {given:,} in all"
+        return [f"left out: {what}; rates are of all, MFU of these"]
 
 
 def occupancies(topology: Topology, model: Model) -> list[Occupancy]:

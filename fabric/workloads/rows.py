@@ -28,7 +28,10 @@ def row_of(answer: Answer, rank: int | None) -> dict[str, Any]:
 def step_row(step: TrainingStep) -> dict[str, Any]:
     """A training step: seconds by part, bytes by kind, rates, energy, exchanges."""
     told = {key: value for key, value in step.document().items() if key not in ("topology", "said")}
-    more = {"parallel": written(step.parallel), "compute": asdict(step.compute), "binds": binds(step)}
+    more = {
+        "accelerators_used": step.parallel.ranks, "parallel": written(step.parallel), "compute": asdict(step.compute),
+        "binds": binds(step),
+    }  # fmt: skip
     return {"mode": "train", **told, **more}
 
 
