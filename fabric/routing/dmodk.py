@@ -5,8 +5,9 @@ from numpy.typing import NDArray
 
 from cext import single_path_loads
 from fabric.routing.contraction import contract, refuse
-from fabric.routing.parallel import gathered, scale_up, separate
+from fabric.routing.parallel import gathered, scale_up
 from fabric.routing.router import Loads, RoutingOptions
+from fabric.routing.separated import separate
 from fabric.traffic import Traffic
 from topologies.graph import Topology, once
 

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cext import ecmp_loads, hop_distances
+from fabric.routing.by_leaf import by_leaf
 from fabric.routing.contraction import (
     Contracted,
     NodeDemand,
@@ -20,6 +21,7 @@ from fabric.traffic import Traffic
 from topologies.graph import Topology
 
 SEARCHED_AT_ONCE = 30_000_000  # visits of arcs below which a look for symmetry takes longer than it saves
+LONG = 5e9  # visits of arcs above which what goes between domains is cut at their leaves: several seconds
 SAMPLE = 64
 
 
@@ -48,28 +50,45 @@ def equal_split(
 
     One destination of each orbit stands for all where the topology is large and the demand as symmetric as it.
     """
-    small = contract(topology)
     fewer = fewer_destinations(topology, demand)
-    inner, latency, hops, lost = ecmp_loads(
+    if fewer is not None:
+        inner, latency, moves = _split(topology, fewer.demand, shares, threads)
+        return fewer.spread(inner), latency, moves
+    cut = by_leaf(topology, demand) if _visits(contract(topology), demand, LONG) > LONG else None
+    if cut is None:
+        return _split(topology, demand, shares, threads)
+    near, near_s, inside = _split(topology, cut.near, shares, threads)
+    far, far_s, across = _split(topology, cut.far, shares, threads)
+    return near + far + cut.last, max(near_s, far_s + cut.last_s * across), inside or across
+
+
+def _split(
+    topology: Topology, demand: NodeDemand, shares: NDArray[np.float64], threads: int
+) -> tuple[NDArray[np.float64], float, bool]:
+    """The same, with a search for every destination."""
+    small = contract(topology)
+    loads, latency, hops, lost = ecmp_loads(
         small.indptr, small.heads, shares, small.twin, small.forwards, small.latency, small.node_latency,
-        *(demand if fewer is None else fewer.demand), threads,
+        *demand, threads,
     )  # fmt: skip
     if lost[0] >= 0:
         refuse(topology, small, int(lost[0]), int(lost[1]))
-    return inner if fewer is None else fewer.spread(inner), latency, hops > 0
+    return loads, latency, hops > 0
 
 
 def fewer_destinations(topology: Topology, demand: NodeDemand) -> Reduced | None:
     """The demand towards one destination of each orbit, where all would take long and the demand is as symmetric."""
-    return reduced(symmetry(topology), demand) if _takes_long(contract(topology), demand) else None
+    large = _visits(contract(topology), demand, SEARCHED_AT_ONCE) > SEARCHED_AT_ONCE
+    return reduced(symmetry(topology), demand) if large else None
 
 
-def _takes_long(small: Contracted, demand: NodeDemand) -> bool:
-    """Will the searches towards all destinations look at many arcs? Estimated from a few of them."""
+def _visits(small: Contracted, demand: NodeDemand, enough: float) -> float:
+    """Arcs that the searches towards all destinations will look at, estimated from a few of them until these are
+    enough."""
     targets, entry_ptr, entry_list, _, list_ptr, list_node, _ = demand
     most = len(targets) * len(small.heads)
-    if most <= SEARCHED_AT_ONCE or len(entry_list) <= SAMPLE or len(list_node) > SAMPLE * len(targets):
-        return most > SEARCHED_AT_ONCE
+    if most <= enough or len(entry_list) <= SAMPLE or len(list_node) > SAMPLE * len(targets):
+        return most
     degree = np.diff(small.indptr)
     seen = 0
     for i in np.random.default_rng(0).choice(len(targets), SAMPLE):
@@ -77,6 +96,6 @@ def _takes_long(small: Contracted, demand: NodeDemand) -> bool:
         lists = entry_list[entry_ptr[i] : entry_ptr[i + 1]]
         sources = np.concatenate([list_node[list_ptr[k] : list_ptr[k + 1]] for k in lists])
         seen += int(degree[(hops >= 0) & (hops < hops[sources].max(initial=0))].sum())
-        if len(targets) * seen / SAMPLE > SEARCHED_AT_ONCE:
-            return True
-    return False
+        if len(targets) * seen / SAMPLE > enough:
+            break
+    return len(targets) * seen / SAMPLE

@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 from cext import hashed_loads
 from fabric.routing.contraction import contract, refuse
 from fabric.routing.leaves import leaves, to_leaves
-from fabric.routing.parallel import gathered, separate
+from fabric.routing.parallel import gathered
 from fabric.routing.router import Loads, RoutingOptions
+from fabric.routing.separated import separate
 from fabric.traffic import Traffic
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.graph import Topology

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.routing.contraction import contract
-from fabric.routing.parallel import separate
+from fabric.routing.separated import separate
 from topologies.graph import Topology, once
 
 
@@ -46,6 +46,7 @@ def leaves(topology: Topology) -> Leaves | None:
     heads = links.heads
     both = crossed[tails] & crossed[heads]
     _, part = connected_components(coo_array((np.ones(both.sum()), (tails[both], heads[both])), shape=(nodes, nodes)))
+    part = part.astype(np.int64)  # times nodes it is beyond 32 bits
     out = np.flatnonzero(crossed[tails] & ~crossed[heads])
     joined = np.unique(part[tails[out]] * nodes + heads[out]) // nodes  # a part for every end point that it joins
     if not len(joined):

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.routing.contraction import contract
-from fabric.routing.parallel import gathered, separate
+from fabric.routing.parallel import gathered
 from fabric.routing.router import Loads, RoutingOptions
+from fabric.routing.separated import separate
 from fabric.traffic import Traffic
 from topologies.errors import InfeasibleError
 from topologies.formats.forwarding import ForwardingTables, read_forwarding_tables
