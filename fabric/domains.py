@@ -45,10 +45,35 @@ def blocks_of(topology: Topology, size: int) -> int:
     >>> blocks_of(pod, 8), blocks_of(pod, 16), blocks_of(pod, 144)  # 8 x 9, 8 x 4 (8 are left over), and 576 / 144
     (72, 32, 4)
     """
-    holding = [len(members) for members in topology.domains if len(members) >= size]
-    if len(holding) < len(topology.domains) or not holding:
-        return len(topology.accelerators) // size
-    return sum(members // size for members in holding)
+    return blocks_beside(topology, size, 0, 1)
+
+
+def blocks_beside(topology: Topology, size: int, others: int, other_size: int) -> int:
+    """How many blocks of `size` accelerators a fabric holds beside `others` of another size, neither across two
+    scale-up domains where one holds it whole; what blocks leave free in their domains is taken first. -1 where it does
+    not hold the others.
+
+    >>> from topologies.registry import build
+    >>> rack = build("nvl72")  # 72 = 4 x 16 + 8
+    >>> blocks_beside(rack, 16, 1, 8), blocks_beside(rack, 16, 2, 8), blocks_beside(rack, 16, 10, 8)
+    (4, 3, -1)
+    """
+    sizes = np.array([len(members) for members in topology.domains])
+    if not len(sizes) or sizes.min() < max(size, other_size):
+        left = len(topology.accelerators) - others * other_size
+        return left // size if left >= 0 else -1
+    blocks = sizes // size
+    room, most = (sizes - blocks * size) // other_size, sizes // other_size
+    missing = others - int(room.sum())
+    if missing > 0:  # domain after domain holds others alone, the last as many as are left
+        held = np.cumsum(most - room)
+        last = int(np.searchsorted(held, missing))
+        if last == len(sizes):
+            return -1
+        own = most[: last + 1].copy()
+        own[last] -= held[last] - missing
+        blocks[: last + 1] = (sizes[: last + 1] - own * other_size) // size
+    return int(blocks.sum())
 
 
 def alone(topology: Topology) -> bool:

@@ -13,10 +13,17 @@ if TYPE_CHECKING:
 
 SERVING = (
     "input_tokens", "output_tokens", "concurrency", "stack", "floor", "overlap", "chunk_tokens", "prefill_replicas",
+    "prefill_parallel",
 )  # fmt: skip
 TRAINING = ("batch", "micro_batch", "sequence", "recompute", "zero", "routing")
 BOTH = ("layout", "mode", "precision")
 WORKLOAD = (*BOTH, *TRAINING, *SERVING, "transport")
+
+
+def _counted(ctx: click.Context, param: click.Parameter, text: str) -> int | str:
+    """A whole number as one; words are the library's to judge."""
+    return int(text) if text.isascii() and text.isdigit() else text
+
 
 _OPTIONS = [
     click.option(
@@ -54,8 +61,13 @@ _OPTIONS = [
     ),
     click.option("--chunk", "chunk_tokens", type=float, help="Serve: prefill in chunks of so many tokens."),
     click.option(
-        "--prefill-replicas", type=click.IntRange(min=0), default=0, show_default=True,
-        help="Serve: replicas that prefill only, and send caches over the fabric.",
+        "--prefill-replicas", default="0", show_default=True, metavar="N|auto", callback=_counted,
+        help="Serve: replicas that prefill only, and send caches over the fabric; auto: as many as keep the others "
+        "busy, or none where that is better.",
+    ),
+    click.option(
+        "--prefill-parallel", metavar="LAYOUT",
+        help="Serve: the layout of those, or auto; as the others by default.",
     ),
     click.option("--transport", default="auto", show_default=True, help="auto, ideal, or a library, as in solve."),
 ]  # fmt: skip
@@ -140,6 +152,6 @@ def _load(layout: str, given: dict[str, Any]) -> "Load":
     check_choices(transport=given["transport"])
     read_layout(",".join(word for word in layout.split(",") if word.strip() != AUTO) or "tp=1")
     calibration("", given["stack"] or DEFAULT_STACK, given["precision"] or WEIGHTS)  # what is no stack, no precision
-    keys = ("stack", "input_tokens", "output_tokens", "concurrency", "floor", "chunk_tokens", "prefill_replicas")
-    more = {key: given[key] for key in (*keys, "transport")}
+    keys = ("stack", "input_tokens", "output_tokens", "concurrency", "floor", "chunk_tokens", "transport")
+    more = {key: given[key] for key in (*keys, "prefill_replicas", "prefill_parallel")}
     return checked(Load(weights=given["precision"], micro_batches=given["overlap"], **more))

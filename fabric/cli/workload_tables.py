@@ -92,7 +92,7 @@ def _served(done: Sequence[Answer], model: Model, load: Load, width: int) -> lis
         _column("tokens/J\nsite", "tokens/J of the site", [_rate(p.tokens_per_j_facility) for p in points], 1),
         _column("binds", "binds", [p.wall for p in points], 2, left=True),
     ]
-    layouts = [f"{one.inference.replicas:,} x {one.inference.layout} in {one.inference.weights}" for one in found]
+    layouts = [one.inference.laid_out for one in found]
     return _frame(done, title, columns, layouts, width)
 
 

@@ -74,7 +74,7 @@ def walls_under(
     else:
         assert answer.serving is not None
         served, point = answer.serving.inference, answer.serving.point
-        told = f"{served.replicas:,} x {served.layout} in {served.weights}", point.wall, point.tokens_per_s
+        told = served.laid_out, point.wall, point.tokens_per_s
     at_tdp = walls(topology, replace(given, duty=replace(duty, drawn=1.0)))
     found = tuple(rooms(topology, shape, answer, duty))
     return Under(shape.name, *told, duty, drawn, found, at_tdp, (HELD, *answer.stands_on))

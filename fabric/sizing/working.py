@@ -56,7 +56,7 @@ def worked(answer: Answer, weight: Weight | None) -> Worked | None:
     served, point = serving.inference, serving.point
     rate = point.tokens_per_s
     return Worked(
-        f"{served.replicas:,} x {served.layout} in {served.weights}", point.wall, rate, rate / served.accelerators,
+        served.laid_out, point.wall, rate, rate / served.accelerators,
         point.tokens_per_s_per_user, point.first_token_s, per(rate, watts), per(rate, musd), answer.first_wall,
         answer.stands_on,
     )  # fmt: skip

@@ -18,7 +18,7 @@ from fabric.workloads.replicas import SPACE as REPLICAS
 from fabric.workloads.replicas import Load, Serving, best_replica, check_context, checked
 from fabric.workloads.scale_up import SAID, with_domain
 from fabric.workloads.searching import Found, fastest
-from fabric.workloads.splits import SPACE, Question, read_question
+from fabric.workloads.splits import AUTO, SPACE, Question, read_question
 from fabric.workloads.sram_machines import is_sram
 from fabric.workloads.sram_serving import serve_from_sram
 from fabric.workloads.training import TRANSPORT, TrainingStep, accelerator_with_rate, timed
@@ -33,6 +33,8 @@ MODES = ("train", "serve")
 MOST = 64  # fabrics of one question
 DOMAIN = "domain"
 JOULES = "tokens/J of the site: nameplates of racks and network, {}, x PUE (walls --workload: as the step draws)"
+TOGETHER = "replicas prefill and decode; wide groups of experts gain from prefill apart: --prefill-replicas auto"
+POOLS = "replicas that prefill: as many as keep the others busy at their best load, or none where that is better"
 MOST_TOKENS = "no load given: that of most tokens/s, however slow for a user; --min-tokens-per-user gives each a speed"
 
 
@@ -234,6 +236,10 @@ def _served(fabric: Topology, model: Model, load: Load, layout: str) -> dict[str
     tried = [] if "auto" not in layout else [
         f"auto, exact: the best of {found.fitting:,} layouts that hold the weights of {found.layouts:,}: {REPLICAS}"
     ]
+    if not load.prefill_replicas and model.experts:
+        tried.append(TOGETHER)
+    if load.prefill_replicas == AUTO:
+        tried.append(POOLS)
     if found.point.tokens_per_j_facility is not None:
         tried.append(JOULES.format("at most, as they are provisioned"))
     return {"serving": found, "given": _cached(found), "said": (*tried, *loads, *found.inference.estimates)}

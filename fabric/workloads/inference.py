@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fabric.domains import blocks_of
+from fabric.domains import blocks_beside, blocks_of
 from fabric.powering import site_power
 from fabric.results import accelerator_of
 from fabric.workloads.calibration import (
@@ -23,6 +23,7 @@ from fabric.workloads.exchanges import exchanges
 from fabric.workloads.layout import Layout
 from fabric.workloads.memory_wall import batch_limit, request_bytes, weights_bytes
 from fabric.workloads.model import Model
+from fabric.workloads.phases import prefill
 from fabric.workloads.precisions import precision
 from fabric.workloads.serving import Requests, Served, serve
 from topologies.errors import ConfigError, InfeasibleError
@@ -62,7 +63,8 @@ class Point:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inference:
     """A model on a fabric: its layout, how many replicas, how many requests fit into one, and the curve of its points
-    by load. `prefill_replicas` and `transfer_s`, of a prompt's cache over the fabric, where phases are apart."""
+    by load. `prefill_replicas` of them, of `prefill_layout`, and `transfer_s`, of a prompt's cache over the fabric,
+    where phases are apart."""
 
     topology: str
     model: str
@@ -74,6 +76,7 @@ class Inference:
     layout: Layout
     replicas: int
     prefill_replicas: int
+    prefill_layout: Layout | None
     input_tokens: float
     output_tokens: float
     batch_limit: int
@@ -85,6 +88,15 @@ class Inference:
     points: tuple[Point, ...]
     estimates: tuple[str, ...]
 
+    @property
+    def laid_out(self) -> str:
+        """Its replicas in words."""
+        decoding = self.replicas - self.prefill_replicas
+        told = f"{decoding:,} x {self.layout}"
+        if self.prefill_layout is not None:
+            told += f", {self.prefill_replicas:,} x {self.prefill_layout} to prefill,"
+        return f"{told} in {self.weights}"
+
     def at_speed(self, tokens_per_s_per_user: float) -> Point | None:
         """The point of the highest rate that gives a user this speed; None where none does."""
         fast = [p for p in self.points if p.tokens_per_s_per_user >= tokens_per_s_per_user]
@@ -95,14 +107,14 @@ def infer(
     topology: Topology, model: Model, layout: Layout, *, weights: str = "fp8", cache: str | None = None,
     stack: str | None = None, input_tokens: float = 1024, output_tokens: float = 1024,
     concurrency: Sequence[float] | None = None, micro_batches: int = 1, chunk_tokens: float | None = None,
-    prefill_replicas: int = 0, transport: str = "auto",
+    prefill_replicas: int = 0, prefill_layout: Layout | None = None, transport: str = "auto",
 ) -> Inference:  # fmt: skip
     """A model served on a fabric by as many replicas of a layout as it holds, at each `concurrency` of a replica: by
     default at powers of two up to what fits, and at what fits.
 
     `micro_batches` 2 hides exchanges of one half of a batch behind the other's work; `chunk_tokens` prefills so many
-    tokens a step; `prefill_replicas` of the replicas prefill only and send the cache over the fabric. An unknown
-    `stack` (None) is taken for vLLM, with the interval of all stacks.
+    tokens a step; `prefill_replicas` more, of `prefill_layout` (that of the others by default), prefill only and send
+    the cache over the fabric. An unknown `stack` (None) is taken for vLLM, with the interval of all stacks.
 
     InfeasibleError where the weights and one request do not fit; ConfigError for other misfits.
 
@@ -115,39 +127,65 @@ def infer(
     row, served_by = accelerator_of_fabric(topology), stack or DEFAULT_STACK
     cache = cache or cache_format(served_by, weights)
     d, n = demands(model, row, layout, weights, cache, reads_by_head(served_by)), len(topology.accelerators)
-    replicas = _replicas(topology, layout, prefill_replicas)
+    before = prefill_layout or layout
+    decoding = _replicas(topology, layout, before, prefill_replicas)
     context = np.array([input_tokens + output_tokens / 2])
     limit = _limit(d, row, model, layout, context)
     c = calibration(generation_of(row.name), served_by, weights)
-    ex = exchanges(topology, model, layout, transport, transport == "auto" and own_reductions(served_by))
+    reductions = transport == "auto" and own_reductions(served_by)
+    ex = exchanges(topology, model, layout, transport, reductions)
     loads = np.array(sorted(_loads(limit) if concurrency is None else concurrency), float)
     asked = _requests(loads, input_tokens, output_tokens, apart=prefill_replicas > 0)
     found = serve(d, c, ex, asked, micro_batches, USABLE, chunk_tokens)
-    moved = transfer_seconds(topology, d, layout, input_tokens, transport) if prefill_replicas else None
-    deciding = _Deciding(topology, layout, replicas, prefill_replicas, moved, stack, asked)
+    prompting, moved = found, None
+    if prefill_replicas:
+        moved = transfer_seconds(topology, d, layout, before, input_tokens, transport)
+    if prefill_replicas and before != layout:
+        pd = demands(model, row, before, weights, cache, reads_by_head(served_by))
+        _check_fits(pd, row, model, before)
+        prompting = serve(pd, c, exchanges(topology, model, before, transport, reductions), asked, 1, USABLE)
+    deciding = _Deciding(topology, before, decoding, prefill_replicas, moved, stack, asked, prompting)
     points = deciding.points(found)
-    said = [*ex.said, *_said(row, weights, stack, served_by), *_idle(n, layout, replicas)]
+    used = decoding * layout.accelerators + prefill_replicas * before.accelerators
+    said = [*ex.said, *_said(row, weights, stack, served_by), *_idle(n, used)]
     said += [f"{model.title}: {model.note}"] if model.note else []
     said += _halves(micro_batches, points)
     return Inference(
         topology=topology.name, model=model.name, accelerator=row.name, accelerators=n, stack=served_by,
-        weights=weights, cache=cache, layout=layout, replicas=replicas, prefill_replicas=prefill_replicas,
+        weights=weights, cache=cache, layout=layout, replicas=decoding + prefill_replicas,
+        prefill_replicas=prefill_replicas, prefill_layout=before if prefill_replicas else None,
         input_tokens=input_tokens, output_tokens=output_tokens, batch_limit=limit,
         weights_gb=float(weights_bytes(d)[0]) / 1e9, cache_bytes_per_token=float(d.cache_bytes[0]),
         request_gb=float(request_bytes(d, context)[0]) / 1e9, transfer_s=moved,
-        prefill_s=float(found.prefill.time_s[0]), points=points, estimates=tuple(said),
+        prefill_s=float(prompting.prefill.time_s[0]), points=points, estimates=tuple(said),
     )  # fmt: skip
 
 
-def transfer_seconds(topology: Topology, d: Demands, layout: Layout, tokens: float, transport: str = "auto") -> float:
-    """A prompt's cache from a prefill replica to another one, every accelerator its own part, over the fabric."""
+def prompts_per_s(
+    topology: Topology, model: Model, layout: Layout, *, weights: str = "fp8", stack: str | None = None,
+    input_tokens: float = 1024, transport: str = "auto",
+) -> float:  # fmt: skip
+    """Prompts a second of one replica that only prefills, every attention group one at a time."""
+    row, served_by = accelerator_of_fabric(topology), stack or DEFAULT_STACK
+    d = demands(model, row, layout, weights, cache_format(served_by, weights), reads_by_head(served_by))
+    c = calibration(generation_of(row.name), served_by, weights)
+    ex = exchanges(topology, model, layout, transport, transport == "auto" and own_reductions(served_by))
+    return layout.dp / float(prefill(d, c, ex, d.dp, np.array([input_tokens])).marginal_s[0])
+
+
+def transfer_seconds(
+    topology: Topology, d: Demands, layout: Layout, before: Layout, tokens: float, transport: str = "auto"
+) -> float:
+    """A prompt's cache from a replica that prefills to one of a layout that decodes, every accelerator of the latter
+    its own part, over the fabric."""
     from fabric.patterns import pattern_of
     from fabric.timing import Assumptions, candidates
 
     n = len(topology.accelerators)
-    if 2 * layout.accelerators > n:
-        raise ConfigError(f"two replicas of {layout} do not fit on {n} accelerators; give a smaller layout")
-    pattern = pattern_of(topology, "permutation", shift=layout.accelerators)
+    apart = max(layout.accelerators, before.accelerators)
+    if apart >= n:
+        raise ConfigError(f"{layout} and {before} do not fit on {n} accelerators; give smaller layouts")
+    pattern = pattern_of(topology, "permutation", shift=apart)
     plans = candidates(topology, pattern, Assumptions(transport="ideal" if transport == "auto" else transport))
     holders = float((d.cache_ranks * d.pp)[0])
     return float(min(plan.time_s(float(d.kept_bytes(np.array([tokens]))[0]) / holders) for plan in plans))
@@ -158,25 +196,25 @@ class _Deciding:
     """What turns a replica's figures into points of the fabric."""
 
     topology: Topology
-    layout: Layout
-    replicas: int
+    prefill_layout: Layout
+    decoding: int
     prefill_replicas: int
     transfer_s: float | None
     stack: str | None
     asked: Requests
+    prompting: Served  # what prefills: the same replicas, or others
 
     def points(self, found: Served) -> tuple[Point, ...]:
         watts = provisioned_watts(self.topology)
         return tuple(self._point(found, i, watts) for i in range(len(self.asked.concurrency)))
 
     def _point(self, found: Served, i: int, watts: tuple[float, float] | None) -> Point:
-        decoding = self.replicas - self.prefill_replicas
-        first = float(found.first_token_s[i]) + (self.transfer_s or 0.0)
+        decoding, first = self.decoding, float(self.prompting.first_token_s[i]) + (self.transfer_s or 0.0)
         token_s, (low, high) = float(found.token_s[i]), _interval(self.stack)
         shares = _shares(found, i)
         full = self.asked.concurrency[i] >= found.fits[i]
         wall = "memory capacity" if full else max(shares, key=lambda name: shares[name])
-        limits = [(wall, float(found.tokens_per_s[i]) * decoding), *self._prompts(found, i)]
+        limits = [(wall, float(found.tokens_per_s[i]) * decoding), *self._prompts(i)]
         wall, rate = min(limits, key=lambda pair: pair[1])
         step = found.step
         return Point(
@@ -190,15 +228,15 @@ class _Deciding:
             hidden_s=float(np.broadcast_to(step.hidden_s, found.token_s.shape)[i]),
         )  # fmt: skip
 
-    def _prompts(self, found: Served, i: int) -> list[tuple[str, float]]:
+    def _prompts(self, i: int) -> list[tuple[str, float]]:
         """Tokens a second for which replicas of their own prefill prompts, and the fabric moves their caches, one at a
         time from each replica and into each; empty where decode has no such limit."""
         if not self.prefill_replicas:
             return []
         answer = float(self.asked.output_tokens[i])
-        round_s = np.broadcast_to(found.round.marginal_s, found.token_s.shape)
-        pairs = min(self.prefill_replicas, self.replicas - self.prefill_replicas)
-        limits = [("prefill", self.prefill_replicas * self.layout.dp * answer / float(round_s[i]))]
+        round_s = np.broadcast_to(self.prompting.round.marginal_s, self.asked.output_tokens.shape)
+        pairs = min(self.prefill_replicas, self.decoding)
+        limits = [("prefill", self.prefill_replicas * self.prefill_layout.dp * answer / float(round_s[i]))]
         return limits + ([("fabric bandwidth", pairs * answer / self.transfer_s)] if self.transfer_s else [])
 
 
@@ -237,15 +275,16 @@ def _loads(limit: int) -> list[int]:
     return [*(2**k for k in range(most.bit_length()) if 2**k < most), most]
 
 
-def _replicas(topology: Topology, layout: Layout, prefill: int) -> int:
-    """How many replicas there are; ConfigError where none is, or none for decode."""
-    accelerators, found = len(topology.accelerators), blocks_of(topology, layout.accelerators)
-    if not found:
+def _replicas(topology: Topology, layout: Layout, before: Layout, prefill: int) -> int:
+    """How many replicas decode; ConfigError where none does."""
+    accelerators = len(topology.accelerators)
+    if not blocks_of(topology, layout.accelerators):
         each = f"a replica of {layout} takes {layout.accelerators:,} accelerators"
         raise ConfigError(f"{each}, the fabric has {accelerators:,}; give a smaller layout")
-    if found <= prefill:
-        held = f"{accelerators:,} accelerators hold {found:,} replicas of {layout}"
-        raise ConfigError(f"{held}, and {prefill:,} are to prefill; leave one for decode")
+    found = blocks_beside(topology, layout.accelerators, prefill, before.accelerators)
+    if found < 1:
+        held = f"{prefill:,} replicas of {before} that prefill leave none of {layout} to decode"
+        raise ConfigError(f"{held} on {accelerators:,} accelerators; give fewer or smaller ones")
     return found
 
 
@@ -293,8 +332,8 @@ def _interval(stack: str | None) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _idle(accelerators: int, layout: Layout, replicas: int) -> list[str]:
-    idle = accelerators - replicas * layout.accelerators
+def _idle(accelerators: int, used: int) -> list[str]:
+    idle = accelerators - used
     return [f"{idle:,} of {accelerators:,} accelerators are in no replica: rates and watts count them"] if idle else []
 
 

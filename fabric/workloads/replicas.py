@@ -5,14 +5,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fabric.domains import blocks_of
+from fabric.domains import blocks_beside
 from fabric.workloads.calibration import DEFAULT_STACK, cache_format
 from fabric.workloads.demands import demands
-from fabric.workloads.inference import USABLE, Inference, Point, infer
+from fabric.workloads.inference import USABLE, Inference, Point, infer, prompts_per_s
 from fabric.workloads.layout import Layout, read_layout
 from fabric.workloads.memory_wall import batch_limit
 from fabric.workloads.model import Model
 from fabric.workloads.parallel import near
+from fabric.workloads.pools import Pool, balanced
 from fabric.workloads.splits import AUTO, divisors
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.graph import Topology
@@ -32,7 +33,8 @@ SPACE = (
 class Load:
     """What is asked of a fabric that serves; `weights` are in fp8 by default, on SRAM machines in their own format.
     `concurrency` requests at a time on all of it, None for the whole curve by load. `floor` are tokens a second that
-    each user shall get at least."""
+    each user shall get at least. `prefill_replicas`, a number or "auto", prefill only, in the layout `prefill_parallel`
+    ("auto" takes that of most prompts a second and accelerator; None is that of the others)."""
 
     weights: str | None = None
     stack: str | None = None
@@ -42,7 +44,8 @@ class Load:
     floor: float | None = None
     micro_batches: int = 1
     chunk_tokens: float | None = None
-    prefill_replicas: int = 0
+    prefill_replicas: int | str = 0
+    prefill_parallel: str | None = None
     transport: str = "auto"
 
 
@@ -76,10 +79,6 @@ def best_replica(topology: Topology, model: Model, row: Accelerator, text: str, 
     n = len(topology.accelerators)
     auto, every = layouts_of(text, model, n)
     if auto:
-        every = [one for one in every if blocks_of(topology, one.accelerators) > load.prefill_replicas]
-        if not every:
-            what = f"{load.prefill_replicas:,} replicas that prefill leave none of {n:,} accelerators for decode"
-            raise ConfigError(f"{what}; give fewer")
         held = [layout for layout in every if holds(model, row, layout, load)]
         if not held:
             raise InfeasibleError(
@@ -88,7 +87,12 @@ def best_replica(topology: Topology, model: Model, row: Accelerator, text: str, 
             )
     else:
         held = every
-    served = [(found, best_point(found, load)) for found in (_inferred(topology, model, one, load) for one in held)]
+    before = prefilling(topology, model, row, load)
+    tried = [(one, pool) for one in held for pool in pools_of(topology, model, one, before or one, load)]
+    if not tried:
+        what = f"{load.prefill_replicas:,} replicas that prefill leave none of {n:,} accelerators for decode"
+        raise ConfigError(f"{what}; give fewer")
+    served = [(found, best_point(found, load)) for found in (_inferred(topology, model, *one, load) for one in tried)]
     reaching = [(found, point) for found, point in served if point is not None]
     if not reaching:
         fastest = max(point.tokens_per_s_per_user for found, _ in served for point in found.points)
@@ -171,9 +175,54 @@ def holds(model: Model, row: Accelerator, layout: Layout, load: Load) -> bool:
     return bool(batch_limit(d, np.array([load.input_tokens + load.output_tokens / 2]), USABLE)[0] >= 1)
 
 
-def _inferred(topology: Topology, model: Model, layout: Layout, load: Load) -> Inference:
-    """A layout under the load: its share of the requests to each replica, one at least; the others idle."""
-    decoding = blocks_of(topology, layout.accelerators) - load.prefill_replicas
+def prefilling(topology: Topology, model: Model, row: Accelerator, load: Load) -> Layout | None:
+    """The layout of replicas that only prefill: as told, or of those that hold the weights the one of most prompts a
+    second and accelerator; None where they are laid out as those that decode."""
+    if not load.prefill_replicas or load.prefill_parallel is None:
+        return None
+    _, every = layouts_of(load.prefill_parallel, model, len(topology.accelerators))
+    held = [layout for layout in every if holds(model, row, layout, load)]
+    if not held:
+        raise InfeasibleError(f"'{load.prefill_parallel}' holds no {model.name} to prefill; give more accelerators")
+
+    def rate(layout: Layout) -> float:
+        return _prompts_per_s(topology, model, layout, load) / layout.accelerators
+
+    return max(held, key=rate)
+
+
+def pools_of(topology: Topology, model: Model, layout: Layout, before: Layout, load: Load) -> list[Pool | None]:
+    """The pools of replicas that prefill beside which a layout is tried. None: its own prefill, too. With "auto" both
+    are tried, the pool as large as keeps the others busy."""
+    if load.prefill_replicas == 0:
+        return [None]
+    if load.prefill_replicas != AUTO:
+        count = int(load.prefill_replicas)
+        room = blocks_beside(topology, layout.accelerators, count, before.accelerators)
+        return [Pool(before, count)] if room > 0 else []
+    if blocks_beside(topology, layout.accelerators, 1, before.accelerators) < 1:
+        return [None]
+    points = _inferred(topology, model, layout, Pool(before, 1), load).points
+    fast = [p.running * p.tokens_per_s_per_user for p in points if p.tokens_per_s_per_user >= (load.floor or 0)]
+    if not fast:
+        return [None]
+    prefill_rate = _prompts_per_s(topology, model, before, load) * load.output_tokens
+    count = balanced(topology, layout, before, prefill_rate, max(fast))
+    return [None, *([Pool(before, count)] if count else [])]
+
+
+def _prompts_per_s(topology: Topology, model: Model, layout: Layout, load: Load) -> float:
+    return prompts_per_s(
+        topology, model, layout, weights=load.weights or WEIGHTS, stack=load.stack, input_tokens=load.input_tokens,
+        transport=load.transport,
+    )  # fmt: skip
+
+
+def _inferred(topology: Topology, model: Model, layout: Layout, pool: Pool | None, load: Load) -> Inference:
+    """A layout beside a pool that prefills under the load: its share of the requests to each replica, one at least;
+    the others idle."""
+    before, count = (None, 0) if pool is None else (pool.layout, pool.replicas)
+    decoding = blocks_beside(topology, layout.accelerators, count, (before or layout).accelerators)
     share = None if load.concurrency is None else load.concurrency / max(decoding, 1)
     each: Sequence[float] | None = None if share is None else (max(1.0, share),)
     busy = 1.0 if share is None else min(1.0, share)
@@ -182,7 +231,8 @@ def _inferred(topology: Topology, model: Model, layout: Layout, load: Load) -> I
         return infer(
             topology, model, layout, weights=load.weights or WEIGHTS, stack=load.stack, input_tokens=load.input_tokens,
             output_tokens=load.output_tokens, concurrency=loads, micro_batches=load.micro_batches,
-            chunk_tokens=load.chunk_tokens, prefill_replicas=load.prefill_replicas, transport=load.transport,
+            chunk_tokens=load.chunk_tokens, prefill_replicas=count, prefill_layout=before,
+            transport=load.transport,
         )  # fmt: skip
 
     found = at(each)
@@ -235,6 +285,11 @@ def checked(load: Load) -> Load:
         value, low = getattr(load, name), 0 if name == "floor" else 1
         if value is not None and not (value > 0 and low <= value < 1e12):
             raise ConfigError(f"{what} = {value:g} is not a number {'from 1 on' if low else 'above 0'}")
+    count = load.prefill_replicas
+    if count != AUTO and not (isinstance(count, int) and count >= 0):
+        raise ConfigError(f"prefill replicas = '{count!s:.40}' are no number from 0 on, nor auto")
+    if load.prefill_parallel is not None and not count:
+        raise ConfigError("a layout of replicas that prefill is given, and none of them; give prefill replicas as well")
     return load
 
 

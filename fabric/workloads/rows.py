@@ -43,7 +43,9 @@ def serving_row(found: Serving) -> dict[str, Any]:
     search = {"layouts": found.layouts, "fitting": found.fitting, "reaching": found.reaching}
     return {
         "mode": "serve", **{key: value for key, value in whole.items() if key not in skipped},
-        "layout": str(served.layout), **asdict(found.point), "search": search,
+        "layout": str(served.layout),
+        "prefill_layout": None if served.prefill_layout is None else str(served.prefill_layout),
+        **asdict(found.point), "search": search,
         "points": [asdict(point) for point in served.points],
         "front": [{"layout": str(layout), **asdict(point)} for layout, point in found.front],
     }  # fmt: skip

@@ -84,6 +84,7 @@ def _pipelines(
     return Inference(
         topology=topology.name, model=model.name, accelerator=row.name, accelerators=n, stack="the machine's own",
         weights=weights, cache=machine.cache, layout=Layout(pp=devices), replicas=pipelines, prefill_replicas=0,
+        prefill_layout=None,
         input_tokens=load.input_tokens, output_tokens=load.output_tokens, batch_limit=steps[0].fits or 0,
         weights_gb=model.weight_bytes(weights) / 1e9 / devices,
         cache_bytes_per_token=model.kv_bytes_per_token(machine.cache),
@@ -97,7 +98,7 @@ def _unused(load: Load, layout: str) -> list[str]:
     """What is asked that these machines do not have."""
     given = {
         "layout": layout != AUTO, "stack": load.stack is not None, "halves": load.micro_batches > 1,
-        "chunks": load.chunk_tokens is not None, "replicas that prefill": load.prefill_replicas > 0,
+        "chunks": load.chunk_tokens is not None, "replicas that prefill": load.prefill_replicas != 0,
     }  # fmt: skip
     found = [name for name, is_there in given.items() if is_there]
     return [f"pipelines of devices that hold the weights have no {', '.join(found)}: left out"] if found else []
