@@ -19,7 +19,6 @@ from fabric.cli.options import (
 from fabric.cli.workload_options import SERVING, asked_workload, flag, told_workload, workload_options
 
 if TYPE_CHECKING:
-    from fabric.workloads.comparing import Answer
     from topologies.parts import Catalogue
 
 
@@ -54,7 +53,7 @@ def command(
     from fabric.cli.output import console, emit_csv, emit_json, emit_tables
     from fabric.cli.workload_tables import rendered
     from fabric.results import provenance
-    from fabric.workloads.comparing import check_vary, workload
+    from fabric.workloads.comparing import check_vary, places, workload
     from fabric.workloads.recommender import is_recommender
     from fabric.workloads.rows import row_of
     from fabric.workloads.zoo import model as named
@@ -81,7 +80,7 @@ def command(
         fabrics, shape, asked, layout=given["layout"], vary=vary, transport=given["transport"],
         routing=given["routing"], parts=catalogue,
     )  # fmt: skip
-    rows = [row_of(answer, rank) for rank, answer in _ranked(answers)]
+    rows = [row_of(answer, rank) for answer, rank in zip(answers, places(answers), strict=True)]
     told = {"specs": fabrics, "model": name, **told_workload(asked, given, vary=list(vary))}
     if out.json:
         emit_json("workload", {"rows": rows}, provenance(told, catalogue.hash), out)
@@ -129,10 +128,6 @@ def _last(specs: tuple[str, ...]) -> None:
     early = next((name for name in specs[:-1] if is_model(name) or is_recommender(name)), None)
     if early is not None and not is_model(specs[-1]) and not is_recommender(specs[-1]):
         raise click.UsageError(f"'{early}' is a model; it comes last, after every SPEC")
-
-
-def _ranked(answers: "list[Answer]") -> "list[tuple[int | None, Answer]]":
-    return [(place if answer.ranked else None, answer) for place, answer in enumerate(answers, 1)]
 
 
 def _flat(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from rich.text import Text
 from fabric.cli.layout import Column, laid_out
 from fabric.cli.tables import facts_table, known, new_table
 from fabric.cli.wall_tables import first_text, walls_facts
-from fabric.workloads.comparing import DOMAIN, Answer
+from fabric.workloads.comparing import DOMAIN, Answer, places
 from fabric.workloads.model import Model
 from fabric.workloads.replicas import Load, Serving
 from fabric.workloads.rows import binds, hides_behind, parts_of, written
@@ -27,6 +27,8 @@ def rendered(
     shown += [Text(f"{_name(a)}: {a.why}", style="bold red") for a in answers if a.why is not None]
     shown += [Text(f"{_name(a)}: does not fit into memory, and is not ranked", style="bold red")
               for a in done if not a.fits]  # fmt: skip
+    if len({a.on_sram for a in done if a.ranked}) > 1:
+        shown.append(Text("Machines of SRAM are ranked apart: a wafer or a card is no GPU; tokens/J compare.", "dim"))
     if explain:
         for answer in done:
             shown += [Text(), Text(_name(answer), style="bold"), *_explained(answer)]
@@ -45,7 +47,7 @@ def _column(head: str, name: str, cells: Sequence[str | Text], leaves: int = 0, 
 
 
 def _frame(done: Sequence[Answer], title: str, columns: list[Column], layouts: Sequence[str], width: int) -> list[Any]:
-    marks = _column("#", "#", [str(i) if answer.ranked else "-" for i, answer in enumerate(done, 1)])
+    marks = _column("#", "#", ["-" if place is None else str(place) for place in places(done)])
     names = _column("topology", "topology", [_name(answer) for answer in done], left=True)
     walls = [Text("-") if a.walls is None else first_text(a.walls) for a in done]
     columns = [

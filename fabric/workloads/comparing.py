@@ -1,5 +1,6 @@
 """Comparing: one workload on several fabrics, each by the layout that is named or by the best there is."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -69,6 +70,11 @@ class Answer:
         return self.why is None and self.fits
 
     @property
+    def on_sram(self) -> bool:
+        """Is it of a machine that holds weights in SRAM, whose devices are no measure for others?"""
+        return self.serving is not None and is_sram(self.serving.inference.accelerator)
+
+    @property
     def rate(self) -> float | None:
         """Tokens a second of an accelerator of the fabric, by which rows are ranked."""
         if self.step is not None:
@@ -89,8 +95,8 @@ def workload(
     routing: str = "auto",
     parts: Catalogue | None = None,
 ) -> list[Answer]:
-    """The workload on each fabric, ranked by tokens a second and accelerator; then what does not fit into memory, and
-    what has no answer, with why.
+    """The workload on each fabric, ranked by tokens a second and accelerator (`places`); then what does not fit into
+    memory, and what has no answer, with why.
 
     A `Question` (`fabric.workloads.splits`) trains, or its text, "tp=8,pp=8,batch=512" or "auto,batch=512": its layout,
     or where parts of it are free the fastest feasible split. A `Load` (`fabric.workloads.replicas`) serves, with
@@ -124,6 +130,16 @@ def workload(
     if len(errors) == len(cases):
         raise errors[0]
     return sorted(found, key=lambda a: (a.rate is None, not a.fits, -(a.rate or 0.0)))
+
+
+def places(answers: Sequence[Answer]) -> list[int | None]:
+    """The rank of each answer, in their order, None where it has none. Machines of SRAM are ranked apart."""
+    count = Counter[bool]()
+    found: list[int | None] = []
+    for answer in answers:
+        count[answer.on_sram] += answer.ranked
+        found.append(count[answer.on_sram] if answer.ranked else None)
+    return found
 
 
 Case = tuple["str | Topology", dict[str, str], "int | None"]

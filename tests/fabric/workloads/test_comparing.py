@@ -3,7 +3,7 @@
 import pytest
 
 import fabric
-from fabric.workloads.comparing import workload
+from fabric.workloads.comparing import places, workload
 from fabric.workloads.inference import accelerator_of_fabric, infer
 from fabric.workloads.layout import Layout
 from fabric.workloads.replicas import Load, best_replica, holds, layouts
@@ -217,3 +217,10 @@ def test_the_front_is_what_no_layout_beats():
             for point in infer(topology, shape, layout, stack="sglang").points:
                 reached = [r for s, r in zip(speeds, rates, strict=True) if s >= point.tokens_per_s_per_user]
                 assert max(reached) >= point.tokens_per_s * (1 - 1e-12)
+
+
+def test_machines_of_sram_are_ranked_apart() -> None:
+    found = workload(["cs3-4", "hgx-h100", "nvl72", "groqrack-8"], "llama-2-70b", Load())
+    assert [(a.spec, place) for a, place in zip(found, places(found), strict=True)] == [
+        ("cs3-4", 1), ("nvl72", 1), ("hgx-h100", 2), ("groqrack-8", 2),
+    ]  # fmt: skip
