@@ -20,10 +20,10 @@ from scipy.optimize import least_squares
 from fabric.measuring.inference_predictions import FIRST, LATENCY, RATE, Batch, batch_of, predicted
 from fabric.measuring.inference_rows import InferenceRow, read_inference
 from fabric.measuring.inference_setups import Setup, quantity, setup_of
-from fabric.workloads.calibration import DEFAULT_STACK, FIELDS, Calibration, constants, fitted_stack, width
+from fabric.workloads.serving.calibration import DEFAULT_STACK, FIELDS, Calibration, constants, fitted_stack, width
 from topologies.errors import FabricError
 
-FILE = Path(__file__).parents[1] / "fabric" / "workloads" / "inference.toml"
+FILE = Path(__file__).parents[1] / "fabric" / "workloads" / "serving" / "inference.toml"
 FITTED = (LATENCY, RATE, FIRST)
 FOLDS = 10
 SCALE = 0.05  # log error from which a row's loss grows linearly: below it lies the noise of repeats

@@ -1,6 +1,6 @@
-"""Fits the constants of fabric/workloads/achieved.toml to measured training steps, and says how well they carry over.
+"""Fits the constants of training (workloads/steps/achieved.toml) to measured steps, and says how well they carry over.
 
-python -m benchmarks.training MEASURED.csv [--left-out] [-o fabric/workloads/achieved.toml]
+python -m benchmarks.training MEASURED.csv [--left-out] [-o fabric/workloads/steps/achieved.toml]
 
 Errors are exp(median |ln(predicted/measured)|) - 1, first inside a group (a system and a model), then over groups,
 which all weigh alike. --left-out fits again without each group, each system and each generation in turn.
@@ -20,14 +20,14 @@ from scipy.optimize import least_squares
 
 from fabric.measuring.machines import NoMachineError
 from fabric.measuring.training import Row, predict_training, read_training
-from fabric.workloads.achieved import Achieved, generation_of
-from fabric.workloads.compute import Amounts, amounts, compute
+from fabric.workloads.steps.achieved import Achieved, generation_of
+from fabric.workloads.steps.compute import Amounts, amounts, compute
 from fabric.workloads.training import on_the_wire, timeline, updated
 from topologies.errors import FabricError
 from topologies.kinds import Accelerator
 from topologies.parts import part
 
-ACHIEVED = Path("fabric/workloads/achieved.toml")
+ACHIEVED = Path("fabric/workloads/steps/achieved.toml")
 SOFT = 0.05  # errors above this weigh by their size, not by its square
 PULL = 0.18  # towards the prior: a factor of e off weighs like one group that is so far off in a row of 20
 PRIOR = Achieved(  # round values that owe nothing to the rows: what a left-out generation is predicted with

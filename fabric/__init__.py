@@ -21,7 +21,7 @@ _WHERE = {
     "draw": "fabric.drawing",
     "fail": "fabric.failures",
     "fluid_completion": "fabric.fluid",
-    "model": "fabric.workloads.zoo",
+    "model": "fabric.workloads.models.zoo",
     "network_power": "fabric.powering",
     "plan": "fabric.planning.planner",
     "plan_demand": "fabric.planning.engineering",
@@ -72,10 +72,10 @@ if TYPE_CHECKING:
     from fabric.tuning import tune
     from fabric.validation import validate
     from fabric.workloads.comparing import workload
+    from fabric.workloads.models.zoo import model
     from fabric.workloads.recommending import train_recommender
     from fabric.workloads.replicas import Load
     from fabric.workloads.training import train
-    from fabric.workloads.zoo import model
     from topologies.errors import FabricError
     from topologies.graph import Topology
     from topologies.parts import catalogue

@@ -29,14 +29,14 @@ def schema(name: str) -> dict[str, Any]:
 
 
 def model_schema() -> dict[str, Any]:
-    """Of a file of one model's shapes: the keys of `fabric.workloads.model.Model`, which says what they mean.
+    """Of a file of one model's shapes: the keys of `fabric.workloads.models.model.Model`, which says what they mean.
 
     >>> model_schema()["required"], model_schema()["properties"]["gated"]
     (['layers', 'hidden', 'heads', 'vocab', 'sequence'], {'type': 'boolean'})
     """
     from dataclasses import MISSING, fields
 
-    from fabric.workloads.model import Model
+    from fabric.workloads.models.model import Model
 
     text, number = {"type": "string"}, {"type": "integer", "minimum": 0}
     several = {"type": "array", "items": text}

@@ -8,7 +8,7 @@ from fabric.cli.options import CONTEXT, Output, one_form, output_options
 from topologies.units import format_number
 
 if TYPE_CHECKING:
-    from fabric.workloads.model import Model
+    from fabric.workloads.models.model import Model
     from fabric.workloads.recommender import Recommender
 
 _WIDE = 90  # columns of a terminal that has room for all
@@ -24,8 +24,8 @@ def command(name: str | None, out: Output) -> None:
 
     from fabric.cli.output import console, emit_json, emit_tables
     from fabric.results import provenance
+    from fabric.workloads.models.zoo import models
     from fabric.workloads.recommender import is_recommender, recommender
-    from fabric.workloads.zoo import models
     from topologies.parts import catalogue
 
     one_form(out)
@@ -47,8 +47,8 @@ def command(name: str | None, out: Output) -> None:
 
 def _named(name: str) -> "list[Model]":
     """The model of a name or a file; else all whose names have its words."""
-    from fabric.workloads.model_names import plain
-    from fabric.workloads.zoo import model, models
+    from fabric.workloads.models.model_names import plain
+    from fabric.workloads.models.zoo import model, models
     from topologies.errors import ConfigError
 
     try:

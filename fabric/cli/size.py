@@ -27,7 +27,7 @@ from fabric.cli.workload_options import (
 if TYPE_CHECKING:
     from fabric.sizing import Sizes
     from fabric.workloads.replicas import Load
-    from fabric.workloads.splits import Question
+    from fabric.workloads.steps.splits import Question
     from topologies.parts import Catalogue
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fabric.limits.growth import Growth
     from fabric.limits.under import Under
     from fabric.workloads.replicas import Load
-    from fabric.workloads.splits import Question
+    from fabric.workloads.steps.splits import Question
     from topologies.parts import Catalogue
 
 

@@ -54,9 +54,9 @@ def command(
     from fabric.cli.workload_tables import rendered
     from fabric.results import provenance
     from fabric.workloads.comparing import check_vary, places, workload
+    from fabric.workloads.models.zoo import model as named
     from fabric.workloads.recommender import is_recommender
     from fabric.workloads.rows import row_of
-    from fabric.workloads.zoo import model as named
     from topologies.errors import ConfigError
 
     one_form(out, csv)
@@ -122,8 +122,8 @@ def _recommended(
 
 def _last(specs: tuple[str, ...]) -> None:
     """UsageError where a model stands where a fabric should."""
+    from fabric.workloads.models.zoo import is_model
     from fabric.workloads.recommender import is_recommender
-    from fabric.workloads.zoo import is_model
 
     early = next((name for name in specs[:-1] if is_model(name) or is_recommender(name)), None)
     if early is not None and not is_model(specs[-1]) and not is_recommender(specs[-1]):

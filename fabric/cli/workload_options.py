@@ -9,7 +9,7 @@ from fabric.cli.options import is_given
 
 if TYPE_CHECKING:
     from fabric.workloads.replicas import Load
-    from fabric.workloads.splits import Question
+    from fabric.workloads.steps.splits import Question
 
 SERVING = (
     "input_tokens", "output_tokens", "concurrency", "stack", "floor", "overlap", "chunk_tokens", "prefill_replicas",
@@ -133,7 +133,7 @@ def _serves(mode: str | None) -> bool:
 
 def _question(layout: str, given: dict[str, Any]) -> "Question":
     from fabric.choices import check_choices
-    from fabric.workloads.splits import read_question
+    from fabric.workloads.steps.splits import read_question
 
     check_choices(transport=given["transport"], routing=given["routing"])
     return read_question(
@@ -144,10 +144,10 @@ def _question(layout: str, given: dict[str, Any]) -> "Question":
 
 def _load(layout: str, given: dict[str, Any]) -> "Load":
     from fabric.choices import check_choices
-    from fabric.workloads.calibration import DEFAULT_STACK, calibration
-    from fabric.workloads.layout import read_layout
     from fabric.workloads.replicas import WEIGHTS, Load, checked
-    from fabric.workloads.splits import AUTO
+    from fabric.workloads.serving.calibration import DEFAULT_STACK, calibration
+    from fabric.workloads.serving.layout import read_layout
+    from fabric.workloads.steps.splits import AUTO
 
     check_choices(transport=given["transport"])
     read_layout(",".join(word for word in layout.split(",") if word.strip() != AUTO) or "tp=1")

@@ -10,10 +10,10 @@ from fabric.cli.layout import Column, laid_out
 from fabric.cli.tables import facts_table, known, new_table
 from fabric.cli.wall_tables import first_text, walls_facts
 from fabric.workloads.comparing import DOMAIN, Answer, places
-from fabric.workloads.model import Model
+from fabric.workloads.models.model import Model
 from fabric.workloads.replicas import Load, Serving
 from fabric.workloads.rows import binds, hides_behind, parts_of, written
-from fabric.workloads.splits import Question
+from fabric.workloads.steps.splits import Question
 from fabric.workloads.training import TrainingStep
 from topologies.units import format_number, format_power_w, format_size, format_time_us
 

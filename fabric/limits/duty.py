@@ -9,9 +9,9 @@ from fabric.powering.site import BUSY
 from fabric.results import accelerator_of
 from fabric.workloads.comparing import Answer
 from fabric.workloads.inference import USABLE, Inference
-from fabric.workloads.model import Model
-from fabric.workloads.server_watts import board_watts
-from fabric.workloads.sram_machines import is_sram, sram_machine
+from fabric.workloads.models.model import Model
+from fabric.workloads.serving.server_watts import board_watts
+from fabric.workloads.sram.machines import is_sram, sram_machine
 from fabric.workloads.training import TrainingStep
 from topologies.errors import ConfigError
 from topologies.graph import Topology
@@ -36,8 +36,8 @@ def duty_of(topology: Topology, model: Model, answer: Answer, floor: float | Non
     user are a time of a token that the fabric must keep.
 
     >>> from fabric.workloads.comparing import workload
-    >>> from fabric.workloads.splits import read_question
-    >>> from fabric.workloads.zoo import model
+    >>> from fabric.workloads.steps.splits import read_question
+    >>> from fabric.workloads.models.zoo import model
     >>> from topologies.registry import build
     >>> fabric, llama = build("rail:servers=8"), model("llama-3.1-8b")
     >>> answer = workload([fabric], llama, read_question("tp=8,batch=64,seq=8192"))[0]

@@ -8,12 +8,12 @@ import numpy as np
 
 from fabric.limits.conditions import Duty
 from fabric.workloads.comparing import Answer
-from fabric.workloads.demands import demands
 from fabric.workloads.inference import USABLE, Inference, accelerator_of_fabric
-from fabric.workloads.memory import memory
-from fabric.workloads.memory_wall import request_bytes, weights_bytes
-from fabric.workloads.model import Model
-from fabric.workloads.sram_machines import is_sram
+from fabric.workloads.models.model import Model
+from fabric.workloads.serving.demands import demands
+from fabric.workloads.serving.memory_wall import request_bytes, weights_bytes
+from fabric.workloads.sram.machines import is_sram
+from fabric.workloads.steps.memory import memory
 from fabric.workloads.training import TrainingStep
 from topologies.graph import Topology
 from topologies.kinds import Accelerator
@@ -43,7 +43,7 @@ def rooms(topology: Topology, model: Model, answer: Answer, duty: Duty) -> list[
     >>> from fabric.limits.duty import duty_of
     >>> from fabric.workloads.comparing import workload
     >>> from fabric.workloads.replicas import Load
-    >>> from fabric.workloads.zoo import model
+    >>> from fabric.workloads.models.zoo import model
     >>> from topologies.registry import build
     >>> fabric, llama = build("hgx-h100"), model("llama-3.1-70b")
     >>> answer = workload([fabric], llama, Load(concurrency=64, stack="vllm"), layout="tp=8")[0]

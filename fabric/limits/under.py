@@ -10,11 +10,11 @@ from fabric.limits.duty import Drawn, duty_of
 from fabric.limits.room import Room, rooms
 from fabric.results import Wall
 from fabric.workloads.comparing import workload
-from fabric.workloads.model import Model
+from fabric.workloads.models.model import Model
+from fabric.workloads.models.zoo import model as named
 from fabric.workloads.replicas import Load
 from fabric.workloads.rows import binds, written
-from fabric.workloads.splits import Question
-from fabric.workloads.zoo import model as named
+from fabric.workloads.steps.splits import Question
 from topologies.graph import Topology
 
 HELD = "walls under a workload: accelerators at the mean they draw over its step, peaks of a step at TDP; hosts and "

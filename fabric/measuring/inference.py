@@ -10,9 +10,9 @@ from fabric.measuring.inference_steps import ENERGY, POWER, TIMES, compared
 from fabric.measuring.provisioned import compare_provisioned
 from fabric.measuring.sram_rows import compare_sram
 from fabric.measuring.steps import ComparedStep, StepComparison, Unmodelled, chosen
-from fabric.workloads.calibration import constants
-from fabric.workloads.server_watts import board_watts, wall_watts
-from fabric.workloads.sram_machines import is_sram
+from fabric.workloads.serving.calibration import constants
+from fabric.workloads.serving.server_watts import board_watts, wall_watts
+from fabric.workloads.sram.machines import is_sram
 from topologies.errors import FabricError
 
 

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from fabric.measuring.inference_rows import InferenceRow, rules
 from fabric.measuring.inference_setups import Setup
-from fabric.workloads.calibration import FIELDS, Calibration, Floats, calibration, own_reductions, reads_by_head
-from fabric.workloads.demands import Demands, demands, stacked
-from fabric.workloads.exchanges import Exchanges, priced, stacked_exchanges
-from fabric.workloads.serving import Requests, Served, serve
+from fabric.workloads.serving.batching import Requests, Served, serve
+from fabric.workloads.serving.calibration import FIELDS, Calibration, Floats, calibration, own_reductions, reads_by_head
+from fabric.workloads.serving.demands import Demands, demands, stacked
+from fabric.workloads.serving.exchanges import Exchanges, priced, stacked_exchanges
 
 _MS = 1e3
 LATENCY, FIRST, RATE = "tpot_ms", "ttft_ms", "tok_per_s_total"  # metrics that rows are put in

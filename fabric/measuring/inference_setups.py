@@ -10,12 +10,12 @@ from fabric.measuring.machines import NoMachineError, machine_of
 from fabric.measuring.predicting import serves
 from fabric.measuring.reading import Measurement
 from fabric.measuring.unmet_models import met_model
-from fabric.workloads.calibration import DEFAULT_STACK, cache_format, cores_of, generation_of
-from fabric.workloads.exchanges import ALONE
-from fabric.workloads.layout import Layout
-from fabric.workloads.model import Model
-from fabric.workloads.model_names import stated_precision
-from fabric.workloads.precisions import precision
+from fabric.workloads.models.model import Model
+from fabric.workloads.models.model_names import stated_precision
+from fabric.workloads.models.precisions import precision
+from fabric.workloads.serving.calibration import DEFAULT_STACK, cache_format, cores_of, generation_of
+from fabric.workloads.serving.exchanges import ALONE
+from fabric.workloads.serving.layout import Layout
 from topologies.errors import ConfigError
 from topologies.kinds import Accelerator
 from topologies.parts import part

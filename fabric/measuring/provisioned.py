@@ -11,9 +11,9 @@ from fabric.measuring.inference_steps import ENERGY, compared
 from fabric.measuring.steps import ComparedStep
 from fabric.powering import site_power
 from fabric.workloads.inference import Point, infer
-from fabric.workloads.layout import read_layout
-from fabric.workloads.model import Model
-from fabric.workloads.zoo import model
+from fabric.workloads.models.model import Model
+from fabric.workloads.models.zoo import model
+from fabric.workloads.serving.layout import read_layout
 from topologies.errors import ConfigError, FabricError
 from topologies.graph import Topology
 from topologies.kinds import Rack

@@ -4,9 +4,9 @@ from fabric.measuring.inference_rows import InferenceRow, rules
 from fabric.measuring.inference_setups import accelerator_of_row
 from fabric.measuring.inference_steps import compared
 from fabric.measuring.steps import ComparedStep
-from fabric.workloads.model import Model
-from fabric.workloads.sram import explaining_devices, sram_step
-from fabric.workloads.zoo import model
+from fabric.workloads.models.model import Model
+from fabric.workloads.models.zoo import model
+from fabric.workloads.sram.floors import explaining_devices, sram_step
 from topologies.errors import ConfigError
 from topologies.kinds import Accelerator
 

@@ -12,13 +12,13 @@ from typing import Any
 from fabric.measuring.machines import Machine, NoMachineError, machine_of
 from fabric.measuring.reading import Measurement, Skipped
 from fabric.measuring.steps import ComparedStep, StepComparison, Unmodelled, chosen
-from fabric.workloads.achieved import Achieved, achieved
-from fabric.workloads.mix import mix
-from fabric.workloads.model import Model
-from fabric.workloads.parallel import Parallel
+from fabric.workloads.models.model import Model
+from fabric.workloads.models.zoo import model
+from fabric.workloads.steps.achieved import Achieved, achieved
+from fabric.workloads.steps.mix import mix
+from fabric.workloads.steps.parallel import Parallel
+from fabric.workloads.steps.wiring import Wiring
 from fabric.workloads.training import TrainingStep, accelerator_with_rate, timed
-from fabric.workloads.wiring import Wiring
-from fabric.workloads.zoo import model
 from topologies.errors import ConfigError, FabricError
 from topologies.formats.contents import read_text
 from topologies.graph import Topology

@@ -4,8 +4,8 @@ import re
 from dataclasses import replace
 from math import log
 
-from fabric.workloads.model import Model
-from fabric.workloads.zoo import model, models
+from fabric.workloads.models.model import Model
+from fabric.workloads.models.zoo import model, models
 from topologies.errors import ConfigError
 
 _SIZE = re.compile(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)([bt])(?![a-z0-9])")

@@ -5,10 +5,10 @@ from itertools import combinations_with_replacement
 from typing import Any
 
 from fabric.planning.phases import Configuration
-from fabric.workloads.least import spread
-from fabric.workloads.mix import mix
-from fabric.workloads.model import Model
-from fabric.workloads.parallel import Parallel
+from fabric.workloads.models.model import Model
+from fabric.workloads.steps.least import spread
+from fabric.workloads.steps.mix import mix
+from fabric.workloads.steps.parallel import Parallel
 from topologies.errors import ConfigError, FabricError
 from topologies.parts import Catalogue
 from topologies.registry import build, named, with_parameters
@@ -24,8 +24,8 @@ def states_of(specs: Iterable[str], model: Model, parallel: Parallel, parts: Cat
 
     ConfigError for a single spec of another family, or of no second state.
 
-    >>> from fabric.workloads.parallel import Parallel
-    >>> from fabric.workloads.zoo import model
+    >>> from fabric.workloads.steps.parallel import Parallel
+    >>> from fabric.workloads.models.zoo import model
     >>> from topologies.parts import catalogue
     >>> llama = model("llama-3.1-8b")
     >>> layout = Parallel(tp=8, pp=2, global_batch=32, sequence=8192).on(64, llama)

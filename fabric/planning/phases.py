@@ -9,8 +9,8 @@ from fabric.collectives import COLLECTIVES
 from fabric.membership import sizes_of
 from fabric.planning.operations import DELAY
 from fabric.planning.phase import Phase
-from fabric.workloads.parallel import parse_parallel
-from fabric.workloads.zoo import model as named
+from fabric.workloads.models.zoo import model as named
+from fabric.workloads.steps.parallel import parse_parallel
 from topologies.errors import ConfigError, unknown
 from topologies.toml_documents import read_toml
 from topologies.units import parse_size_bytes

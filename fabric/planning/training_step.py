@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabric.planning.phase import Phase
-from fabric.workloads.achieved import Achieved, achieved
-from fabric.workloads.compute import Compute, amounts, compute
-from fabric.workloads.least import spread
-from fabric.workloads.mix import DIMENSIONS, Exchange, mix
-from fabric.workloads.model import Model
-from fabric.workloads.parallel import Parallel, parse_parallel
+from fabric.workloads.models.model import Model
+from fabric.workloads.models.zoo import model as named
+from fabric.workloads.steps.achieved import Achieved, achieved
+from fabric.workloads.steps.compute import Compute, amounts, compute
+from fabric.workloads.steps.least import spread
+from fabric.workloads.steps.mix import DIMENSIONS, Exchange, mix
+from fabric.workloads.steps.parallel import Parallel, parse_parallel
+from fabric.workloads.steps.wiring import Wiring
 from fabric.workloads.training import TRANSPORT, accelerator_with_rate, timeline, updated
-from fabric.workloads.wiring import Wiring
-from fabric.workloads.zoo import model as named
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.graph import Topology
 from topologies.units import format_size

@@ -27,9 +27,9 @@ from fabric.planning.schedule import (
 )
 from fabric.planning.training_step import NOTES, TrainingCosts, trained, training_costs
 from fabric.timing import Assumptions, choose
-from fabric.workloads.parallel import parse_parallel
+from fabric.workloads.models.zoo import model as named
+from fabric.workloads.steps.parallel import parse_parallel
 from fabric.workloads.training import TRANSPORT
-from fabric.workloads.zoo import model as named
 from topologies.circuits import CircuitLayer
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.graph import Topology

@@ -7,9 +7,9 @@ from fabric.collectives import COLLECTIVES
 from fabric.metrics import bisection_gb_per_s
 from fabric.simulation import simulate
 from fabric.workloads.comparing import Answer, workload
+from fabric.workloads.models.zoo import model as named
 from fabric.workloads.replicas import Load
-from fabric.workloads.splits import Question, read_question
-from fabric.workloads.zoo import model as named
+from fabric.workloads.steps.splits import Question, read_question
 from topologies.errors import ConfigError, unknown
 from topologies.graph import Topology
 

@@ -21,7 +21,7 @@ from fabric.sizing.rules import rule_of, rules
 from fabric.sizing.search import search
 from fabric.sizing.working import worked
 from fabric.workloads.replicas import Load
-from fabric.workloads.splits import Question
+from fabric.workloads.steps.splits import Question
 from topologies.errors import ConfigError, FabricError
 from topologies.parts import Catalogue, catalogue
 

@@ -9,22 +9,22 @@ from typing import Any
 from fabric.limits import Conditions, first_wall, walls
 from fabric.results import Wall
 from fabric.varying import varied_specs
-from fabric.workloads.achieved import achieved
 from fabric.workloads.inference import accelerator_of_fabric
-from fabric.workloads.least import spread
-from fabric.workloads.model import Model
-from fabric.workloads.occupancy import SPACE as OCCUPANCY
-from fabric.workloads.parallel import TRAINED
+from fabric.workloads.models.model import Model
+from fabric.workloads.models.zoo import model as named
 from fabric.workloads.replicas import SPACE as REPLICAS
 from fabric.workloads.replicas import Load, Serving, best_replica, check_context, checked
 from fabric.workloads.scale_up import SAID, with_domain
 from fabric.workloads.searching import Found, fastest
-from fabric.workloads.splits import AUTO, SPACE, Question, read_question
-from fabric.workloads.sram_machines import is_sram
-from fabric.workloads.sram_serving import serve_from_sram
+from fabric.workloads.sram.machines import is_sram
+from fabric.workloads.sram.serving import serve_from_sram
+from fabric.workloads.steps.achieved import achieved
+from fabric.workloads.steps.least import spread
+from fabric.workloads.steps.occupancy import SPACE as OCCUPANCY
+from fabric.workloads.steps.parallel import TRAINED
+from fabric.workloads.steps.splits import AUTO, SPACE, Question, read_question
+from fabric.workloads.steps.wiring import Wiring
 from fabric.workloads.training import TRANSPORT, TrainingStep, accelerator_with_rate, timed
-from fabric.workloads.wiring import Wiring
-from fabric.workloads.zoo import model as named
 from topologies.errors import ConfigError, FabricError
 from topologies.graph import Topology
 from topologies.parts import Catalogue, catalogue
@@ -98,10 +98,10 @@ def workload(
     """The workload on each fabric, ranked by tokens a second and accelerator (`places`); then what does not fit into
     memory, and what has no answer, with why.
 
-    A `Question` (`fabric.workloads.splits`) trains, or its text, "tp=8,pp=8,batch=512" or "auto,batch=512": its layout,
-    or where parts of it are free the fastest feasible split. A `Load` (`fabric.workloads.replicas`) serves, with
-    `layout` or the best there is. `vary` changes
-    parameters of each fabric, "technology=dac,cpo", or "domain=8,72": scale-up domains of these sizes.
+    A `Question` (`fabric.workloads.steps.splits`) trains, or its text, "tp=8,pp=8,batch=512" or "auto,batch=512": its
+    layout, or where parts of it are free the fastest feasible split. A `Load` (`fabric.workloads.replicas`) serves,
+    with `layout` or the best there is. `vary` changes parameters of each fabric, "technology=dac,cpo", or
+    "domain=8,72": scale-up domains of these sizes.
 
     The error of a single fabric is raised, as is one that all share: ConfigError, TopologyError, InfeasibleError.
 

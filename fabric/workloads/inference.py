@@ -8,7 +8,10 @@ import numpy as np
 from fabric.domains import blocks_beside, blocks_of
 from fabric.powering import site_power
 from fabric.results import accelerator_of
-from fabric.workloads.calibration import (
+from fabric.workloads.models.model import Model
+from fabric.workloads.models.precisions import precision
+from fabric.workloads.serving.batching import Requests, Served, serve
+from fabric.workloads.serving.calibration import (
     DEFAULT_STACK,
     Floats,
     cache_format,
@@ -18,14 +21,11 @@ from fabric.workloads.calibration import (
     own_reductions,
     reads_by_head,
 )  # fmt: skip
-from fabric.workloads.demands import Demands, demands
-from fabric.workloads.exchanges import exchanges
-from fabric.workloads.layout import Layout
-from fabric.workloads.memory_wall import batch_limit, request_bytes, weights_bytes
-from fabric.workloads.model import Model
-from fabric.workloads.phases import prefill
-from fabric.workloads.precisions import precision
-from fabric.workloads.serving import Requests, Served, serve
+from fabric.workloads.serving.demands import Demands, demands
+from fabric.workloads.serving.exchanges import exchanges
+from fabric.workloads.serving.layout import Layout
+from fabric.workloads.serving.memory_wall import batch_limit, request_bytes, weights_bytes
+from fabric.workloads.serving.phases import prefill
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.graph import Topology, once
 from topologies.kinds import Accelerator
@@ -118,7 +118,7 @@ def infer(
 
     InfeasibleError where the weights and one request do not fit; ConfigError for other misfits.
 
-    >>> from fabric.workloads.zoo import model
+    >>> from fabric.workloads.models.zoo import model
     >>> from topologies.registry import build
     >>> found = infer(build("hgx-h100"), model("llama-3.1-70b"), Layout(tp=8), concurrency=[1, 64])
     >>> found.points[0].tokens_per_s_per_user > found.points[1].tokens_per_s_per_user, found.points[0].wall

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fabric.planning.worth import plan_phases
-from fabric.workloads.decode_bound import decode_bound
+from fabric.workloads.models.zoo import model
+from fabric.workloads.serving.decode_bound import decode_bound
 from fabric.workloads.training import train
-from fabric.workloads.zoo import model
 from topologies.errors import ConfigError, unknown
 from topologies.graph import Topology
 

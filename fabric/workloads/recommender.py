@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from fabric.workloads.mix import Exchange
+from fabric.workloads.steps.mix import Exchange
 from topologies.errors import ConfigError, unknown
 
 _FILE = Path(__file__).with_name("recommenders.toml")

@@ -9,12 +9,12 @@ from typing import Any
 
 from fabric.powering import network_power, site_power
 from fabric.simulation import time_estimates
-from fabric.workloads.achieved import Achieved, achieved
-from fabric.workloads.precisions import precision as precision_of
+from fabric.workloads.models.precisions import precision as precision_of
 from fabric.workloads.recommender import Recommender, lookup_share, recommender
-from fabric.workloads.states import bytes_of
+from fabric.workloads.steps.achieved import Achieved, achieved
+from fabric.workloads.steps.states import bytes_of
+from fabric.workloads.steps.wiring import Wired, Wiring
 from fabric.workloads.training import TRANSPORT, accelerator_with_rate
-from fabric.workloads.wiring import Wired, Wiring
 from topologies.errors import ConfigError, FabricError
 from topologies.graph import Topology
 from topologies.kinds import Accelerator
@@ -25,7 +25,7 @@ VALUE_BYTES = 4  # of an embedding, in memory and on the wire
 SAID = (
     "tables lie on all ranks alike, their rows are as likely; a row that a batch asks for twice is read once",
     "no host launches kernels (a step is one graph); what samples ask for goes to the tables' ranks a step ahead",
-    "networks at the rate of a transformer's products: fabric/workloads/achieved.toml",
+    "networks at the rate of a transformer's products: fabric/workloads/steps/achieved.toml",
 )
 
 

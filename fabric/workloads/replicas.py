@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fabric.domains import blocks_beside
-from fabric.workloads.calibration import DEFAULT_STACK, cache_format
-from fabric.workloads.demands import demands
 from fabric.workloads.inference import USABLE, Inference, Point, infer, prompts_per_s
-from fabric.workloads.layout import Layout, read_layout
-from fabric.workloads.memory_wall import batch_limit
-from fabric.workloads.model import Model
-from fabric.workloads.parallel import near
-from fabric.workloads.pools import Pool, balanced
-from fabric.workloads.splits import AUTO, divisors
+from fabric.workloads.models.model import Model
+from fabric.workloads.serving.calibration import DEFAULT_STACK, cache_format
+from fabric.workloads.serving.demands import demands
+from fabric.workloads.serving.layout import Layout, read_layout
+from fabric.workloads.serving.memory_wall import batch_limit
+from fabric.workloads.serving.pools import Pool, balanced
+from fabric.workloads.steps.parallel import near
+from fabric.workloads.steps.splits import AUTO, divisors
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.graph import Topology
 from topologies.kinds import Accelerator
@@ -69,7 +69,7 @@ def best_replica(topology: Topology, model: Model, row: Accelerator, text: str, 
     InfeasibleError where no layout holds them, or none reaches the floor.
 
     >>> from fabric.workloads.inference import accelerator_of_fabric
-    >>> from fabric.workloads.zoo import model
+    >>> from fabric.workloads.models.zoo import model
     >>> from topologies.registry import build
     >>> fabric = build("hgx-h100")
     >>> found = best_replica(fabric, model("llama-3.1-70b"), accelerator_of_fabric(fabric), "auto", Load(concurrency=8))
@@ -109,7 +109,7 @@ def front_of(served: Sequence[Inference]) -> tuple[tuple[Layout, Point], ...]:
     """Points of all layouts that no other has both a faster user and more tokens a second than, the fastest user first:
     what a fabric can trade the one for the other.
 
-    >>> from fabric.workloads.zoo import model
+    >>> from fabric.workloads.models.zoo import model
     >>> from topologies.registry import build
     >>> both = [infer(build("hgx-h100"), model("llama-3.1-70b"), Layout(tp=tp), concurrency=[8]) for tp in (4, 8)]
     >>> [str(layout) for layout, _ in front_of(both)]
@@ -126,7 +126,7 @@ def front_of(served: Sequence[Inference]) -> tuple[tuple[Layout, Point], ...]:
 def layouts_of(text: str, model: Model, accelerators: int) -> tuple[bool, list[Layout]]:
     """Are layouts searched, and which there are: all for "auto", those with tp = 8 for "auto,tp=8".
 
-    >>> from fabric.workloads.zoo import model
+    >>> from fabric.workloads.models.zoo import model
     >>> found = layouts_of("auto,tp=4", model("llama-3.1-8b"), 8)[1]
     >>> [str(one) for one in found]
     ['tp=4', 'tp=4,pp=2']
@@ -152,7 +152,7 @@ def layouts_of(text: str, model: Model, accelerators: int) -> tuple[bool, list[L
 def layouts(model: Model, accelerators: int) -> Iterator[Layout]:
     """Every layout of a replica on at most so many accelerators; `SPACE` says which.
 
-    >>> from fabric.workloads.zoo import model
+    >>> from fabric.workloads.models.zoo import model
     >>> [str(one) for one in layouts(model("llama-3.1-8b"), 2)]
     ['tp=1', 'pp=2', 'tp=2']
     """

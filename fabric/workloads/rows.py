@@ -4,8 +4,8 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from fabric.workloads.comparing import Answer
-from fabric.workloads.parallel import Parallel
 from fabric.workloads.replicas import Serving
+from fabric.workloads.steps.parallel import Parallel
 from fabric.workloads.training import TrainingStep
 
 

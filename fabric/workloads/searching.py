@@ -5,17 +5,17 @@ from heapq import heappop, heappush
 from itertools import count
 from math import fsum
 
-from fabric.workloads.achieved import Achieved
-from fabric.workloads.compute import Compute, amounts, compute
-from fabric.workloads.memory import memory
-from fabric.workloads.mix import DIMENSIONS, Exchange, mix
-from fabric.workloads.model import Model
-from fabric.workloads.occupancy import Occupancy, occupancies
-from fabric.workloads.parallel import RECOMPUTE, Parallel
-from fabric.workloads.pipelining import bubble_s
-from fabric.workloads.splits import Question, completed, fits, splits
+from fabric.workloads.models.model import Model
+from fabric.workloads.steps.achieved import Achieved
+from fabric.workloads.steps.compute import Compute, amounts, compute
+from fabric.workloads.steps.memory import memory
+from fabric.workloads.steps.mix import DIMENSIONS, Exchange, mix
+from fabric.workloads.steps.occupancy import Occupancy, occupancies
+from fabric.workloads.steps.parallel import RECOMPUTE, Parallel
+from fabric.workloads.steps.pipelining import bubble_s
+from fabric.workloads.steps.splits import Question, completed, fits, splits
+from fabric.workloads.steps.wiring import Wired, Wiring
 from fabric.workloads.training import timeline, updated
-from fabric.workloads.wiring import Wired, Wiring
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.kinds import Accelerator
 
@@ -151,7 +151,7 @@ class _Search:
 
 
 def fastest(wiring: Wiring, model: Model, asked: Question, row: Accelerator, a: Achieved) -> Found:
-    """The fastest feasible split, exactly, on all accelerators or on fewer of them (`fabric.workloads.occupancy`).
+    """The fastest feasible split, exactly, on all accelerators or on fewer of them (`steps.occupancy`).
 
     Splits are looked at in the order of a lower bound of their steps, which rises as they are: what they compute, then
     what no exchange can undercut, then exchanges priced one by one. The first that is priced in full is the fastest.

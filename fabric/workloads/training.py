@@ -10,16 +10,16 @@ from fabric.placement import Placement
 from fabric.powering import network_power, site_power
 from fabric.results import accelerator_of
 from fabric.simulation import time_estimates
-from fabric.workloads.achieved import Achieved, achieved, generation_of, most_cp, widest_experts
-from fabric.workloads.compute import Compute, amounts, compute
-from fabric.workloads.memory import Memory, held_params, memory
-from fabric.workloads.mix import DIMENSIONS, mix
-from fabric.workloads.model import Model
-from fabric.workloads.parallel import Parallel, parse_parallel
-from fabric.workloads.pipelining import bubble_s
-from fabric.workloads.precisions import precision
-from fabric.workloads.wiring import Wired, Wiring
-from fabric.workloads.zoo import model as named
+from fabric.workloads.models.model import Model
+from fabric.workloads.models.precisions import precision
+from fabric.workloads.models.zoo import model as named
+from fabric.workloads.steps.achieved import Achieved, achieved, generation_of, most_cp, widest_experts
+from fabric.workloads.steps.compute import Compute, amounts, compute
+from fabric.workloads.steps.memory import Memory, held_params, memory
+from fabric.workloads.steps.mix import DIMENSIONS, mix
+from fabric.workloads.steps.parallel import Parallel, parse_parallel
+from fabric.workloads.steps.pipelining import bubble_s
+from fabric.workloads.steps.wiring import Wired, Wiring
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.graph import Topology
 from topologies.kinds import Accelerator
@@ -132,7 +132,7 @@ def train(
     """One step of training on all accelerators of a fabric.
 
     Every dimension's collective is routed once, for all its groups at the same time, and priced at its size; compute
-    is a roofline of achieved rates (`fabric.workloads.achieved`). The library is the accelerator's own, without
+    is a roofline of achieved rates (`fabric.workloads.steps.achieved`). The library is the accelerator's own, without
     reductions in NVLink's switches, as training frameworks set it. ConfigError for a layout that does not fit model or
     fabric; InfeasibleError with `strict` where a rank's memory does not hold it.
 
@@ -255,7 +255,7 @@ def _waits(p: Parallel, parts: Compute, wire: Mapping[str, float]) -> list[str]:
 
 def _said(model: Model, p: Parallel, row: Accelerator, held: Memory, limit: float | None) -> list[str]:
     """What a step stands on, for its reader."""
-    said = ["achieved rates and exposed shares are fitted to published steps: fabric/workloads/achieved.toml"]
+    said = ["achieved rates and exposed shares are fitted to published steps: fabric/workloads/steps/achieved.toml"]
     if generation_of(row.name) is None:
         said.append(f"no published step is of {row.name}: achieved rates are those of others at its power")
     if not model.moe_latent and model.expert_ffn > widest_experts():

@@ -83,7 +83,7 @@ def command(
 
 def _check(things: tuple[str, ...], workload: str | None, parallel: str | None) -> None:
     """A file alone, or states of one fabric with a model and a layout."""
-    from fabric.workloads.parallel import parse_parallel
+    from fabric.workloads.steps.parallel import parse_parallel
     from topologies.errors import ConfigError
 
     if workload is None and parallel is not None:

@@ -11,10 +11,10 @@ from fabric.limits.room import rooms
 from fabric.limits.under import walls_under
 from fabric.powering import drawn_facility_w, site_power
 from fabric.workloads.comparing import workload
-from fabric.workloads.memory import memory
+from fabric.workloads.models.zoo import model
 from fabric.workloads.replicas import Load
-from fabric.workloads.splits import read_question
-from fabric.workloads.zoo import model
+from fabric.workloads.steps.memory import memory
+from fabric.workloads.steps.splits import read_question
 from topologies.registry import build
 
 LLAMA = "llama-3.1-70b"

@@ -11,9 +11,9 @@ from fabric.measuring.inference_rows import SHIPPED, InferenceRow, is_inference,
 from fabric.measuring.inference_setups import quantity, setup_of
 from fabric.measuring.provisioned import compare_provisioned
 from fabric.measuring.steps import StepComparison
-from fabric.workloads.calibration import constants
-from fabric.workloads.layout import Layout
-from fabric.workloads.server_watts import wall_watts
+from fabric.workloads.serving.calibration import constants
+from fabric.workloads.serving.layout import Layout
+from fabric.workloads.serving.server_watts import wall_watts
 from topologies.errors import ConfigError
 from topologies.kinds import Accelerator
 from topologies.parts import part
@@ -148,7 +148,7 @@ def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
 
 def test_stacks_of_tensorrt_llm_by_release() -> None:
     """Before 0.7 kernels read a cache for every query head."""
-    from fabric.workloads.calibration import reads_by_head
+    from fabric.workloads.serving.calibration import reads_by_head
 
     old, new = (setup_of(row(words=f"tensorrt-llm v{release} static batch")).stack for release in ("0.6.1", "0.8"))
     assert (old, new) == ("trtllm-2023", "trtllm-2024")

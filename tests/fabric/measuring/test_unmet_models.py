@@ -5,7 +5,7 @@ import pytest
 from fabric.measuring.inference_rows import InferenceRow
 from fabric.measuring.inference_setups import quantity, setup_of
 from fabric.measuring.unmet_models import met_model
-from fabric.workloads.zoo import model
+from fabric.workloads.models.zoo import model
 from topologies.errors import ConfigError
 
 

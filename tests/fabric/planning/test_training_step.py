@@ -8,10 +8,10 @@ from fabric.planning.phases import Configuration, Iteration, Switching, read_ite
 from fabric.planning.schedule import closed_walk, static
 from fabric.planning.training_step import trained, training_costs
 from fabric.planning.worth import worth
-from fabric.workloads.mix import mix
-from fabric.workloads.parallel import parse_parallel
+from fabric.workloads.models.zoo import model
+from fabric.workloads.steps.mix import mix
+from fabric.workloads.steps.parallel import parse_parallel
 from fabric.workloads.training import train
-from fabric.workloads.zoo import model
 from topologies.errors import ConfigError
 from topologies.parts import catalogue
 from topologies.registry import build

@@ -8,7 +8,7 @@ from fabric.sizing import size
 from fabric.sizing.objectives import objective_of
 from fabric.workloads.comparing import workload
 from fabric.workloads.replicas import Load
-from fabric.workloads.splits import read_question
+from fabric.workloads.steps.splits import read_question
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.registry import build
 

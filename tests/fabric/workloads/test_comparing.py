@@ -5,13 +5,13 @@ import pytest
 import fabric
 from fabric.workloads.comparing import places, workload
 from fabric.workloads.inference import accelerator_of_fabric, infer
-from fabric.workloads.layout import Layout
+from fabric.workloads.models.zoo import model
 from fabric.workloads.replicas import Load, best_replica, holds, layouts
 from fabric.workloads.rows import parts_of, row_of, written
 from fabric.workloads.scale_up import with_domain
-from fabric.workloads.splits import read_question
+from fabric.workloads.serving.layout import Layout
+from fabric.workloads.steps.splits import read_question
 from fabric.workloads.training import train
-from fabric.workloads.zoo import model
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.parts import catalogue
 from topologies.registry import build

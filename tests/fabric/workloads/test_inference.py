@@ -5,16 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fabric.workloads.calibration import calibration
-from fabric.workloads.decode_bound import decode_bound
-from fabric.workloads.demands import demands
-from fabric.workloads.exchanges import exchanges, nothing, priced
 from fabric.workloads.inference import infer
-from fabric.workloads.layout import Layout, read_layout
-from fabric.workloads.memory_wall import batch_limit, weights_bytes
-from fabric.workloads.phases import decode_step, prefill, touched_experts
-from fabric.workloads.serving import Requests, serve
-from fabric.workloads.zoo import model
+from fabric.workloads.models.zoo import model
+from fabric.workloads.serving.batching import Requests, serve
+from fabric.workloads.serving.calibration import calibration
+from fabric.workloads.serving.decode_bound import decode_bound
+from fabric.workloads.serving.demands import demands
+from fabric.workloads.serving.exchanges import exchanges, nothing, priced
+from fabric.workloads.serving.layout import Layout, read_layout
+from fabric.workloads.serving.memory_wall import batch_limit, weights_bytes
+from fabric.workloads.serving.phases import decode_step, prefill, touched_experts
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.kinds import Accelerator
 from topologies.parts import part
@@ -191,7 +191,7 @@ def test_refusals_say_what_would_do() -> None:
 
 def test_own_reductions_stay_within_a_domain() -> None:
     """A stack's own kernels take no longer than the library inside a server; across servers the library is left."""
-    from fabric.workloads.exchanges import OWN, exchanges
+    from fabric.workloads.serving.exchanges import OWN, exchanges
 
     sizes = np.array([2.0, 16384.0, 2.0**20])
     inside, beyond = Layout(tp=8), Layout(tp=16)

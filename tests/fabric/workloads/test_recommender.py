@@ -2,10 +2,10 @@
 
 import pytest
 
-from fabric.workloads.achieved import achieved
 from fabric.workloads.recommender import lookup_share, recommender
 from fabric.workloads.recommending import Work, on_each, shown, touched_rows, train_recommender, worked
-from fabric.workloads.wiring import Wiring
+from fabric.workloads.steps.achieved import achieved
+from fabric.workloads.steps.wiring import Wiring
 from topologies.errors import ConfigError
 from topologies.kinds import Accelerator
 from topologies.parts import part

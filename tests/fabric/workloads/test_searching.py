@@ -4,18 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from fabric.workloads.achieved import achieved
 from fabric.workloads.comparing import workload
-from fabric.workloads.least import spread
-from fabric.workloads.memory import memory
-from fabric.workloads.mix import Exchange, mix
-from fabric.workloads.occupancy import alike, occupancies
-from fabric.workloads.parallel import Parallel
+from fabric.workloads.models.zoo import model
 from fabric.workloads.searching import fastest
-from fabric.workloads.splits import SPACE, fits, read_question, splits
+from fabric.workloads.steps.achieved import achieved
+from fabric.workloads.steps.least import spread
+from fabric.workloads.steps.memory import memory
+from fabric.workloads.steps.mix import Exchange, mix
+from fabric.workloads.steps.occupancy import alike, occupancies
+from fabric.workloads.steps.parallel import Parallel
+from fabric.workloads.steps.splits import SPACE, fits, read_question, splits
+from fabric.workloads.steps.wiring import Wiring
 from fabric.workloads.training import accelerator_with_rate, timed, train
-from fabric.workloads.wiring import Wiring
-from fabric.workloads.zoo import model
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.registry import build
 

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fabric.workloads.achieved import achieved
-from fabric.workloads.compute import Compute, amounts
-from fabric.workloads.memory import activation_bytes, kept_per_token, memory
-from fabric.workloads.mix import mix
-from fabric.workloads.parallel import Parallel, parse_parallel
-from fabric.workloads.pipelining import bubble_s
+from fabric.workloads.models.zoo import model
+from fabric.workloads.steps.achieved import achieved
+from fabric.workloads.steps.compute import Compute, amounts
+from fabric.workloads.steps.memory import activation_bytes, kept_per_token, memory
+from fabric.workloads.steps.mix import mix
+from fabric.workloads.steps.parallel import Parallel, parse_parallel
+from fabric.workloads.steps.pipelining import bubble_s
+from fabric.workloads.steps.wiring import spread
 from fabric.workloads.training import TrainingStep, timeline, train
-from fabric.workloads.wiring import spread
-from fabric.workloads.zoo import model
 from topologies.errors import ConfigError, InfeasibleError
 
 EXAMPLES = Path(__file__).parents[3] / "examples"

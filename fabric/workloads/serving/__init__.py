@@ -1,0 +1,1 @@
+"""What serving is made of: layouts, demands, the two phases, batches of requests, pools of replicas."""

@@ -1,0 +1,1 @@
+"""Machines that hold weights in SRAM."""
