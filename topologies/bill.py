@@ -111,7 +111,7 @@ def _cables(topology: Topology, plates: "Plates", here: NDArray[np.bool_] | None
     here = np.ones(len(topology.nodes), bool) if here is None else here
     caged, accelerator = _caged(topology) & here, np.array([k == "accelerator" for k in topology.attribute("kind")])
     for attributes, edges in zip(kinds, _by_kind(kind, len(kinds)), strict=True):
-        touched = np.count_nonzero(here[ends[:, edges]])
+        touched = int(np.count_nonzero(here[ends[:, edges]]))
         if not touched or not _counted(topology, attributes):
             continue
         name, count = attributes["cable"], attributes["count"]
