@@ -162,6 +162,68 @@ class Traffic:
         stays = np.bincount(sends % groups, inside, minlength=groups)
         return (out - stays).astype(np.float64), (into - stays).astype(np.float64)
 
+    def inside(self, group: NDArray[np.int64]) -> "Traffic | None":
+        """What ranks of one group send each other, as lists of a group each; None where that is nothing. `group`
+        int64[n] is each rank's.
+
+        >>> Traffic.uniform(4, 1.0).inside(np.array([0, 0, 1, 1])).total
+        4.0
+        """
+        if not len(self.list_rank):
+            return None
+        blocks = _Blocks(self, group)
+        found = np.flatnonzero(blocks.shared)
+        if not len(found):
+            return None
+        used, lists = np.unique(blocks.at[found], return_inverse=True)
+        return self._of_lists(blocks.ranges(blocks.start[used], blocks.size[used]), blocks.size[used], found, lists)
+
+    def between(self, group: NDArray[np.int64], most: int) -> "Traffic | None":
+        """All but that; None where that is nothing. A list that holds ranks of the group that it goes to is listed
+        anew without them, once for each such group: ValueError where that is more than `most` ranks.
+
+        >>> Traffic.uniform(4, 1.0).between(np.array([0, 0, 1, 1]), 8).total
+        8.0
+        """
+        if not len(self.list_rank):
+            return None
+        blocks = _Blocks(self, group)
+        away = np.flatnonzero(~blocks.meets)
+        mixed = np.flatnonzero(blocks.meets & (np.diff(self.list_ptr)[self.entry_list] > blocks.size[blocks.at]))
+        if not len(away) and not len(mixed):
+            return None
+        used, cut = np.unique(blocks.at[mixed], return_inverse=True)
+        kept, whole = np.unique(self.entry_list[away], return_inverse=True)
+        of = blocks.list[used]
+        begin, end = self.list_ptr[of], self.list_ptr[of + 1]
+        ahead, behind = blocks.start[used] - begin, end - blocks.start[used] - blocks.size[used]
+        own = np.diff(self.list_ptr)[kept]
+        if own.sum() + (ahead + behind).sum() > most:
+            raise ValueError(f"lists of {own.sum() + (ahead + behind).sum():,} ranks, more than {most:,}")
+        starts = np.column_stack([begin, blocks.start[used] + blocks.size[used]]).ravel()
+        places = np.concatenate([
+            blocks.ranges(starts, np.column_stack([ahead, behind]).ravel()),
+            blocks.ranges(self.list_ptr[kept], own),
+        ])  # fmt: skip
+        return self._of_lists(
+            places, np.concatenate([ahead + behind, own]), np.concatenate([mixed, away]),
+            np.concatenate([cut, whole + len(used)]),
+        )  # fmt: skip
+
+    def _of_lists(
+        self, places: NDArray[np.int64], sizes: NDArray[np.int64], entries: NDArray[np.int64], lists: NDArray[np.int64]
+    ) -> "Traffic":
+        """Other lists, of so many places of list_rank each, and some of the entries, which take these."""
+        return Traffic(
+            self.n,
+            np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+            self.list_rank[places],
+            self.list_amount[places],
+            self.entry_target[entries],
+            lists.astype(np.int32),
+            self.entry_scale[entries],
+        )
+
     @property
     def entries(self) -> int:
         """How many pairs it lists, those of a rank with itself included.
@@ -221,6 +283,30 @@ class Traffic:
         amount = self.list_amount[place] * np.repeat(self.entry_scale, sizes)
         other = self.list_rank[place] != target
         return self.list_rank[place][other], target[other], amount[other]
+
+
+class _Blocks:
+    """The ranks of each list group by group: block b is those of one group in `list` b, `size` of them from place
+    `start` of the lists in this order. `at` is, for each entry, the block of its list in its target's group if it
+    `meets` that group there; `shared` where it meets another rank than the target."""
+
+    def __init__(self, traffic: Traffic, group: NDArray[np.int64]) -> None:
+        groups = int(group.max()) + 1
+        keys = traffic.list_of * groups + group[traffic.list_rank]
+        self._order = np.argsort(keys, kind="stable")
+        blocks, self.start, self.size = np.unique(keys[self._order], return_index=True, return_counts=True)
+        self.list = blocks // groups
+        wanted = traffic.entry_list * np.int64(groups) + group[traffic.entry_target]
+        self.at = np.minimum(np.searchsorted(blocks, wanted), len(blocks) - 1)
+        self.meets = blocks[self.at] == wanted
+        first = traffic.list_rank[self._order[self.start[self.at]]]
+        self.shared = self.meets & ((self.size[self.at] > 1) | (first != traffic.entry_target))
+
+    def ranges(self, starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Places of list_rank in stretches of this order."""
+        ahead = np.cumsum(sizes) - sizes
+        places: NDArray[np.int64] = self._order[np.arange(sizes.sum()) + np.repeat(starts - ahead, sizes)]
+        return places
 
 
 def _summed(keys: NDArray[np.int64], amounts: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
 from operator import itemgetter
@@ -65,6 +66,23 @@ class Csr:
         """int32[n + V]: the node of every end point of traffic: those of the ranks, then every node by its position,
         for switches that reduce and multicast."""
         return np.concatenate([self.accelerators, np.arange(len(self.forwards), dtype=np.int32)])
+
+    def only(self, arcs: NDArray[np.int64]) -> "Csr":
+        """The same nodes with some of the arcs (places in rising order, both directions of a link)."""
+        place = np.full(len(self.heads), -1, np.int32)
+        place[arcs] = np.arange(len(arcs), dtype=np.int32)
+        return replace(
+            self,
+            indptr=np.searchsorted(self.tails[arcs], np.arange(len(self.indptr))).astype(np.int64),
+            heads=self.heads[arcs],
+            tails=self.tails[arcs],
+            twin=place[self.twin[arcs]],
+            edge=self.edge[arcs],
+            links=self.links[arcs],
+            capacity=self.capacity[arcs],
+            latency=self.latency[arcs],
+            wait=self.wait[arcs],
+        )
 
 
 def no_generators(topology: "Topology") -> Iterable[NDArray[np.int32]]:
@@ -238,6 +256,12 @@ class Topology:
             node_latency=self._node_latency_s(),
             accelerators=np.flatnonzero(ends).astype(np.int32),
         )
+
+    def on_arcs(self, arcs: NDArray[np.int64]) -> "Topology":
+        """The same fabric for traffic that takes only some arcs of `csr()`, whose arcs these become."""
+        part = copy(self)  # with all that is known of its nodes and edges
+        part.__dict__["_csr"] = self.csr().only(arcs)
+        return part
 
     def _node_latency_s(self) -> NDArray[np.float64]:
         """Forwarding latency of each node: of its part, or of the slowest switch that it stands for."""

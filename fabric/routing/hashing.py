@@ -44,7 +44,12 @@ def hashed(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loa
     return gathered(topology, traffic, loads, latency_s, options)
 
 
-def _all_to_all(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loads:
+def hashed_between(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loads:
+    """Loads of what a uniform all-to-all sends between domains, where ranks have `leaves`."""
+    return _all_to_all(topology, traffic, options, inside=False)
+
+
+def _all_to_all(topology: Topology, traffic: Traffic, options: RoutingOptions, inside: bool = True) -> Loads:
     """A uniform all-to-all: inside domains flow by flow; between them to leaves, whose last links get their own."""
     small, links, found = contract(topology), separate(topology), leaves(topology)
     assert found is not None
@@ -57,10 +62,11 @@ def _all_to_all(topology: Topology, traffic: Traffic, options: RoutingOptions) -
     nodes, pointer, domain, scale = to_leaves(found)
     near = np.arange(n + 1), found.domain, np.full(n, float(flows))
     loads, latency_s = np.zeros(len(links.heads)), 0.0
-    for destinations, (entry_ptr, entry_list, entry_scale), after_s, seed in (
+    both = (
         (small.node_of_rank, near, 0.0, options.seed),
         (nodes, (pointer, domain, scale * flows), found.last_s, options.seed + FAR),
-    ):
+    )
+    for destinations, (entry_ptr, entry_list, entry_scale), after_s, seed in both[0 if inside else 1 :]:
         some, taken_s, lost = hashed_loads(
             links.indptr, links.heads, links.twin, small.forwards, links.latency, small.node_latency,
             destinations, np.full(len(destinations), size), entry_ptr, entry_list, entry_scale,

@@ -8,11 +8,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from cext import grid_routes, shortest_routes
 from fabric.routing.grid import grid_arcs
+from fabric.routing.home import home
 from fabric.routing.policy import TIES, preferred, refuse_no_grid
 from topologies.errors import ConfigError, InfeasibleError, TopologyError, unknown
-from topologies.graph import Topology
+from topologies.graph import Csr, Topology
 
 ROUTINGS = ("auto", "dor", "ecmp", "weighted", "dmodk", "hash")
+Routes = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64] | None, NDArray[np.float64]]
 MAX_ENTRIES = 2**31 - 1  # of arcs, over all path sets
 
 
@@ -114,17 +116,53 @@ def flow_paths(
     from_rank, to_rank = (pairs // ranks).astype(np.int32), (pairs % ranks).astype(np.int32)
     if routing == "dor":
         return Paths(*_grid_paths(topology, from_rank, to_rank, tie == "split"), path_of)
+    found, n = home(topology), len(csr.accelerators)
+    if found is None:
+        routes, place = _shortest(topology, csr, ends[from_rank], ends[to_rank], keys, routing, threads), None
+    else:  # what stays in a domain keeps to its links
+        domain = np.concatenate([found.domain, np.full(ranks - n, -1)])
+        stays = (domain[from_rank] == domain[to_rank]) & (domain[from_rank] >= 0)
+        near, far = (
+            _shortest(topology, over, ends[from_rank[some]], ends[to_rank[some]], keys[some], routing, threads)
+            for over, some in ((found.fabric.csr(), stays), (csr, ~stays))
+        )
+        routes = _one_after_the_other((near[0], found.arcs[near[1]].astype(np.int32), *near[2:]), far)
+        place = np.argsort(np.argsort(~stays, kind="stable")).astype(np.int32)
+    ptr, arc, share, seconds = routes
+    if place is not None:
+        path_of, to_rank = place[path_of], to_rank[np.argsort(place)]
+    if in_network:  # a switch that is sent to takes its time to forward, or to reduce
+        seconds = seconds + np.where(to_rank >= n, csr.node_latency[ends[to_rank]], 0.0)
+    return Paths(ptr, arc, share, seconds, path_of)
+
+
+def _shortest(
+    topology: Topology, csr: Csr, source: NDArray[np.int32], target: NDArray[np.int32], keys: NDArray[np.uint64],
+    routing: str, threads: int,
+) -> Routes:  # fmt: skip
+    """Shortest paths between pairs of nodes over the arcs of a csr."""
     ptr, arc, share, seconds, lost = shortest_routes(
         csr.indptr, csr.heads, csr.capacity if routing == "weighted" else csr.links, csr.twin, csr.forwards,
-        csr.latency, csr.node_latency, ends[from_rank], ends[to_rank], keys,
+        csr.latency, csr.node_latency, source, target, keys,
         {"dmodk": "modulo", "hash": "random"}.get(routing, "split"), threads,
     )  # fmt: skip
     if lost >= 0:
-        a, b = (topology.nodes[ends[side[lost]]] for side in (from_rank, to_rank))
+        a, b = (topology.nodes[side[lost]] for side in (source, target))
         raise InfeasibleError(f"{topology.name}: no path from {a} to {b} that crosses switches only; relay in flows")
-    if in_network:  # a switch that is sent to takes its time to forward, or to reduce
-        seconds = seconds + np.where(to_rank >= len(csr.accelerators), csr.node_latency[ends[to_rank]], 0.0)
-    return Paths(ptr, arc, share, seconds, path_of)
+    return ptr, arc, share, seconds
+
+
+def _one_after_the_other(first: Routes, second: Routes) -> Routes:
+    """The paths of both, in this order."""
+    share = None
+    if first[2] is not None or second[2] is not None:
+        share = np.concatenate([np.ones(len(arc)) if s is None else s for _, arc, s, _ in (first, second)])
+    return (
+        np.concatenate([first[0], second[0][1:] + first[0][-1]]),
+        np.concatenate([first[1], second[1]]),
+        share,
+        np.concatenate([first[3], second[3]]),
+    )
 
 
 def given_paths(topology: Topology, ptr: ArrayLike, node: ArrayLike) -> Paths:

@@ -5,7 +5,8 @@ from dataclasses import replace
 from fabric.routing.dmodk import dmodk
 from fabric.routing.ecmp import ecmp, weighted
 from fabric.routing.grid import dor
-from fabric.routing.hashing import hashed
+from fabric.routing.hashing import hashed, hashed_between
+from fabric.routing.home import home, keeping_home
 from fabric.routing.in_network import in_network
 from fabric.routing.limited import ksp, slack, te, vlb
 from fabric.routing.minimal import minimal
@@ -34,6 +35,13 @@ ROUTERS: dict[str, Router] = {
     "vlb": vlb,
     "optimal": optimal,
     "lft": lft,
+}
+FREE = ("optimal", "lft")  # all paths; those of given tables. All others keep to their domain what stays in it
+ADDING = ("ecmp", "weighted", "minimal", "adaptive")  # large fabrics' adaptive routing splits equally
+HOME = {
+    name: keeping_home(router, adds=name in ADDING, between=hashed_between if name == "hash" else None)
+    for name, router in ROUTERS.items()
+    if name not in FREE
 }
 ROUTINGS = ("auto", *ROUTERS)
 ANY = RoutingOptions()
@@ -75,4 +83,5 @@ def route(topology: Topology, traffic: Traffic, routing: str, options: RoutingOp
     options = replace(options, argument=argument)
     if traffic.n > len(topology.accelerators):
         return in_network(topology, traffic, options)
-    return remembered(ROUTERS[name], topology, traffic, options)
+    router = ROUTERS[name] if name in FREE or home(topology) is None else HOME[name]
+    return remembered(router, topology, traffic, options)

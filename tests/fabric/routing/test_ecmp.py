@@ -27,7 +27,6 @@ SPECS = [
 def ecmp(topology, traffic):
     """Loads by arc, the slowest and the mean latency: one search for each pair, an equal split over next-hop links."""
     csr, graph, names = topology.csr(), topology.graph, topology.nodes
-    forwards = dict(graph.nodes(data="forwards"))
     delay = dict(zip(names, csr.node_latency.tolist(), strict=True))
     arc = {(names[t], names[h]): i for i, (t, h) in enumerate(zip(csr.tails, csr.heads, strict=True))}
     loads, slowest, bytes_s = np.zeros(len(csr.heads)), 0.0, 0.0
@@ -35,7 +34,7 @@ def ecmp(topology, traffic):
         if not amount:
             continue
         source, target = topology.accelerators[s], topology.accelerators[t]
-        usable = graph.subgraph([v for v in graph if forwards[v] or v in (source, target)])
+        usable = graph.subgraph(list(open_to(topology, source, target)))
         hops = nx.single_source_shortest_path_length(usable, target)
         if source not in hops:
             raise InfeasibleError(f"{source} {target}")
@@ -53,6 +52,15 @@ def ecmp(topology, traffic):
                     worst[v] = max(worst.get(v, 0.0), worst[node] + through)
         slowest = max(slowest, worst[target])
     return loads, slowest, bytes_s / traffic.total if traffic.total else 0.0
+
+
+def open_to(topology, source, target):
+    """Both ends, and the nodes between: those that forward, of tier 0 alone inside one of several domains."""
+    nodes = topology.graph.nodes
+    domain = nodes[source].get("domain")
+    stays = len(topology.domains) > 1 and domain is not None and domain == nodes[target].get("domain")
+    yield from (source, target)  # once more where they forward
+    yield from (v for v, a in nodes(data=True) if a["forwards"] and not (stays and a["tier"]))
 
 
 def check(topology, traffic):
