@@ -74,13 +74,16 @@ def home(topology: Topology) -> Home | None:
     return Home(topology.on_arcs(arcs), arcs, label[csr.accelerators])
 
 
-def keeping_home(router: Router, *, adds: bool = False, between: Router | None = None) -> Router:
+def keeping_home(
+    router: Router, *, adds: bool = False, between: Router | None = None, within: Router | None = None
+) -> Router:
     """A router that sends what stays in a domain over its own links alone, and the rest as before. The two share no
     link, as accelerators do not forward: so the larger of their largest loads is the largest.
 
-    `between` is what it has for an all-to-all between domains where every rank hangs on one leaf. Where what goes
-    between domains is too long to list, it is all less what stays in them if the router's loads add up (`adds`), as
-    equal splits do; else InfeasibleError.
+    `within` is what goes over a domain's links where that is another: detours are of the network. `between` is what it
+    has for an all-to-all between domains where every rank hangs on one leaf. Where what goes between domains is too
+    long to list, it is all less what stays in them if the router's loads add up (`adds`), as equal splits do; else
+    InfeasibleError.
     """
 
     def kept(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loads:
@@ -88,7 +91,7 @@ def keeping_home(router: Router, *, adds: bool = False, between: Router | None =
         near = None if found is None else traffic.inside(found.domain)
         if found is None or near is None:
             return remembered(router, topology, traffic, options)
-        inner = found.on_all(topology, remembered(router, found.fabric, near, options))
+        inner = found.on_all(topology, remembered(within or router, found.fabric, near, options))
         if between is not None and traffic.is_uniform and leaves(topology) is not None:
             return _both(topology, traffic, inner, found.away(between(topology, traffic, options)))
         try:

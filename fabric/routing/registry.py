@@ -37,9 +37,15 @@ ROUTERS: dict[str, Router] = {
     "lft": lft,
 }
 FREE = ("optimal", "lft")  # all paths; those of given tables. All others keep to their domain what stays in it
+DETOURS = ("valiant", "ugal", "te", "vlb")  # inside domains they split equally over shortest paths
 ADDING = ("ecmp", "weighted", "minimal", "adaptive")  # large fabrics' adaptive routing splits equally
 HOME = {
-    name: keeping_home(router, adds=name in ADDING, between=hashed_between if name == "hash" else None)
+    name: keeping_home(
+        router,
+        adds=name in ADDING,
+        between=hashed_between if name == "hash" else None,
+        within=ecmp if name in DETOURS else None,
+    )
     for name, router in ROUTERS.items()
     if name not in FREE
 }

@@ -38,7 +38,7 @@ def test_an_all_to_all_of_two_domains_of_four(routing):
     assert found.gap == 0
 
 
-@pytest.mark.parametrize("routing", [*SPREADING, "hash", "dmodk"])
+@pytest.mark.parametrize("routing", [*SPREADING, "hash", "dmodk", "valiant", "ugal", "te", "vlb:2", "ksp:2"])
 def test_nothing_inside_a_domain_crosses_the_leaf(routing):
     topology = build(PAIR)
     inside = Traffic.within([np.arange(4), np.arange(4, 8)], 8, 1.0)
