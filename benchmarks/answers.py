@@ -8,13 +8,16 @@ import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 COLOSSUS = "colossus-100k"
+RACKS = str(Path(__file__).with_name("nvl72-1400.toml"))  # 100,800 accelerators in racks that stand in rows
 CASES = {
     "all-reduce": ["solve", COLOSSUS, "-c", "all-reduce", "--jobs", "1"],
     "all-to-all": ["solve", COLOSSUS, "-c", "all-to-all", "--jobs", "1"],
     "all-reduce, fat tree": ["solve", "fat-tree:k=64", "-c", "all-reduce", "--jobs", "1"],
     "all-to-all, hashed": ["solve", "meta-24k", "-c", "all-to-all", "--jobs", "1"],
+    "all-to-all, racks": ["solve", RACKS, "-c", "all-to-all", "--jobs", "1"],
     "show": ["show", COLOSSUS],
     "cost": ["cost", COLOSSUS],
     "power": ["power", COLOSSUS],

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cext import ecmp_loads, hop_distances
-from fabric.routing.by_leaf import by_leaf
+from fabric.routing.by_leaf import ByLeaf, by_leaf
 from fabric.routing.contraction import (
     Contracted,
     NodeDemand,
@@ -14,6 +14,7 @@ from fabric.routing.contraction import (
     on_all_arcs,
     refuse,
 )
+from fabric.routing.leaves import alone, leaves
 from fabric.routing.reduction import Reduced, reduced
 from fabric.routing.router import Loads, RoutingOptions, loads_of
 from fabric.symmetry import symmetry
@@ -57,9 +58,24 @@ def equal_split(
     cut = by_leaf(topology, demand) if _visits(contract(topology), demand, LONG) > LONG else None
     if cut is None:
         return _split(topology, demand, shares, threads)
-    near, near_s, inside = _split(topology, cut.near, shares, threads)
-    far, far_s, across = _split(topology, cut.far, shares, threads)
-    return near + far + cut.last, max(near_s, far_s + cut.last_s * across), inside or across
+    return _cut_at_leaves(topology, cut, shares, threads)
+
+
+def _cut_at_leaves(
+    topology: Topology, cut: ByLeaf, shares: NDArray[np.float64], threads: int
+) -> tuple[NDArray[np.float64], float, bool]:
+    """The same where domains and the network between them are routed apart."""
+    small, found = contract(topology), leaves(topology)
+    assert found is not None
+    loads, near_s, inside = _split(topology, cut.near, shares, threads)
+    network = alone(found.switches, small.indptr, small.heads, small.twin)
+    far, far_s, hops, _ = ecmp_loads(
+        network.indptr, network.heads, shares[network.place], network.twin, small.forwards,
+        small.latency[network.place], small.node_latency, *cut.far, threads,
+    )  # fmt: skip
+    loads += cut.ends
+    loads[network.place[network.between]] += far[network.between]
+    return loads * cut.amount, max(near_s, cut.least_s, far_s), inside or hops > 0 or cut.least_s > 0
 
 
 def _split(

@@ -4,8 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cext import hashed_loads
-from fabric.routing.contraction import contract, refuse
-from fabric.routing.leaves import leaves, to_leaves
+from fabric.routing.by_leaf import leaf_to_leaf
+from fabric.routing.contraction import contract, demand_at_nodes, refuse
+from fabric.routing.leaves import alone, leaves
 from fabric.routing.parallel import gathered
 from fabric.routing.router import Loads, RoutingOptions
 from fabric.routing.separated import separate
@@ -14,6 +15,7 @@ from topologies.errors import ConfigError, InfeasibleError
 from topologies.graph import Topology
 
 MAX_DEMANDS = 50_000_000
+MANY_PAIRS = 20_000_000  # of one size, above which draws from leaf to leaf stand for those of each rank: some seconds
 FAR = 1 << 32  # from a seed to that of what goes between domains
 
 
@@ -22,15 +24,18 @@ def hashed(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loa
 
     At every node a flow takes any next-hop link, parallel ones told apart, with equal chance and independently of the
     nodes before: hashes without polarisation. Flows of one size towards one switch are alike, so their number is
-    split at each node by one multinomial draw; the answer has exactly the distribution of hashing flow by flow.
+    split at each node by one multinomial draw; the answer has exactly the distribution of hashing flow by flow. So it
+    has where an all-to-all, or very many pairs of one size, are drawn from leaf to leaf (`fabric.routing.by_leaf`).
     Traffic in which every pair has a size of its own costs one walk a flow. InfeasibleError above 50 million demands
     of (switch, list of sources, size).
     """
     if options.flows_per_pair < 1:
         raise ConfigError(f"flows per pair = {options.flows_per_pair} is below 1; give 1 or more")
     small, links = contract(topology), separate(topology)
-    if traffic.is_uniform and leaves(topology) is not None:
-        return _all_to_all(topology, traffic, options)
+    if _goes_by_leaf(topology, traffic):
+        by_leaf = _leaf_by_leaf(topology, traffic, options)
+        if by_leaf is not None:
+            return by_leaf
     destinations, sizes, scales, lists, list_ptr, list_node, list_flows = _demands(
         traffic, small.node_of_rank, options.flows_per_pair
     )
@@ -46,39 +51,52 @@ def hashed(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loa
 
 def hashed_between(topology: Topology, traffic: Traffic, options: RoutingOptions) -> Loads:
     """Loads of what a uniform all-to-all sends between domains, where ranks have `leaves`."""
-    return _all_to_all(topology, traffic, options, inside=False)
+    found = _leaf_by_leaf(topology, traffic, options, inside=False)
+    if found is None:
+        raise InfeasibleError(f"{topology.name}: hash tells too many pairs of leaves apart; use --routing ecmp")
+    return found
 
 
-def _all_to_all(topology: Topology, traffic: Traffic, options: RoutingOptions, inside: bool = True) -> Loads:
-    """A uniform all-to-all: inside domains flow by flow; between them to leaves, whose last links get their own."""
+def _leaf_by_leaf(topology: Topology, traffic: Traffic, options: RoutingOptions, inside: bool = True) -> Loads | None:
+    """Pairs of one size: inside domains rank by rank, between them from leaf to leaf, where the flows of all part and
+    meet; the links of ranks to leaves get their own."""
     small, links, found = contract(topology), separate(topology), leaves(topology)
-    assert found is not None
-    n, flows = traffic.n, options.flows_per_pair
-    size = float(traffic.list_amount[0] * traffic.entry_scale[0]) / flows
-    order = np.argsort(found.domain, kind="stable")
-    members = np.bincount(found.domain)
-    list_ptr = np.concatenate([[0], np.cumsum(members)]).astype(np.int64)
-    list_node = small.node_of_rank[order]
-    nodes, pointer, domain, scale = to_leaves(found)
-    near = np.arange(n + 1), found.domain, np.full(n, float(flows))
-    loads, latency_s = np.zeros(len(links.heads)), 0.0
-    both = (
-        (small.node_of_rank, near, 0.0, options.seed),
-        (nodes, (pointer, domain, scale * flows), found.last_s, options.seed + FAR),
-    )
-    for destinations, (entry_ptr, entry_list, entry_scale), after_s, seed in both[0 if inside else 1 :]:
-        some, taken_s, lost = hashed_loads(
+    cut = leaf_to_leaf(topology, demand_at_nodes(traffic, small.node_of_rank))
+    if found is None or cut is None:
+        return None
+    flows = float(options.flows_per_pair)
+    size = cut.amount / flows
+    loads, near_s = np.zeros(len(links.heads)), 0.0
+    if inside:
+        loads, near_s, lost = hashed_loads(
             links.indptr, links.heads, links.twin, small.forwards, links.latency, small.node_latency,
-            destinations, np.full(len(destinations), size), entry_ptr, entry_list, entry_scale,
-            list_ptr, list_node, np.ones(n), seed, options.threads,
+            cut.near[0], np.full(len(cut.near[0]), size), *cut.near[1:6], cut.near[6] * flows,
+            options.seed, options.threads,
         )  # fmt: skip
         if lost[0] >= 0:
-            at_leaf = small.node_of_rank[np.flatnonzero(found.leaf == lost[1])]
-            refuse(topology, small, int(lost[0]), int(at_leaf[0]) if len(at_leaf) else int(lost[1]))
-        loads += some
-        latency_s = max(latency_s, taken_s + after_s * bool(some.any()))
-    loads[found.link] += (n - members[found.domain]) * flows * size
-    return gathered(topology, traffic, loads, latency_s, options)
+            refuse(topology, small, int(lost[0]), int(lost[1]))
+    network = alone(found.switches, links.indptr, links.heads, links.twin)
+    far, far_s, _ = hashed_loads(
+        network.indptr, network.heads, network.twin, small.forwards, links.latency[network.place], small.node_latency,
+        cut.far[0], np.full(len(cut.far[0]), size), *cut.far[1:6], cut.far[6] * flows,
+        options.seed + FAR, options.threads,
+    )  # fmt: skip
+    ends = np.flatnonzero(cut.ends)
+    loads[links.first[ends]] += cut.ends[ends] * cut.amount
+    loads[network.place[network.between]] += far[network.between]
+    return gathered(topology, traffic, loads, max(near_s, cut.least_s, far_s), options)
+
+
+def _goes_by_leaf(topology: Topology, traffic: Traffic) -> bool:
+    """Are flows drawn from leaf to leaf? Those of an all-to-all where all ranks hang alike, and of very many pairs that
+    all send as much."""
+    found = leaves(topology)
+    if found is None or not len(traffic.list_amount) or not len(traffic.entry_scale):
+        return False
+    if traffic.is_uniform and np.ptp(found.turn_s) == 0:
+        return True
+    alike = np.ptp(traffic.list_amount) == 0 and np.ptp(traffic.entry_scale) == 0
+    return bool(alike) and traffic.entries > MANY_PAIRS
 
 
 def _demands(

@@ -13,18 +13,36 @@ from topologies.graph import Topology, once
 @dataclass(frozen=True, slots=True, eq=False)
 class Leaves:
     """By rank: `link` int64[n], the only link from the network to it; `leaf` int32[n], the node at its other end;
-    `domain` int32[n], a label that ranks share whom nodes outside the network join. `last_s`: from leaf to rank."""
+    `domain` int32[n], a label that ranks share whom nodes outside the network join; `place` int64[n], the same for
+    those at one leaf by links as long, in order of leaves; `turn_s` float64[n], from a rank to another at its place.
+    `stand_in` int64[places], the first rank at each; `switches` bool[V'], of the network, by node of the folded graph.
+    """
 
     link: NDArray[np.int64]
     leaf: NDArray[np.int32]
     domain: NDArray[np.int32]
-    last_s: float
+    place: NDArray[np.int64]
+    turn_s: NDArray[np.float64]
+    stand_in: NDArray[np.int64]
+    switches: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Alone:
+    """The network without the domains below it, on the nodes of the whole: arcs, their place in the whole int64[A],
+    and which of them join two switches, bool[A]."""
+
+    indptr: NDArray[np.int64]
+    heads: NDArray[np.int32]
+    twin: NDArray[np.int32]
+    place: NDArray[np.int64]
+    between: NDArray[np.bool_]
 
 
 @once
 def leaves(topology: Topology) -> Leaves | None:
     """The leaves of a fabric of scale-up domains under one network; None where ranks are folded, forward, have no or
-    several links to the network, leaves differ in latency, or all is one domain.
+    several links to the network, or all is one domain.
 
     Nodes that forward fall into parts that end points only join; the network is the one that joins most. A path between
     end points, which crosses none of them, lies within one part. So all paths to a rank from outside its domain end on
@@ -61,30 +79,33 @@ def leaves(topology: Topology) -> Leaves | None:
     if not np.array_equal(ranks[order], np.arange(len(small.node_of_rank))):
         return None
     link = last[order]
-    last_s = small.node_latency[tails[link]] + links.latency[link]
-    if np.ptp(last_s) > 0:
-        return None
     near = ~inside[tails] & ~inside[heads]
     _, domain = connected_components(coo_array((np.ones(near.sum()), (tails[near], heads[near])), shape=(nodes, nodes)))
     labels = np.unique(domain[small.node_of_rank], return_inverse=True)[1]
     if not labels.any():
         return None
-    return Leaves(link, tails[link].astype(np.int32), labels.astype(np.int32), float(last_s[0]))
+    leaf = tails[link].astype(np.int32)
+    _, first, place = np.unique(
+        np.column_stack([leaf, links.latency[link]]), axis=0, return_index=True, return_inverse=True
+    )
+    turn_s = 2 * links.latency[link] + small.node_latency[leaf]
+    return Leaves(link, leaf, labels.astype(np.int32), place.ravel(), turn_s, first, inside)
 
 
-def to_leaves(found: Leaves) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]:
-    """An all-to-all between domains as the kernel takes it: leaves int32[L], the entries of each int64[L + 1], the
-    domain that an entry comes from, and the ranks at the leaf outside that domain.
+def alone(
+    switches: NDArray[np.bool_], indptr: NDArray[np.int64], heads: NDArray[np.int32], twin: NDArray[np.int32]
+) -> Alone:
+    """The arcs of a network's switches, those to ranks included.
 
-    >>> some = Leaves(np.arange(4), np.array([7, 7, 9, 9], np.int32), np.array([0, 1, 0, 0], np.int32), 0.0)
-    >>> [column.tolist() for column in to_leaves(some)]
-    [[7, 9], [0, 2, 3], [0, 1, 1], [1.0, 1.0, 2.0]]
+    >>> square = np.array([0, 2, 4, 6, 8]), np.array([1, 2, 0, 3, 0, 3, 1, 2], np.int32)
+    >>> cut = alone(np.array([True, False, False, False]), *square, np.array([2, 4, 0, 6, 1, 7, 3, 5], np.int32))
+    >>> cut.indptr.tolist(), cut.heads.tolist(), cut.twin.tolist()
+    ([0, 2, 3, 4, 4], [1, 2, 0, 0], [2, 3, 0, 1])
     """
-    nodes, at = np.unique(found.leaf, return_inverse=True)
-    domains = int(found.domain.max()) + 1
-    own = np.zeros((len(nodes), domains))
-    np.add.at(own, (at, found.domain), 1)
-    far = own.sum(axis=1, keepdims=True) - own
-    rows, columns = np.nonzero(far)
-    pointer = np.searchsorted(rows, np.arange(len(nodes) + 1)).astype(np.int64)
-    return nodes, pointer, columns.astype(np.int32), far[rows, columns]
+    at_tail = np.repeat(switches, np.diff(indptr))
+    kept = at_tail | switches[heads]
+    number = np.append(0, np.cumsum(kept))
+    place = np.flatnonzero(kept)
+    return Alone(
+        number[indptr], heads[place], number[twin[place]].astype(np.int32), place, (at_tail & switches[heads])[place]
+    )

@@ -184,23 +184,30 @@ def test_uniform_loads_scale():
 LEAVES = ["rail:servers=12,rails=1,switch=th4-64x400g", "rail:servers=8,gpus=4,rails=2,switch=th4-64x400g,leaf_hosts=3"]
 
 
+@pytest.mark.parametrize("rails", [False, True])
 @pytest.mark.parametrize("spec", LEAVES)
-def test_hash_to_leaves_is_hash_to_ranks(spec, monkeypatch):
+def test_hash_to_leaves_is_hash_to_ranks(spec, rails, monkeypatch):
     """With very many flows both come to equal splits, rank by rank; with few their fullest links are alike."""
 
     topology = build(spec)
     n = len(topology.accelerators)
+    monkeypatch.setattr(hashing, "MANY_PAIRS", 0)
     traffic, many = Traffic.uniform(n, 1.0), RoutingOptions(flows_per_pair=10**8)
+    if rails:  # as PXN ends
+        traffic = Traffic.within(np.array(topology.domains).T, n, 0.5)
 
     def routed():
         few = [hashing.hashed(topology, traffic, RoutingOptions(seed=s, threads=1)) for s in range(60)]
         return hashing.hashed(topology, traffic, many), np.array([load.arcs.max() for load in few])
 
-    assert hashing.leaves(topology) is not None
+    assert leaves(topology) is not None
     grouped, fullest = routed()
-    monkeypatch.setattr(hashing, "leaves", lambda topology: None)
+    again = hashing.hashed(topology, traffic, RoutingOptions(seed=3, threads=2))
+    assert np.array_equal(again.binding, hashing.hashed(topology, traffic, RoutingOptions(seed=3, threads=1)).binding)
+    monkeypatch.setattr(hashing, "leaf_to_leaf", lambda topology, demand: None)
     single, fullest_of_single = routed()
-    assert grouped.arcs == pytest.approx(single.arcs, rel=1e-3) and grouped.latency_s == single.latency_s
+    assert grouped.arcs == pytest.approx(single.arcs, rel=1e-3)
+    assert grouped.latency_s == pytest.approx(single.latency_s, rel=1e-12)
     spread = np.hypot(fullest.std(), fullest_of_single.std()) / np.sqrt(60)
     assert abs(fullest.mean() - fullest_of_single.mean()) < 4 * spread + 1e-9
 
