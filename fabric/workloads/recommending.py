@@ -93,12 +93,7 @@ class RecommenderStep:
 
     def document(self) -> dict[str, Any]:
         """Every figure under stable keys, for JSON; seconds, bytes and watts as the keys say."""
-        exchanges = [
-            {"dimension": w.exchange.dimension, "collective": w.exchange.collective, "ranks": w.exchange.ranks,
-             "size_bytes": w.exchange.size_bytes, "count": w.exchange.count, "sent_bytes": w.exchange.sent_bytes,
-             "algorithm": w.algorithm, "routing": w.routing, "time_us": w.one_s * 1e6}
-            for w in self.exchanges
-        ]  # fmt: skip
+        exchanges = [wired.document() for wired in self.exchanges]
         work = {name: getattr(self.work, name) for name in ("lookup_s", "update_s", "bottom_s", "top_s")}
         return {
             "mode": "train", "topology": self.topology, "model": self.recommender.name,

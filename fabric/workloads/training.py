@@ -90,12 +90,7 @@ class TrainingStep:
     def document(self) -> dict[str, Any]:
         """Every figure under stable keys, for JSON; seconds, bytes and watts as the keys say."""
         layout = {field.name: getattr(self.parallel, field.name) for field in fields(self.parallel)}
-        exchanges = [
-            {"dimension": w.exchange.dimension, "collective": w.exchange.collective, "ranks": w.exchange.ranks,
-             "size_bytes": w.exchange.size_bytes, "count": w.exchange.count, "sent_bytes": w.exchange.sent_bytes,
-             "algorithm": w.algorithm, "routing": w.routing, "time_us": w.one_s * 1e6}
-            for w in self.exchanges
-        ]  # fmt: skip
+        exchanges = [wired.document() for wired in self.exchanges]
         memory = {"weights": self.memory.weights, "gradients": self.memory.gradients}
         memory |= {"optimizer": self.memory.optimizer, "activations": self.memory.activations}
         return {

@@ -1,6 +1,7 @@
 """Wiring: the exchanges of layouts on one fabric, every pattern of groups priced once and read off at any size."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from fabric.collectives import Collective
 from fabric.domains import first_domain
@@ -30,6 +31,15 @@ class Wired:
     def step_s(self) -> float:
         """All of a step."""
         return self.one_s * self.exchange.count
+
+    def document(self) -> dict[str, Any]:
+        """Who, what, how much, how often and how long, under the keys of JSON."""
+        e = self.exchange
+        return {
+            "dimension": e.dimension, "collective": e.collective, "ranks": e.ranks, "size_bytes": e.size_bytes,
+            "count": e.count, "sent_bytes": e.sent_bytes, "algorithm": self.algorithm, "routing": self.routing,
+            "time_us": self.one_s * 1e6,
+        }  # fmt: skip
 
 
 @dataclass(slots=True, eq=False)
