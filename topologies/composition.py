@@ -12,7 +12,8 @@ from topologies.cabling import LONG_HAUL, longest_m
 from topologies.composition_model import Composition, Fibre, Site, read_composition
 from topologies.errors import ConfigError, ReachError, unknown
 from topologies.families import Build
-from topologies.graph import Topology, check, limit_nodes, uncollected
+from topologies.graph import Topology, limit_nodes, uncollected
+from topologies.invariants import check
 from topologies.links import LinkOptions
 from topologies.parts import Catalogue, Optic, Switch
 from topologies.scaleout import Joint, stated

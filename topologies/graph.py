@@ -1,4 +1,4 @@
-"""Topology: a NetworkX graph and its meaning; its invariants; the arrays that kernels read."""
+"""Topology: a NetworkX graph and its meaning; the arrays that kernels read."""
 
 import gc
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -18,13 +18,11 @@ from topologies.bare import assumed, link_attributes
 from topologies.circuits import CircuitLayer
 from topologies.edge_kinds import kinds_of, link_columns
 from topologies.errors import ConfigError, TopologyError
-from topologies.links import HOST_TECHNOLOGIES, MEDIA
-from topologies.parts import Accelerator, Catalogue, Nic, Part, Switch, catalogue
+from topologies.invariants import MAX_NODES, NODE_KINDS, check
+from topologies.links import HOST_TECHNOLOGIES
+from topologies.parts import Catalogue, Nic, Switch, catalogue
 
-NODE_KINDS = ("accelerator", "switch", "nic", "host")
 GENERIC = "generic"  # the part of an accelerator that names none
-PART_OF: dict[str, type[Part]] = {"accelerator": Accelerator, "switch": Switch, "nic": Nic}
-MAX_NODES = 2**24
 COUNTED = 10**15  # above which a refusal does not say how many
 BYTES_PER_S = 1e9 / 8  # of one Gb/s
 
@@ -349,44 +347,6 @@ def once(question: Callable[[Topology], A]) -> Callable[[Topology], A]:
         return answers[topology]
 
     return remembered
-
-
-def check(topology: Topology) -> None:
-    """Raise TopologyError where the graph breaks what every question takes for granted."""
-    graph = topology.graph
-    if len(graph) > MAX_NODES:
-        raise TopologyError(f"{topology.name} has {len(graph):,} nodes; at most {MAX_NODES:,} are taken")
-    for node, attributes in graph.nodes(data=True):
-        if attributes.get("kind") not in NODE_KINDS:
-            raise TopologyError(f"node {node}: kind {attributes.get('kind')!r} is not one of {', '.join(NODE_KINDS)}")
-        _check_part(node, attributes, topology.catalogue)
-    for a, b, attributes in graph.edges(data=True):
-        count = attributes["count"]
-        if a == b:
-            raise TopologyError(f"link {a} - {b} joins a node to itself; remove it")
-        if count != int(count) or count < 1:
-            raise TopologyError(f"link {a} - {b}: count = {count} is not a whole number of links")
-        if attributes["medium"] not in MEDIA:
-            raise TopologyError(f"link {a} - {b}: medium {attributes['medium']!r} is not one of {', '.join(MEDIA)}")
-    if len(topology.accelerators) < 2:
-        raise TopologyError(f"{topology.name} has {len(topology.accelerators)} accelerators; a fabric joins at least 2")
-    if not nx.is_connected(graph):
-        reached = nx.node_connected_component(graph, topology.accelerators[0])
-        lost = next(node for node in graph if node not in reached)
-        raise TopologyError(
-            f"{topology.name} is not connected: nothing joins {topology.accelerators[0]} and {lost}; add a link"
-        )
-
-
-def _check_part(node: Hashable, attributes: Mapping[str, Any], parts: Catalogue) -> None:
-    """A switch is a switch of the catalogue, an accelerator an accelerator; an unknown name is the bill's to refuse."""
-    needed = PART_OF.get(attributes["kind"])
-    row = parts.get(str(attributes.get("part")))
-    if needed is not None and row is not None and not isinstance(row, needed):
-        raise TopologyError(
-            f"node {node}: part '{row.name}' is of kind {row.kind}, the node a {attributes['kind']}; "
-            f"give a part of kind {attributes['kind']}, or none"
-        )
 
 
 @contextmanager

@@ -17,7 +17,8 @@ from typing import Any, Literal, get_args, get_origin
 import networkx as nx
 
 from topologies.errors import ConfigError, FabricError, TopologyError, unknown
-from topologies.graph import Topology, check, limit_nodes
+from topologies.graph import Topology, limit_nodes
+from topologies.invariants import check
 from topologies.parameters import Family, Parameter, read_family
 from topologies.parts import Catalogue
 

@@ -8,8 +8,9 @@ from fabric.powering import drawn_facility_w, site_power
 from fabric.powering.site import BUSY
 from fabric.results import accelerator_of
 from fabric.workloads.comparing import Answer
-from fabric.workloads.inference import USABLE, Inference
+from fabric.workloads.inference import Inference
 from fabric.workloads.models.model import Model
+from fabric.workloads.serving.calibration import usable_share
 from fabric.workloads.serving.server_watts import board_watts
 from fabric.workloads.sram.machines import is_sram, sram_machine
 from fabric.workloads.training import TrainingStep
@@ -64,7 +65,7 @@ def duty_of(topology: Topology, model: Model, answer: Answer, floor: float | Non
 
 def _usable(row: Accelerator) -> float:
     """Share of memory that weights and caches may fill: machines of SRAM have one of their own."""
-    return sram_machine(row).usable if is_sram(row.name) else USABLE
+    return sram_machine(row).usable if is_sram(row.name) else usable_share()
 
 
 def training_share(step: TrainingStep, parts: Catalogue) -> tuple[float, str]:

@@ -8,8 +8,9 @@ import numpy as np
 
 from fabric.limits.conditions import Duty
 from fabric.workloads.comparing import Answer
-from fabric.workloads.inference import USABLE, Inference, accelerator_of_fabric
+from fabric.workloads.inference import Inference, accelerator_of_fabric
 from fabric.workloads.models.model import Model
+from fabric.workloads.serving.calibration import usable_share
 from fabric.workloads.serving.demands import demands
 from fabric.workloads.serving.memory_wall import request_bytes, weights_bytes
 from fabric.workloads.sram.machines import is_sram
@@ -71,7 +72,7 @@ def _served(served: Inference, model: Model, row: Accelerator, running: float) -
     """Requests of the whole fabric, and tokens of each prompt."""
     d = demands(model, row, served.layout, served.weights, served.cache)
     decoding = served.replicas - served.prefill_replicas
-    free = float(d.memory_bytes[0]) * USABLE - float(weights_bytes(d)[0])
+    free = float(d.memory_bytes[0]) * usable_share() - float(weights_bytes(d)[0])
     each, answer = running / served.layout.dp, served.output_tokens / 2
 
     def fits(tokens: int) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fabric.routing.leaves import leaves
+from fabric.routing.leaves import leaves, parts
 from fabric.routing.router import Loads, Router, RoutingOptions, loads_of, remembered
 from fabric.traffic import Traffic
 from topologies.errors import InfeasibleError
@@ -62,7 +62,7 @@ def home(topology: Topology) -> Home | None:
     csr, label = topology.csr(), _domain_of_nodes(topology)
     if label is None or csr.forwards[csr.accelerators].any():
         return None
-    part = _parts(csr)
+    part = parts(csr.forwards == 1, csr.tails, csr.heads)
     ends = np.flatnonzero((label[csr.tails] >= 0) & (csr.forwards[csr.heads] == 1))
     lowest, highest = np.full(len(label), len(label)), np.full(len(label), -1)
     np.minimum.at(lowest, part[csr.heads[ends]], label[csr.tails[ends]])
@@ -127,18 +127,6 @@ def _domain_of_nodes(topology: Topology) -> NDArray[np.int64] | None:
     for index, members in enumerate(domains):
         label[csr.accelerators[members]] = index
     return label
-
-
-def _parts(csr: Csr) -> NDArray[np.int64]:
-    """int64[V]: a label that switches share which links between switches join."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    both = (csr.forwards[csr.tails] & csr.forwards[csr.heads]).astype(bool)
-    nodes = len(csr.forwards)
-    joins = coo_array((np.ones(both.sum()), (csr.tails[both], csr.heads[both])), shape=(nodes, nodes))
-    part: NDArray[np.int64] = connected_components(joins)[1].astype(np.int64)
-    return part
 
 
 def _joined(csr: Csr, part: NDArray[np.int64], own: NDArray[np.int64], label: NDArray[np.int64]) -> bool:

@@ -1,6 +1,7 @@
 """Leaves: where every rank hangs on a network by one link, what goes to it from afar is routed to its leaf as one."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,9 +53,6 @@ def leaves(topology: Topology) -> Leaves | None:
     >>> found = leaves(build("rail:servers=4,rails=1")); len(set(found.leaf.tolist())), found.domain.max() + 1
     (1, np.int32(4))
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     small, links = contract(topology), separate(topology)
     nodes = len(small.forwards)
     crossed = small.forwards.astype(bool)
@@ -62,9 +60,7 @@ def leaves(topology: Topology) -> Leaves | None:
         return None
     tails = np.repeat(np.arange(nodes), np.diff(links.indptr))
     heads = links.heads
-    both = crossed[tails] & crossed[heads]
-    _, part = connected_components(coo_array((np.ones(both.sum()), (tails[both], heads[both])), shape=(nodes, nodes)))
-    part = part.astype(np.int64)  # times nodes it is beyond 32 bits
+    part = parts(crossed, tails, heads)
     out = np.flatnonzero(crossed[tails] & ~crossed[heads])
     joined = np.unique(part[tails[out]] * nodes + heads[out]) // nodes  # a part for every end point that it joins
     if not len(joined):
@@ -79,8 +75,7 @@ def leaves(topology: Topology) -> Leaves | None:
     if not np.array_equal(ranks[order], np.arange(len(small.node_of_rank))):
         return None
     link = last[order]
-    near = ~inside[tails] & ~inside[heads]
-    _, domain = connected_components(coo_array((np.ones(near.sum()), (tails[near], heads[near])), shape=(nodes, nodes)))
+    domain = parts(~inside, tails, heads)
     labels = np.unique(domain[small.node_of_rank], return_inverse=True)[1]
     if not labels.any():
         return None
@@ -90,6 +85,23 @@ def leaves(topology: Topology) -> Leaves | None:
     )
     turn_s = 2 * links.latency[link] + small.node_latency[leaf]
     return Leaves(link, leaf, labels.astype(np.int32), place.ravel(), turn_s, first, inside)
+
+
+def parts(
+    kept: NDArray[np.bool_], tails: NDArray[np.integer[Any]], heads: NDArray[np.integer[Any]]
+) -> NDArray[np.int64]:
+    """int64[V]: a label that kept nodes share which links between kept nodes join; others have one of their own.
+
+    >>> parts(np.array([True, True, False, True]), np.array([0, 1, 2]), np.array([1, 2, 3])).tolist()
+    [0, 0, 1, 2]
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    both = kept[tails] & kept[heads]
+    joins = coo_array((np.ones(both.sum()), (tails[both], heads[both])), shape=(len(kept),) * 2)
+    label: NDArray[np.int64] = connected_components(joins, directed=False)[1].astype(np.int64)
+    return label
 
 
 def alone(

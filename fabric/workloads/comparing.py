@@ -21,8 +21,8 @@ from fabric.workloads.sram.serving import serve_from_sram
 from fabric.workloads.steps.achieved import achieved
 from fabric.workloads.steps.least import spread
 from fabric.workloads.steps.occupancy import SPACE as OCCUPANCY
-from fabric.workloads.steps.parallel import TRAINED
 from fabric.workloads.steps.splits import AUTO, SPACE, Question, read_question
+from fabric.workloads.steps.states import pretraining_tokens
 from fabric.workloads.steps.wiring import Wiring
 from fabric.workloads.training import TRANSPORT, TrainingStep, accelerator_with_rate, timed
 from topologies.errors import ConfigError, FabricError
@@ -198,8 +198,8 @@ def _trained(fabric: Topology, model: Model, asked: Question, transport: str, ro
     wiring, row, a = Wiring(fabric, transport, routing), accelerator_with_rate(fabric), achieved()
     n = len(fabric.accelerators)
     said = [] if asked.given.global_batch else [f"no batch given: {n:,} sequences, one an accelerator"]
-    if asked.given.sequence is None and model.sequence > TRAINED:
-        said.append(f"no sequence given: {TRAINED:,} tokens, of a context of {model.sequence:,}")
+    if asked.given.sequence is None and model.sequence > pretraining_tokens():
+        said.append(f"no sequence given: {pretraining_tokens():,} tokens, of a context of {model.sequence:,}")
     elif (asked.given.sequence or 0) > model.sequence:
         said.append(f"sequences of {asked.given.sequence:,} tokens exceed the model's context of {model.sequence:,}")
     found = fastest(wiring, model, asked, row, a)

@@ -1,7 +1,7 @@
 """Inference on a fabric: a model served by replicas, one user's speed against the rate of all, and what binds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from fabric.workloads.serving.calibration import (
     generation_of,
     own_reductions,
     reads_by_head,
+    usable_share,
 )  # fmt: skip
 from fabric.workloads.serving.demands import Demands, demands
 from fabric.workloads.serving.exchanges import exchanges
@@ -32,7 +33,6 @@ from topologies.kinds import Accelerator
 
 CONCURRENCIES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 MOST = 2**20  # requests of one replica
-USABLE = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,15 +135,18 @@ def infer(
     reductions = transport == "auto" and own_reductions(served_by)
     ex = exchanges(topology, model, layout, transport, reductions)
     loads = np.array(sorted(_loads(limit) if concurrency is None else concurrency), float)
+    if not (loads > 0).all():
+        raise ConfigError(f"concurrency = {loads.min():g} is no number of requests; give 1 or more")
     asked = _requests(loads, input_tokens, output_tokens, apart=prefill_replicas > 0)
-    found = serve(d, c, ex, asked, micro_batches, USABLE, chunk_tokens)
+    found = serve(d, c, ex, asked, micro_batches, usable_share(), chunk_tokens)
     prompting, moved = found, None
     if prefill_replicas:
         moved = transfer_seconds(topology, d, layout, before, input_tokens, transport)
     if prefill_replicas and before != layout:
         pd = demands(model, row, before, weights, cache, reads_by_head(served_by))
         _check_fits(pd, row, model, before)
-        prompting = serve(pd, c, exchanges(topology, model, before, transport, reductions), asked, 1, USABLE)
+        alone = replace(asked, concurrency=np.ones_like(loads))  # what waits, waits for all of them
+        prompting = serve(pd, c, exchanges(topology, model, before, transport, reductions), alone, 1, usable_share())
     deciding = _Deciding(topology, before, decoding, prefill_replicas, moved, stack, asked, prompting)
     points = deciding.points(found)
     used = decoding * layout.accelerators + prefill_replicas * before.accelerators
@@ -210,6 +213,7 @@ class _Deciding:
 
     def _point(self, found: Served, i: int, watts: tuple[float, float] | None) -> Point:
         decoding, first = self.decoding, float(self.prompting.first_token_s[i]) + (self.transfer_s or 0.0)
+        answer = float(self.asked.output_tokens[i])
         token_s, (low, high) = float(found.token_s[i]), _interval(self.stack)
         shares = _shares(found, i)
         full = self.asked.concurrency[i] >= found.fits[i]
@@ -217,6 +221,9 @@ class _Deciding:
         limits = [(wall, float(found.tokens_per_s[i]) * decoding), *self._prompts(i)]
         wall, rate = min(limits, key=lambda pair: pair[1])
         step = found.step
+        if self.prefill_replicas:  # in a closed loop requests that do not decode are before their first token
+            users = float(self.asked.concurrency[i]) * decoding
+            first = max(first, users * answer / rate - (answer - 1) * token_s)
         return Point(
             concurrency=float(self.asked.concurrency[i]), running=float(found.running[i]),
             users=float(found.running[i]) * decoding, first_token_s=first,
@@ -291,7 +298,7 @@ def _replicas(topology: Topology, layout: Layout, before: Layout, prefill: int) 
 def _limit(d: Demands, row: Accelerator, model: Model, layout: Layout, context: Floats) -> int:
     """How many requests fit into a replica; InfeasibleError where not one does."""
     _check_fits(d, row, model, layout)
-    limit = int(batch_limit(d, context, USABLE)[0])
+    limit = int(batch_limit(d, context, usable_share())[0])
     if limit < 1:
         held = f"{model.name} with {layout} leaves no room on {row.name} for the cache of one request"
         size_gb = float(request_bytes(d, context)[0]) / 1e9
@@ -300,7 +307,7 @@ def _limit(d: Demands, row: Accelerator, model: Model, layout: Layout, context: 
 
 
 def _check_fits(d: Demands, row: Accelerator, model: Model, layout: Layout) -> None:
-    held, memory = float(weights_bytes(d)[0]), float(d.memory_bytes[0]) * USABLE
+    held, memory = float(weights_bytes(d)[0]), float(d.memory_bytes[0]) * usable_share()
     if held > memory:
         raise InfeasibleError(
             f"{model.name} takes {held / 1e9:.1f} GB of weights on each {row.name} with {layout}, which has "

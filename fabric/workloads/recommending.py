@@ -12,6 +12,7 @@ from fabric.simulation import time_estimates
 from fabric.workloads.models.precisions import precision as precision_of
 from fabric.workloads.recommender import Recommender, lookup_share, recommender
 from fabric.workloads.steps.achieved import Achieved, achieved
+from fabric.workloads.steps.shares import Shares
 from fabric.workloads.steps.states import bytes_of
 from fabric.workloads.steps.wiring import Wired, Wiring
 from fabric.workloads.training import TRANSPORT, accelerator_with_rate
@@ -21,7 +22,6 @@ from topologies.kinds import Accelerator
 from topologies.parts import Catalogue
 from topologies.registry import topology_of
 
-VALUE_BYTES = 4  # of an embedding, in memory and on the wire
 SAID = (
     "tables lie on all ranks alike, their rows are as likely; a row that a batch asks for twice is read once",
     "no host launches kernels (a step is one graph); what samples ask for goes to the tables' ranks a step ahead",
@@ -41,7 +41,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class RecommenderStep:
+class RecommenderStep(Shares):
     """A step; `compute_s` and `exposed_s` by dimension (ep: rows and their gradients, dp: gradients of networks) add up
     to it. Powers are of the whole fabric, None where a part has none."""
 
@@ -68,18 +68,6 @@ class RecommenderStep:
     def samples_per_s(self) -> float:
         """Of all accelerators."""
         return self.recommender.batch / self.step_s
-
-    @property
-    def exposed_share(self) -> float:
-        """The part of a step in which nothing is computed because of communication."""
-        return fsum(self.exposed_s.values()) / self.step_s
-
-    @property
-    def network_share(self) -> float | None:
-        """The network's part of the energy of the site."""
-        if self.network_power_w is None or self.facility_power_w is None:
-            return None
-        return self.network_power_w / self.facility_power_w
 
     @property
     def samples_per_joule(self) -> float | None:
@@ -133,7 +121,7 @@ def train_recommender(
     shape = (model if isinstance(model, Recommender) else recommender(model)).of(batch)
     row, ranks = accelerator_with_rate(fabric), len(fabric.accelerators)
     wiring = Wiring(fabric, transport, routing)
-    wires = tuple(wiring.wired(e) for e in shape.mix(ranks, VALUE_BYTES) if e.ranks > 1)
+    wires = tuple(wiring.wired(e) for e in shape.mix(ranks, bytes_of("embedding")) if e.ranks > 1)
     work = worked(shape, ranks, precision, row, achieved() if constants is None else constants)
     once = {name: fsum(w.one_s for w in wires if w.exchange.dimension == name) for name in ("ep", "dp")}
     compute, exposed = shown(work, once["ep"], once["dp"])
@@ -180,7 +168,7 @@ def worked(m: Recommender, ranks: int, precision: str, row: Accelerator, a: Achi
 
     bottom = [*pairwise((m.dense_features, *m.bottom))]
     cross = [(m.joined, m.cross_rank), (m.cross_rank, m.joined)] * m.cross_layers
-    once_s = touched_rows(m) / ranks * m.width * VALUE_BYTES / (memory * lookup_share())
+    once_s = touched_rows(m) / ranks * m.width * bytes_of("embedding") / (memory * lookup_share())
     top_s = forward_s([*cross, *pairwise((m.joined, *m.top))])
     return Work(lookup_s=once_s, update_s=2 * once_s, bottom_s=forward_s(bottom), top_s=top_s)
 
@@ -210,8 +198,8 @@ def shown(work: Work, rows_s: float, gradients_s: float) -> tuple[float, dict[st
 
 def _held(m: Recommender, ranks: int) -> float:
     """Bytes of a rank: its share of tables with a value of state a row, networks with their gradients and state."""
-    tables = (m.table_params + sum(m.tables)) * VALUE_BYTES / ranks
-    return tables + m.dense_params * (bytes_of("weight") + bytes_of("optimizer") + VALUE_BYTES)
+    tables = (m.table_params + sum(m.tables)) * bytes_of("embedding") / ranks
+    return tables + m.dense_params * (bytes_of("weight") + bytes_of("optimizer") + bytes_of("embedding"))
 
 
 def _powers(topology: Topology) -> tuple[float | None, float | None, list[str]]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fabric.domains import blocks_beside
-from fabric.workloads.inference import USABLE, Inference, Point, infer, prompts_per_s
+from fabric.workloads.inference import Inference, Point, infer, prompts_per_s
 from fabric.workloads.models.model import Model
-from fabric.workloads.serving.calibration import DEFAULT_STACK, cache_format
+from fabric.workloads.serving.calibration import DEFAULT_STACK, cache_format, usable_share
 from fabric.workloads.serving.demands import demands
 from fabric.workloads.serving.layout import Layout, read_layout
 from fabric.workloads.serving.memory_wall import batch_limit
@@ -172,7 +172,7 @@ def holds(model: Model, row: Accelerator, layout: Layout, load: Load) -> bool:
     """Do the accelerators of a replica hold the weights, and the cache of one request?"""
     weights = load.weights or WEIGHTS
     d = demands(model, row, layout, weights, cache_format(load.stack or DEFAULT_STACK, weights))
-    return bool(batch_limit(d, np.array([load.input_tokens + load.output_tokens / 2]), USABLE)[0] >= 1)
+    return bool(batch_limit(d, np.array([load.input_tokens + load.output_tokens / 2]), usable_share())[0] >= 1)
 
 
 def prefilling(topology: Topology, model: Model, row: Accelerator, load: Load) -> Layout | None:
@@ -236,26 +236,41 @@ def _inferred(topology: Topology, model: Model, layout: Layout, pool: Pool | Non
         )  # fmt: skip
 
     found = at(each)
-    if each is None and load.floor is not None:
-        return with_most(found, load.floor, at)
+    if each is None:
+        found = found if load.floor is None else with_most(found, load.floor, at)
+        return found if pool is None else with_least(found, at)
     return found if busy == 1.0 else replace(found, points=tuple(idling(point, busy) for point in found.points))
 
 
 def with_most(found: Inference, floor: float, at: Callable[[Sequence[float]], Inference]) -> Inference:
     """A curve with the point of the most requests that all get the floor of tokens a second, where it lies between two
     of its points; `at` gives the points of other loads. A user's speed falls with the load."""
-    slow = next((i for i, p in enumerate(found.points) if p.tokens_per_s_per_user < floor), 0)
-    if not slow:
+    return _with_edge(found, at, lambda point: point.tokens_per_s_per_user >= floor, 0)
+
+
+def with_least(found: Inference, at: Callable[[Sequence[float]], Inference]) -> Inference:
+    """A curve with the point of the fewest requests that fill what limits all beyond it: prefill elsewhere, or the way
+    from there. More only wait for their first token."""
+    top = max(point.tokens_per_s for point in found.points)
+    return _with_edge(found, at, lambda point: point.tokens_per_s < top, 1)
+
+
+def _with_edge(
+    found: Inference, at: Callable[[Sequence[float]], Inference], holds: Callable[[Point], bool], side: int
+) -> Inference:
+    """A curve with its last point that something holds for (`side` 0), or the next one for which it does not (1)."""
+    beyond = next((i for i, p in enumerate(found.points) if not holds(p)), 0)
+    if not beyond:
         return found
-    low, high = found.points[slow - 1], found.points[slow]
+    low, high = found.points[beyond - 1], found.points[beyond]
     while high.concurrency - low.concurrency > 1:
         between = np.unique(np.linspace(low.concurrency, high.concurrency, _BETWEEN + 2).astype(int))[1:-1]
         for point in at([float(load) for load in between]).points:
-            if point.tokens_per_s_per_user >= floor:
+            if holds(point):
                 low = point
             elif point.concurrency < high.concurrency:
                 high = point
-    points = {p.concurrency: p for p in (*found.points, low)}
+    points = {p.concurrency: p for p in (*found.points, (low, high)[side])}
     return replace(found, points=tuple(points[load] for load in sorted(points)))
 
 

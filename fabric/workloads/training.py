@@ -19,6 +19,7 @@ from fabric.workloads.steps.memory import Memory, held_params, memory
 from fabric.workloads.steps.mix import DIMENSIONS, mix
 from fabric.workloads.steps.parallel import Parallel, parse_parallel
 from fabric.workloads.steps.pipelining import bubble_s
+from fabric.workloads.steps.shares import Shares
 from fabric.workloads.steps.wiring import Wired, Wiring
 from topologies.errors import ConfigError, InfeasibleError
 from topologies.graph import Topology
@@ -31,7 +32,7 @@ TRANSPORT = "auto:nvls=false"
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingStep:
+class TrainingStep(Shares):
     """A step. Seconds; `compute_s` is what a rank computes, the optimizer included, `bubble_s` where it waits for other
     stages; `wire_s` and `exposed_s` by dimension, alone and beside what hides it. They add up: compute, bubble and
     exposed are the step. Powers are of the whole fabric, None where a part has none."""
@@ -69,18 +70,6 @@ class TrainingStep:
     def tokens_per_s_per_accelerator(self) -> float:
         """Of one."""
         return self.tokens_per_s / self.accelerators
-
-    @property
-    def exposed_share(self) -> float:
-        """The part of a step in which nothing is computed because of communication."""
-        return fsum(self.exposed_s.values()) / self.step_s
-
-    @property
-    def network_share(self) -> float | None:
-        """The network's part of the energy of the site."""
-        if self.network_power_w is None or self.facility_power_w is None:
-            return None
-        return self.network_power_w / self.facility_power_w
 
     @property
     def tokens_per_joule_network(self) -> float | None:

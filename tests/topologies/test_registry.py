@@ -6,7 +6,7 @@ import pytest
 
 from topologies.errors import ConfigError, FabricError, TopologyError
 from topologies.families import FAMILIES, family, systems
-from topologies.graph import MAX_NODES
+from topologies.invariants import MAX_NODES
 from topologies.parameters import example
 from topologies.registry import build
 

@@ -9,7 +9,7 @@ import pytest
 from topologies.bill import bill_of_materials
 from topologies.errors import ConfigError
 from topologies.families import systems
-from topologies.graph import check
+from topologies.invariants import check
 from topologies.registry import build
 
 INPUTS = Path(__file__).parents[3] / "shared" / "inputs" / "nccl-topo"

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 from topologies.errors import ConfigError, unknown
 from topologies.formats.contents import name_of, not_negative, positive, short, whole
 from topologies.formats.draft import UNSTATED, Cabling, Draft
-from topologies.graph import NODE_KINDS, Topology
+from topologies.graph import Topology
+from topologies.invariants import NODE_KINDS
 from topologies.links import LinkOptions
 
 RATE_UNITS_GBPS = {

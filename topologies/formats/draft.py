@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import networkx as nx
 
 from topologies.errors import ConfigError, FabricError, TopologyError
-from topologies.graph import GENERIC, MAX_NODES, Topology, check
+from topologies.graph import GENERIC, Topology
+from topologies.invariants import MAX_NODES, check
 from topologies.links import LinkOptions
 from topologies.parts import Accelerator, Catalogue
 

@@ -15,7 +15,8 @@ from topologies.formats.draft import Draft
 from topologies.formats.scaleup import ScaleUp, add_scaleup
 from topologies.formats.servers import Grouping, places
 from topologies.formats.subnet import Device, read_devices
-from topologies.graph import Topology, check
+from topologies.graph import Topology
+from topologies.invariants import check
 from topologies.links import LinkOptions
 from topologies.parts import Accelerator, Catalogue, Nic, Switch
 

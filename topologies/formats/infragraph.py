@@ -14,7 +14,8 @@ from topologies.formats.draft import Cabling, Draft
 from topologies.formats.hosts import add_domains
 from topologies.formats.infragraph_edges import Counts, Edge, Place, from_row, from_text
 from topologies.formats.yaml_documents import read_yaml, rows, table
-from topologies.graph import MAX_NODES, Topology
+from topologies.graph import Topology
+from topologies.invariants import MAX_NODES
 from topologies.links import LinkOptions
 from topologies.parts import Accelerator, Catalogue, Nic
 

@@ -9,7 +9,8 @@ from topologies.formats.contents import name_of, read_lines
 from topologies.formats.draft import Cabling, Draft
 from topologies.formats.hierarchy import Host, Uplinks, add_tree
 from topologies.formats.scaleup import ScaleUp, add_scaleup
-from topologies.graph import MAX_NODES, Topology
+from topologies.graph import Topology
+from topologies.invariants import MAX_NODES
 from topologies.parts import Catalogue
 
 WANTED = "a table with the columns ip, DSW, PSW, ASW (alibaba-lingjun-dataset-2023, topo.csv)"

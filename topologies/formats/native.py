@@ -14,7 +14,8 @@ from topologies.errors import ConfigError, FabricError, TopologyError
 from topologies.formats import native_schema as schema
 from topologies.formats.native_circuits import circuits_row, read_circuits
 from topologies.formats.writing import Exported, write_whole
-from topologies.graph import Grid, Topology, check
+from topologies.graph import Grid, Topology
+from topologies.invariants import check
 from topologies.parts import Catalogue
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from topologies.errors import ConfigError, closest
-from topologies.graph import NODE_KINDS
+from topologies.invariants import NODE_KINDS
 from topologies.links import MEDIA
 
 NAME = "aifabric.topology/1"

@@ -110,6 +110,11 @@ def own_reductions(stack: str) -> bool:
     return bool(constants()["stacks"][stack].get("own_reductions", False))
 
 
+def usable_share() -> float:
+    """What weights and caches may fill of an accelerator's memory."""
+    return float(constants()["memory"]["usable"])
+
+
 def cores_of(accelerator: str) -> int:
     """Cores of an accelerator, each of which holds a shard of its own.
 

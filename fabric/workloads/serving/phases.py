@@ -7,8 +7,8 @@ import numpy as np
 from fabric.workloads.serving.calibration import Calibration, Floats
 from fabric.workloads.serving.demands import Demands
 from fabric.workloads.serving.exchanges import Exchanges
+from fabric.workloads.steps.states import bytes_of
 
-HALF = 2.0  # bytes of an activation
 EIGHT = 8.0  # ranks for which sync_s is stated
 
 
@@ -106,8 +106,8 @@ def exchanges_s(d: Demands, c: Calibration, ex: Exchanges, tokens: Floats) -> tu
     """Latency, transfer and synchronisation of all layers, with so many tokens at each attention group: two
     all-reduces a layer within an attention group, or dispatch and combine of an expert layer between groups."""
     sharded = d.tp > 1
-    size = tokens * d.hidden * HALF
-    least, whole = ex.all_reduce_s(np.full_like(size, HALF)), ex.all_reduce_s(size)
+    size = tokens * d.hidden * bytes_of("activation")
+    least, whole = ex.all_reduce_s(np.full_like(size, bytes_of("activation"))), ex.all_reduce_s(size)
     spread = d.dp > 1
     start, through = ex.experts_s(np.ones_like(tokens)), ex.experts_s(tokens)
     reductions = np.where(sharded, 2 * d.layers - np.where(spread, d.expert_layers, 0), 0)

@@ -7,11 +7,10 @@ from fabric.collectives import collective
 from fabric.timing import Assumptions, candidates
 from fabric.workloads.models.model import Model
 from fabric.workloads.sram.machines import SramMachine, sram_machine
+from fabric.workloads.steps.states import bytes_of
 from topologies.errors import InfeasibleError
 from topologies.graph import Topology
 from topologies.kinds import Accelerator
-
-_HALF = 2  # bytes of an activation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +135,7 @@ def hop_seconds(topology: Topology, model: Model, batch: float = 1.0) -> float:
     if n < 2:
         return 0.0
     plans = candidates(topology, collective("send-recv", n), Assumptions(transport="ideal"))
-    return min(plan.time_s(batch * model.hidden * _HALF) for plan in plans)
+    return min(plan.time_s(batch * model.hidden * bytes_of("activation")) for plan in plans)
 
 
 def _room(row: Accelerator, machine: SramMachine) -> float:

@@ -4,6 +4,7 @@ import tomllib
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from topologies.errors import ConfigError
 from topologies.kinds import Accelerator
@@ -67,23 +68,25 @@ class Achieved:
         return float((row.tdp_w / row.bf16_tflops) ** self.power) * own
 
 
-@lru_cache(maxsize=1)
 def widest_experts() -> float:
     """Width of the widest experts of the measured steps, but for those in a latent space."""
-    return float(tomllib.loads(_FILE.read_text("utf-8"))["experts"]["widest"])
+    return float(_rows()["experts"]["widest"])
 
 
-@lru_cache(maxsize=1)
 def most_cp() -> int:
     """The most ranks that share a sequence in the measured steps."""
-    return int(tomllib.loads(_FILE.read_text("utf-8"))["attention"]["most_cp"])
+    return int(_rows()["attention"]["most_cp"])
+
+
+def routing_launch() -> float:
+    """What part of a dense layer's launches a layer of experts has for routing and permutation."""
+    return float(_rows()["expert_launch"]["routing"])
 
 
 @lru_cache(maxsize=1)
 def achieved() -> Achieved:
     """The constants that come with the program."""
-    rows = tomllib.loads(_FILE.read_text("utf-8"))
-    return Achieved(**{field.name: float(rows[field.name]["value"]) for field in fields(Achieved)})
+    return Achieved(**{field.name: float(_rows()[field.name]["value"]) for field in fields(Achieved)})
 
 
 def generation_of(accelerator: str) -> str | None:
@@ -96,8 +99,12 @@ def generation_of(accelerator: str) -> str | None:
     return next((name for name, chips in generations if name != "ultra" and accelerator in chips), None)
 
 
-@lru_cache(maxsize=1)
 def _lists() -> dict[str, list[str]]:
     """Accelerators by generation, and those of Blackwell Ultra."""
-    rows: dict[str, list[str]] = tomllib.loads(_FILE.read_text("utf-8"))["generations"]
-    return rows
+    lists: dict[str, list[str]] = _rows()["generations"]
+    return lists
+
+
+@lru_cache(maxsize=1)
+def _rows() -> dict[str, Any]:
+    return tomllib.loads(_FILE.read_text("utf-8"))

@@ -5,15 +5,13 @@ from math import ceil, hypot
 
 from fabric.workloads.models.model import Model
 from fabric.workloads.models.precisions import precision
-from fabric.workloads.steps.achieved import Achieved
+from fabric.workloads.steps.achieved import Achieved, routing_launch
 from fabric.workloads.steps.memory import held_params
 from fabric.workloads.steps.mix import tokens_of
 from fabric.workloads.steps.parallel import Parallel
 from fabric.workloads.steps.states import bytes_of
 from topologies.errors import ConfigError
 from topologies.kinds import Accelerator
-
-ROUTING = 0.5  # of a layer's launches: routing and permutation stand where one of its two halves does
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +113,7 @@ def compute(
     rate = own.peak_tflops(row) * 1e12 * sustained * a.gemm(own.weight_bytes)
     plain = precision("bf16").peak_tflops(row) * 1e12 * sustained
     head = plain * a.gemm(2.0)
-    launches = work.layers + work.moe_layers * (ROUTING + a.expert_launch * work.local_experts)
+    launches = work.layers + work.moe_layers * (routing_launch() + a.expert_launch * work.local_experts)
     return Compute(
         gemm_s=max(work.gemm / rate + work.head / head, work.weight_bytes / memory),
         experts_s=work.experts / (rate * a.experts_of(work.expert_width)) + work.expert_bytes / memory,

@@ -4,11 +4,11 @@ from dataclasses import dataclass, fields, replace
 
 from fabric.workloads.models.model import Model
 from fabric.workloads.models.precisions import precision
+from fabric.workloads.steps.states import pretraining_tokens
 from topologies.errors import ConfigError, unknown
 
 RECOMPUTE = ("none", "selective", "full")
 SCHEDULES = ("1f1b", "zero-bubble", "dualpipe")
-TRAINED = 8192  # tokens of a sequence in pre-training; longer contexts come after (Llama team, arXiv:2407.21783, 3.4)
 _KEYS = {"batch": "global_batch", "mbs": "micro_batch", "gbs": "global_batch", "seq": "sequence", "vp": "v"}
 
 
@@ -125,7 +125,8 @@ class Parallel:
         if self.dp is not None and self.dp * one != accelerators:
             what = f"tp x cp x dp x pp = {self.dp * one:,}, not the {accelerators:,} accelerators"
             raise ConfigError(f"{what}; leave dp out")
-        made = replace(self, dp=accelerators // one, sequence=self.sequence or min(model.sequence, TRAINED))
+        sequence = self.sequence or min(model.sequence, pretraining_tokens())
+        made = replace(self, dp=accelerators // one, sequence=sequence)
         made = replace(made, global_batch=made.global_batch or made.replicas * made.micro_batch * made.pp)
         made._check(model)
         return made
@@ -143,7 +144,7 @@ class Parallel:
         if self.ep > 1 and m.experts % self.ep:
             what = f"ep = {self.ep} does not divide the {m.experts} experts of {m.name}"
             raise ConfigError(f"{what}; give {near(self.ep, m.experts)}")
-        sequence = self.sequence or min(m.sequence, TRAINED)
+        sequence = self.sequence or min(m.sequence, pretraining_tokens())
         if sequence % self.cp:
             what = f"cp = {self.cp} does not divide the sequence of {sequence:,}"
             raise ConfigError(f"{what}; give {near(self.cp, sequence)}")

@@ -6,7 +6,8 @@ from math import gcd
 
 from fabric.workloads.models.model import Model
 from fabric.workloads.steps.memory import memory
-from fabric.workloads.steps.parallel import RECOMPUTE, SCHEDULES, TRAINED, Parallel, parse_parallel
+from fabric.workloads.steps.parallel import RECOMPUTE, SCHEDULES, Parallel, parse_parallel
+from fabric.workloads.steps.states import pretraining_tokens
 from topologies.errors import ConfigError
 
 FREE = ("tp", "pp", "cp", "ep", "v", "micro_batch", "zero", "recompute")
@@ -53,7 +54,8 @@ def read_question(text: str, **options: object) -> Question:
 def completed(asked: Question, accelerators: int, model: Model) -> Parallel:
     """What is given, with the model's sequence and a batch of one sequence an accelerator where none is stated."""
     batch = asked.given.global_batch or accelerators
-    return replace(asked.given, sequence=asked.given.sequence or min(model.sequence, TRAINED), global_batch=batch)
+    sequence = asked.given.sequence or min(model.sequence, pretraining_tokens())
+    return replace(asked.given, sequence=sequence, global_batch=batch)
 
 
 def splits(asked: Question, accelerators: int, model: Model) -> Iterator[Parallel]:

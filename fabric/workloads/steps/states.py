@@ -17,6 +17,15 @@ def bytes_of(name: str) -> int:
     return int(_states()[name]["bytes"])
 
 
+def pretraining_tokens() -> int:
+    """Tokens of a sequence where a step names none.
+
+    >>> pretraining_tokens()
+    8192
+    """
+    return int(_states()["sequence"]["tokens"])
+
+
 def layers_of(name: str) -> int:
     """How many layers are in a state at a time.
 

@@ -76,3 +76,27 @@ def test_pools_that_cannot_be():
         best_replica(RACK, model("llama-3.1-8b"), row, "auto", Load(prefill_replicas=72))
     with pytest.raises(ConfigError, match="prefill replicas"):
         checked(Load(prefill_replicas="many"))
+
+
+def test_the_best_load_beside_a_pool_does_not_queue():
+    """Where prefill is the limit, the fewest users that fill it: one less is slower, and twice as many only wait."""
+    m, layout, before = model("llama-3.1-70b"), Layout(tp=4), Layout(tp=8)
+    load = Load(stack="trtllm", input_tokens=1024, output_tokens=512, prefill_replicas=1, prefill_parallel="tp=8")
+    found = best_replica(RACK, m, accelerator_of_fabric(RACK), "tp=4", load)
+    assert found.point.wall == "prefill" and found.point.first_token_s < 2.0
+
+    def at(users):
+        return infer(RACK, m, layout, stack="trtllm", input_tokens=1024, output_tokens=512, prefill_replicas=1,
+                     prefill_layout=before, concurrency=[users]).points[0]  # fmt: skip
+
+    fewest = found.point.concurrency
+    assert fewest > 2
+    assert at(fewest - 1).tokens_per_s < found.point.tokens_per_s == at(2 * fewest).tokens_per_s
+    twice = at(2 * fewest)
+    waiting = twice.tokens_per_s / 512 * (twice.first_token_s + 511 * twice.token_s)  # Little's law
+    assert waiting == pytest.approx(2 * fewest * 16)
+
+
+def test_no_requests_are_no_load():
+    with pytest.raises(ConfigError, match="concurrency"):
+        infer(RACK, model("llama-3.1-8b"), Layout(), concurrency=[0, 1])
