@@ -11,11 +11,12 @@ from cext._columns import PathFlow, PathSet
 from cext._concurrent import tree_concurrent
 from cext._cuts import cut_ratio, max_flow, min_connectivity
 from cext._dor import dor_dense_loads, dor_loads, dor_turn_loads, dor_uniform_loads
-from cext._fluid import first_cycle, fluid
+from cext._fluid import fluid
 from cext._grid_routes import grid_routes
 from cext._kshortest import k_shortest_paths
 from cext._loads import ecmp_loads
 from cext._maxmin import maxmin, maxmin_slack
+from cext._order import first_cycle
 from cext._pathflow import path_concurrent
 from cext._paths import components, distance_profile, hop_distances
 from cext._routes import shortest_routes

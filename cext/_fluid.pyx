@@ -7,6 +7,7 @@ from cext import _checks
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport INFINITY
 
+from cext._csr cimport invert
 from cext._heaps cimport Pairing, Queue, cut, push, queue_drop, queue_set
 from cext._levels cimport (
     Fair, Level, Seat, advance, attach, detach, enter, install, reschedule, resize, settle, time_ends,
@@ -272,74 +273,6 @@ cdef void _twice(const offset_t[::1] ptr, const index_t[::1] link, index_t[::1] 
             seen[1 + link[j]] = <index_t> g
 
 
-cdef void _invert(
-    const offset_t[::1] ptr, const index_t[::1] item, offset_t[::1] start, index_t[::1] row
-) noexcept nogil:
-    """The transpose of a CSR pattern; start is zero at first, and one longer than it needs to be."""
-    cdef offset_t i, j
-    for j in range(item.shape[0]):
-        start[item[j] + 2] += 1
-    for i in range(2, start.shape[0]):
-        start[i] += start[i - 1]
-    for i in range(ptr.shape[0] - 1):
-        for j in range(ptr[i], ptr[i + 1]):
-            row[start[item[j] + 1]] = <index_t> i
-            start[item[j] + 1] += 1
-
-
-def first_cycle(const offset_t[::1] pred_ptr, const index_t[::1] pred):
-    """The first item that waits for itself through its predecessors, or -1.
-
-    See ``_fluid.pyi``. Raises ValueError for a malformed array.
-
-    >>> import numpy as np                              # 1 waits for 2 and 2 for 1
-    >>> first_cycle(np.array([0, 0, 1, 2]), np.array([2, 1], np.int32))
-    1
-    """
-    cdef offset_t F = pred_ptr.shape[0] - 1, j, head = 0, tail = 0
-    cdef index_t f, s
-    _checks.check_offsets("pred_ptr", np.asarray(pred_ptr), len(pred))
-    _checks.check_range("pred", np.asarray(pred), F)
-    if not (np.asarray(pred) >= np.repeat(np.arange(F), np.diff(pred_ptr))).any():
-        return -1                                       # all wait for earlier ones alone
-    cdef offset_t[::1] next_ptr = np.zeros(F + 2, np.int64)
-    cdef index_t[::1] following = np.empty(pred.shape[0] + 1, np.int32)
-    cdef index_t[::1] missing = np.diff(pred_ptr).astype(np.int32)
-    cdef index_t[::1] queue = np.empty(F, np.int32)
-    with nogil:
-        _invert(pred_ptr, pred, next_ptr, following)
-        for f in range(F):
-            if missing[f] == 0:
-                queue[tail] = f
-                tail += 1
-        while head < tail:
-            f = queue[head]
-            head += 1
-            for j in range(next_ptr[f], next_ptr[f + 1]):
-                s = following[j]
-                missing[s] -= 1
-                if missing[s] == 0:
-                    queue[tail] = s
-                    tail += 1
-    # what is left waits for a cycle; going back from any of it leads into one
-    left = np.flatnonzero(missing)
-    if left.size == 0:
-        return -1
-    waits = np.asarray(missing) > 0
-    at, seen = int(left[0]), set()
-    while at not in seen:
-        seen.add(at)
-        before = np.asarray(pred)[pred_ptr[at]:pred_ptr[at + 1]]
-        at = int(before[waits[before]][0])
-    cycle, one = [at], at
-    while True:
-        before = np.asarray(pred)[pred_ptr[one]:pred_ptr[one + 1]]
-        one = int(before[waits[before]][0])
-        if one == at:
-            return min(cycle)
-        cycle.append(one)
-
-
 cdef class _Filling:
     """The rates of all that sends, by water-filling; holds the arrays that this takes."""
 
@@ -494,7 +427,7 @@ def fluid(
 
     cdef int state
     with nogil:
-        _invert(pred_ptr, pred, next_ptr, following)
+        invert(pred_ptr, pred, next_ptr, following)
         for j in range(N):
             start[link[j] + 1] += 1
         for j in range(E):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cext import _fluid, first_cycle, fluid, maxmin
+from cext import _fluid, _order, first_cycle, fluid, maxmin
 
 NONE = np.empty(0, np.int32)
 KEYS = (
@@ -268,5 +268,6 @@ def test_nothing_takes_no_time():
 
 
 def test_examples_hold():
-    result = doctest.testmod(_fluid)
-    assert result.attempted > 3 and result.failed == 0
+    for kernel, least in ((_fluid, 3), (_order, 1)):
+        result = doctest.testmod(kernel)
+        assert result.attempted > least and result.failed == 0
